@@ -1,0 +1,52 @@
+"""Mask sets for wafer-level packaging, as code.
+
+    import layoutgen as lg
+
+    pdk = lg.load_pdk("post")
+    via = lg.cells()["polymer.via"](pdk, diameter=40.0)
+
+Names are imported when they are first used, so that `import layoutgen` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from layoutgen.api import build, cells, check, load_pdk, read_spec, save, to_gdstk, to_klayout, write
+    from layoutgen.cell import Drawing, generator
+    from layoutgen.die import stage
+    from layoutgen.errors import LayoutgenError
+
+_HOME = {
+    **dict.fromkeys(
+        ("build", "cells", "check", "load_pdk", "read_spec", "save", "to_gdstk", "to_klayout", "write"), "layoutgen.api"
+    ),
+    "Drawing": "layoutgen.cell",
+    "generator": "layoutgen.cell",
+    "stage": "layoutgen.die",
+    "LayoutgenError": "layoutgen.errors",
+}
+
+__all__ = [
+    "Drawing",
+    "LayoutgenError",
+    "build",
+    "cells",
+    "check",
+    "generator",
+    "load_pdk",
+    "read_spec",
+    "save",
+    "stage",
+    "to_gdstk",
+    "to_klayout",
+    "write",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'layoutgen' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)

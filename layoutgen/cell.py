@@ -1,0 +1,254 @@
+"""Cells: one frozen dataclass of parameters, one pure function that draws on named layers.
+
+@dataclass(frozen=True, kw_only=True)
+class Ball:
+    '''A solder ball.'''
+    diameter: Um
+
+@generator("ball", Ball)
+def ball(pdk: Pdk, p: Ball) -> Drawing: ...
+
+ball(pdk)                   # the PDK's own parameters, [cells."ball"] in pdk.toml
+ball(pdk, diameter=261.0)   # some of them changed
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from functools import lru_cache
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, get_type_hints
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from layoutgen.errors import ParamError, UnknownNameError, nearest
+from layoutgen.pdk import Pdk
+from layoutgen.units import Deg, Points, Um
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A place to connect: layer, centre (um), width (um), outward angle (degrees, counter-clockwise from +x)."""
+
+    name: str
+    layer: str
+    at: tuple[Um, Um]
+    width: Um
+    angle: Deg = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Circle:
+    """A circle that a layer carries: centre and diameter (um). Written as the polygon that stands around it."""
+
+    at: tuple[Um, Um]
+    diameter: Um
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """An annotation that no mask prints: a net's or ball's name at a point (um)."""
+
+    text: str
+    at: tuple[Um, Um]
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A drawing placed at `at` (um), turned by a multiple of 90 degrees; `columns` x `rows` of it, `step` um apart."""
+
+    drawing: Drawing
+    at: tuple[Um, Um] = (0.0, 0.0)
+    angle: Deg = 0.0
+    columns: int = 1
+    rows: int = 1
+    step: tuple[Um, Um] = (0.0, 0.0)
+
+
+@dataclass(slots=True, eq=False)
+class Drawing:
+    """Plain data: polygons, circles and texts by layer name, pins, and placements of other drawings."""
+
+    name: str
+    polygons: dict[str, list[Points]] = field(default_factory=dict)
+    circles: dict[str, list[Circle]] = field(default_factory=dict)
+    texts: dict[str, list[Text]] = field(default_factory=dict)
+    pins: list[Pin] = field(default_factory=list)
+    placements: list[Placement] = field(default_factory=list)
+
+    def polygon(self, layer: str, points: npt.ArrayLike) -> None:
+        """A polygon from corner points in um."""
+        self.polygons.setdefault(layer, []).append(np.asarray(points, dtype=np.float64))
+
+    def circle(self, layer: str, diameter: Um, at: tuple[Um, Um] = (0.0, 0.0)) -> None:
+        """A circle by centre and diameter in um."""
+        self.circles.setdefault(layer, []).append(Circle(at, diameter))
+
+    def text(self, layer: str, text: str, at: tuple[Um, Um]) -> None:
+        """An annotation at a point in um."""
+        self.texts.setdefault(layer, []).append(Text(text, at))
+
+    def pin(self, name: str, layer: str, at: tuple[Um, Um], width: Um, angle: Deg = 0.0) -> None:
+        """A place to connect."""
+        self.pins.append(Pin(name, layer, at, width, angle))
+
+    def place(
+        self,
+        drawing: Drawing,
+        at: tuple[Um, Um] = (0.0, 0.0),
+        angle: Deg = 0.0,
+        *,
+        columns: int = 1,
+        rows: int = 1,
+        step: tuple[Um, Um] = (0.0, 0.0),
+    ) -> None:
+        """Another drawing, once or as an array."""
+        self.placements.append(Placement(drawing, at, angle, columns, rows, step))
+
+    def below(self) -> Iterator[Drawing]:
+        """This drawing and all that it places, each once, children first."""
+        seen: set[int] = set()
+
+        def visit(drawing: Drawing) -> Iterator[Drawing]:
+            if id(drawing) not in seen:
+                seen.add(id(drawing))
+                for placement in drawing.placements:
+                    yield from visit(placement.drawing)
+                yield drawing
+
+        return visit(self)
+
+
+class Params(Protocol):
+    """Any frozen dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+P = TypeVar("P", bound=Params)
+
+
+@dataclass(frozen=True, slots=True)
+class Generator(Generic[P]):
+    """A named cell: a parameter class and a draw function; call it with a PDK and the parameters to change."""
+
+    name: str
+    params: type[P]
+    draw: Callable[[Pdk, P], Drawing]
+
+    def __call__(self, pdk: Pdk, **changed: Any) -> Drawing:
+        """Draw with the PDK's parameters, `changed` ones aside.
+
+        Raises:
+            ParamError: a parameter is unknown, missing, of the wrong type, or out of range.
+            UnknownNameError: the PDK lacks a role or rule that the cell needs.
+        """
+        parameters = self.parameters(pdk, **changed)
+        own = {**{f.name: f.default for f in fields(self.params)}, **self.defaults(pdk)}
+        given = {name: getattr(parameters, name) for name in changed}
+        drawing = self.draw(pdk, parameters)
+        drawing.name = cell_name(self.name, {name: value for name, value in given.items() if value != own[name]})
+        return drawing
+
+    def parameters(self, pdk: Pdk, **changed: Any) -> P:
+        """The parameter set: what the PDK says, what is `changed`, and the dataclass's own defaults for the rest."""
+        given = {**self.defaults(pdk), **changed}
+        try:
+            checked = _schema(self.params).model_validate(given)
+        except ValidationError as e:
+            raise ParamError("\n".join(f"{self.name}: {self._problem(dict(item))}" for item in e.errors())) from None
+        try:
+            return self.params(**{f.name: getattr(checked, f.name) for f in fields(self.params)})
+        except ValueError as e:
+            raise ParamError(f"{self.name}: {e}") from None
+
+    def _problem(self, item: dict[str, Any]) -> str:
+        place = ".".join(str(part) for part in item["loc"])
+        if item["type"] == "extra_forbidden":
+            return f"no parameter {place!r}{nearest(place, [f.name for f in fields(self.params)])}"
+        if item["type"] == "missing":
+            return f"{place} is missing; give it, or set it under [cells.{self.name!r}] in the PDK"
+        return f"{place}: {item['msg'].lower()}, not {item['input']!r}"
+
+    def defaults(self, pdk: Pdk) -> dict[str, Any]:
+        """The PDK's parameters for this cell; `{rule = "ID"}` stands for that rule's limit."""
+        out: dict[str, Any] = {}
+        for name, value in pdk.cells.get(self.name, {}).items():
+            if isinstance(value, Mapping):
+                rule = pdk.rules.get(value.get("rule", ""))
+                if rule is None or rule.limit is None:
+                    raise UnknownNameError(f"rule with a limit in PDK {pdk.name!r}", value.get("rule", ""), pdk.rules)
+                value = rule.limit
+            out[name] = value
+        return out
+
+    def units(self) -> dict[str, str]:
+        """The unit of each parameter, '' for a pure number or a choice."""
+        hints = get_type_hints(self.params, include_extras=True)
+        return {name: next((m for m in _metadata(hint) if isinstance(m, str)), "") for name, hint in hints.items()}
+
+
+def generator(name: str, params: type[P]) -> Callable[[Callable[[Pdk, P], Drawing]], Generator[P]]:
+    """Turn `draw(pdk, params) -> Drawing` into a named cell."""
+
+    def wrap(draw: Callable[[Pdk, P], Drawing]) -> Generator[P]:
+        return Generator(name, params, draw)
+
+    return wrap
+
+
+def cell_name(generator_name: str, changed: Mapping[str, Any]) -> str:
+    """A cell's name in the files: the generator's, and a short fingerprint where parameters were changed.
+
+    At most 32 letters, digits and _, the first one no digit. Two bytes of fingerprint were too few: of 300 variants of
+    one cell, two would share a name more often than not.
+    """
+    base = re.sub(r"[^A-Za-z0-9_]|^(?=[0-9]|$)", "_", generator_name)
+    if not changed:
+        return base[:32]
+    return f"{base[:23]}_{hashlib.blake2b(repr(sorted(changed.items())).encode(), digest_size=4).hexdigest()}"
+
+
+@dataclass(slots=True)
+class Library:
+    """Generators by name. Passed around, never global."""
+
+    _by_name: dict[str, Generator[Any]] = field(default_factory=dict)
+
+    def add(self, gen: Generator[Any]) -> None:
+        """Take in a generator.
+
+        Raises:
+            ValueError: another one has its name.
+        """
+        if (old := self._by_name.setdefault(gen.name, gen)) is not gen:
+            raise ValueError(f"cell {gen.name!r} is defined in {old.draw.__module__} and in {gen.draw.__module__}")
+
+    def __getitem__(self, name: str) -> Generator[Any]:
+        if name not in self._by_name:
+            raise UnknownNameError("cell", name, self._by_name)
+        return self._by_name[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._by_name))
+
+
+def _metadata(hint: Any) -> Iterator[Any]:
+    yield from getattr(hint, "__metadata__", ())
+    for part in getattr(hint, "__args__", ()):
+        yield from _metadata(part)
+
+
+@lru_cache(maxsize=256)
+def _schema(params: type[Any]) -> type[BaseModel]:
+    """What checks the types of a parameter class: no conversions, no infinities, no unknown names."""
+    hints = get_type_hints(params, include_extras=True)
+    shape: dict[str, Any] = {
+        f.name: (hints[f.name], ... if f.default is MISSING else f.default) for f in fields(params)
+    }
+    config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+    return create_model(params.__name__, __config__=config, **shape)

@@ -1,0 +1,187 @@
+"""Derived layers: one small expression language for masks, rules and derived layers.
+
+    rdl_all  = "rdl | rdl_tie"
+    head     = "size(via, 2 * level.post.projection)"
+
+Operators on layers, binding as in Python (tightest first): `-` not, `&` and, `^` xor, `|` or. `size(layer, um)` grows
+(or shrinks) every edge. Numbers may use + - * / and names of the stack (`level.NAME.FIELD`). Nothing else is accepted,
+and nothing is ever executed.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Callable
+from functools import cache
+
+import klayout.db as kdb
+
+from layoutgen.units import Um, dbu
+
+MAX_DEPTH = 100
+"""How deep an expression may be nested: far below what Python's own recursion bears."""
+Fetch = Callable[[str], kdb.Region]
+Number = Callable[[str], float]
+
+OCTAGON = 2  # KLayout's corner mode: corners are cut like an octagon's, which keeps a finely cut circle a circle
+
+
+def names(expression: str) -> tuple[str, ...]:
+    """The layer names an expression uses, in order of appearance.
+
+    Raises:
+        ValueError: the expression is not of this language; the message quotes what is wrong.
+    """
+    found: list[str] = []
+
+    def visit(node: ast.expr) -> None:
+        match node:
+            case ast.Name(id=name):
+                found.append(name)
+            case ast.BinOp(left=left, right=right) if isinstance(node.op, _BOOLEAN):
+                visit(left)
+                visit(right)
+            case ast.Call():
+                visit(_size_arguments(expression, node)[0])
+            case _:
+                raise ValueError(f"{ast.unparse(node)!r} in {expression!r} is no layer, no | & - ^, no size(layer, um)")
+
+    visit(_parse(expression))
+    return tuple(dict.fromkeys(found))
+
+
+def union_of(expression: str) -> tuple[str, ...] | None:
+    """The layers of a plain union (`a | b | c`), or None where the expression is more than that."""
+
+    def visit(node: ast.expr) -> list[str] | None:
+        match node:
+            case ast.Name(id=name):
+                return [name]
+            case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+                a, b = visit(left), visit(right)
+                return None if a is None or b is None else a + b
+            case _:
+                return None
+
+    found = visit(_parse(expression))
+    return None if found is None else tuple(dict.fromkeys(found))
+
+
+def evaluate(expression: str, fetch: Fetch, number: Number) -> kdb.Region:
+    """The merged region of an expression; `fetch` gives a named layer's region, `number` a stack value in um."""
+
+    def visit(node: ast.expr) -> kdb.Region:
+        match node:
+            case ast.Name(id=name):
+                return fetch(name)
+            case ast.BinOp(left=left, op=op, right=right):
+                return _BOOLEAN_OPS[type(op)](visit(left), visit(right))
+            case ast.Call():
+                layer, by = _size_arguments(expression, node)
+                return visit(layer).merged().sized(dbu(_number(expression, by, number)), OCTAGON)
+            case _:
+                raise ValueError(f"{ast.unparse(node)!r} in {expression!r} is no layer expression")
+
+    names(expression)
+    return visit(_parse(expression)).merged()  # once, at the end: booleans take overlapping shapes as they come
+
+
+def reach(expression: str, number: Number) -> Um:
+    """How far from a point (um) the drawn shapes can lie that decide whether the point is in the derived layer."""
+
+    def visit(node: ast.expr) -> float:
+        match node:
+            case ast.BinOp(left=left, right=right):
+                return max(visit(left), visit(right))
+            case ast.Call():
+                layer, by = _size_arguments(expression, node)
+                return visit(layer) + abs(_number(expression, by, number)) * 1.42  # a corner moves by sqrt(2)
+            case _:
+                return 0.0
+
+    return visit(_parse(expression))
+
+
+def growth(expression: str, number: Number) -> Um:
+    """By how much a derived layer stands out at most beyond the drawn shapes it is made of (um)."""
+
+    def visit(node: ast.expr) -> float:
+        match node:
+            case ast.BinOp(left=left, op=ast.Sub() | ast.BitAnd()):
+                return visit(left)
+            case ast.BinOp(left=left, right=right):
+                return max(visit(left), visit(right))
+            case ast.Call():
+                layer, by = _size_arguments(expression, node)
+                return visit(layer) + _number(expression, by, number)
+            case _:
+                return 0.0
+
+    return visit(_parse(expression))
+
+
+_BOOLEAN = (ast.BitOr, ast.BitAnd, ast.Sub, ast.BitXor)
+_BOOLEAN_OPS: dict[type[ast.operator], Callable[[kdb.Region, kdb.Region], kdb.Region]] = {
+    ast.BitOr: lambda a, b: a + b,
+    ast.BitAnd: lambda a, b: a & b,
+    ast.Sub: lambda a, b: a - b,
+    ast.BitXor: lambda a, b: a ^ b,
+}
+_ARITHMETIC: dict[type[ast.operator], Callable[[float, float], float]] = {
+    ast.Add: lambda a, b: a + b,
+    ast.Sub: lambda a, b: a - b,
+    ast.Mult: lambda a, b: a * b,
+    ast.Div: lambda a, b: a / b,
+}
+
+
+@cache
+def _parse(expression: str) -> ast.expr:
+    if len(expression) > 2000:
+        raise ValueError("an expression may have 2000 characters at most")
+    try:
+        parsed = ast.parse(expression, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise ValueError(f"{expression!r} is not an expression; write for example 'rdl | rdl_tie'") from None
+    level: list[ast.AST] = [parsed]
+    for _ in range(MAX_DEPTH):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return parsed
+    raise ValueError(f"an expression may be nested {MAX_DEPTH} deep at most; name parts of it as derived layers")
+
+
+def _size_arguments(expression: str, node: ast.Call) -> tuple[ast.expr, ast.expr]:
+    match node:
+        case ast.Call(func=ast.Name(id="size"), args=[layer, by], keywords=[]):
+            return layer, by
+    raise ValueError(f"{ast.unparse(node)!r} in {expression!r} is not size(layer, um), the only function there is")
+
+
+def _number(expression: str, node: ast.expr, number: Number) -> float:
+    """A finite number of um.
+
+    Raises:
+        ValueError: it is no number of this language, or has no finite value.
+    """
+    try:
+        value = _computed(expression, node, number)
+    except (ZeroDivisionError, OverflowError):
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"{ast.unparse(node)!r} in {expression!r} has no finite value")
+    return value
+
+
+def _computed(expression: str, node: ast.expr, number: Number) -> float:
+    match node:
+        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
+            return float(value)
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return -_computed(expression, operand, number)
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
+            return _ARITHMETIC[type(op)](_computed(expression, left, number), _computed(expression, right, number))
+        case ast.Attribute(value=ast.Attribute(value=ast.Name())):
+            return number(ast.unparse(node))
+    raise ValueError(f"{ast.unparse(node)!r} in {expression!r} is no number and no level.NAME.FIELD")

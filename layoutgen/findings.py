@@ -1,0 +1,132 @@
+"""What checks say: findings, what became of each rule, and the report they make up.
+
+Values only; what writes them to files is in `layoutgen.report`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from layoutgen.units import DBU, Um
+
+Edge = tuple[int, int, int, int]
+"""x1, y1, x2, y2 in database units."""
+Hull = tuple[tuple[int, int], ...]
+"""Corner points of a polygon in database units."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One place where a rule is broken.
+
+    `edges` marks the pair of edges that face each other, `polygon` what is wrong as a whole; one of both is given.
+    `measured` is the value found there in um (or the rule's unit), where the check measures one.
+    """
+
+    rule: str
+    edges: tuple[Edge, ...] = ()
+    polygon: Hull = ()
+    measured: float | None = None
+    note: str = ""
+
+    @property
+    def identity(self) -> str:
+        """Stable over runs and independent of order: the same finding of the same rule at the same place."""
+        key = repr((self.rule, sorted(_canonical(e) for e in self.edges), sorted(self.polygon)))
+        return hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
+
+    @property
+    def at(self) -> tuple[Um, Um]:
+        """Centre of the finding's bounding box in um."""
+        xs = [x for e in self.edges for x in (e[0], e[2])] + [x for x, _ in self.polygon]
+        ys = [y for e in self.edges for y in (e[1], e[3])] + [y for _, y in self.polygon]
+        return (min(xs) + max(xs)) / 2 * DBU, (min(ys) + max(ys)) / 2 * DBU
+
+
+def _canonical(edge: Edge) -> Edge:
+    x1, y1, x2, y2 = edge
+    return edge if (x1, y1) <= (x2, y2) else (x2, y2, x1, y1)
+
+
+class Status(StrEnum):
+    """How a rule ended. Only `run` says anything about the layout."""
+
+    RUN = "run"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    NOT_APPLICABLE = "not applicable"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleResult:
+    """What became of one rule: how it ended, why, and what it found."""
+
+    rule: str
+    text: str
+    """The rule in words, with its limit and source."""
+    status: Status
+    reason: str = ""
+    findings: tuple[Finding, ...] = ()
+    seconds: float = field(default=0.0, compare=False)
+
+    @property
+    def verdict(self) -> str:
+        """'clean', '3 findings', or how the rule ended instead."""
+        if self.status is not Status.RUN:
+            return self.status.value
+        count = len(self.findings)
+        return f"{count} finding{'s' if count != 1 else ''}" if count else "clean"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The checks of one layout: which content was looked at, and every rule of the PDK with how it ended."""
+
+    title: str
+    pdk: str
+    flow: str
+    scope: tuple[str, ...]
+    """What was checked and what was not, in sentences."""
+    results: tuple[RuleResult, ...]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        return tuple(f for r in self.results for f in r.findings)
+
+    @property
+    def exit_code(self) -> int:
+        """0 clean, 1 findings, 2 when a rule failed or was skipped, or when none ran at all."""
+        statuses = [r.status for r in self.results]
+        if Status.FAILED in statuses or Status.SKIPPED in statuses or Status.RUN not in statuses:
+            return 2
+        return 1 if self.findings else 0
+
+    @property
+    def summary(self) -> str:
+        """One line: how many rules ran, what they found."""
+        count = {s: sum(r.status is s for r in self.results) for s in Status}
+        parts = [f"{count[Status.RUN]} rules run", f"{len(self.findings)} findings"]
+        parts += [f"{n} {s.value}" for s, n in count.items() if s is not Status.RUN and n]
+        return ", ".join(parts)
+
+
+def merge_reports(reports: Iterable[Report], title: str) -> Report:
+    """Reports of several contents of one wafer as one: each rule once, with the worst of its ends and all it found."""
+    parts = list(reports)
+    order = (Status.NOT_APPLICABLE, Status.RUN, Status.SKIPPED, Status.FAILED)
+    merged: dict[str, RuleResult] = {}
+    for result in (r for part in parts for r in part.results):
+        old = merged.get(result.rule)
+        if old is None:
+            merged[result.rule] = result
+            continue
+        worse = max(old, result, key=lambda r: order.index(r.status))
+        unique = {f.identity: f for f in (*old.findings, *result.findings)}
+        merged[result.rule] = RuleResult(
+            result.rule, result.text, worse.status, worse.reason, tuple(unique.values()), old.seconds + result.seconds
+        )
+    scope = tuple(line for part in parts for line in part.scope)
+    return Report(title, parts[0].pdk, parts[0].flow, scope, tuple(merged.values()))

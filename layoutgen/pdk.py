@@ -1,0 +1,385 @@
+"""A process as data: layers, derived layers, stack, flows, rules and masks, read from one `pdk.toml`.
+
+Passed as an argument, never global. A PDK may `extends` another and hold only its differences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import klayout.db as kdb
+from pydantic import ConfigDict, Field
+
+from layoutgen import derive, tomlfile
+from layoutgen.errors import PdkError, Problem, UnknownNameError, nearest
+from layoutgen.tomlfile import Model, NonNegativeUm, PositiveUm
+from layoutgen.units import Um
+
+Drawn = Literal["opening", "remaining"]
+LayerNumber = tuple[int, int]
+
+
+class Layer(Model):
+    """A drawn layer: its GDS number, what its shapes stand for, and how KLayout shows it."""
+
+    gds: LayerNumber
+    drawn: Drawn | None = None
+    """`None`: a reference or marker layer that no mask prints."""
+    title: str
+    color: str = Field(default="#808080", pattern=r"^#[0-9a-fA-F]{6}$")
+
+
+class Derived(Model):
+    """A layer that follows from others; with a GDS number it is also written to the files."""
+
+    expression: str
+    gds: LayerNumber | None = None
+    title: str = ""
+    color: str = Field(default="#808080", pattern=r"^#[0-9a-fA-F]{6}$")
+
+
+class Level(Model):
+    """One level of the stack: thickness in um, and whatever else the process knows of it, by name."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True, allow_inf_nan=False)
+
+    thickness: NonNegativeUm
+    material: str = ""
+
+
+class Cut(Model):
+    """The blade's path (um): kerf between `kerf_min` and `kerf_max`, position known to +-`tolerance`."""
+
+    kerf_min: PositiveUm
+    kerf_max: PositiveUm
+    tolerance: NonNegativeUm
+    chipping: NonNegativeUm = 0.0
+
+    @property
+    def removed(self) -> Um:
+        """Half width of what is surely gone: |x| <= kerf_min / 2 - tolerance."""
+        return self.kerf_min / 2 - self.tolerance
+
+    @property
+    def touched(self) -> Um:
+        """Half width of what may be gone or harmed: |x| <= kerf_max / 2 + tolerance + chipping."""
+        return self.kerf_max / 2 + self.tolerance + self.chipping
+
+
+class Rule(Model):
+    """One design rule: which kind of check, on which layers, against which limit.
+
+    Keys beyond these belong to the kind of check, which refuses those it does not know.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True, allow_inf_nan=False)
+
+    check: str
+    layers: tuple[str, ...] = Field(min_length=1)
+    limit: NonNegativeUm | None = None
+    flows: tuple[str, ...] = ()
+    why: str
+    source: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keys that only this kind of check knows."""
+        return dict(self.model_extra or {})
+
+
+class Mask(Model):
+    """One mask: what it prints (an expression over drawn layers), and how the drawing becomes the plate."""
+
+    data: str
+    gds: LayerNumber
+    title: str
+    drawn: Drawn
+    resist: Literal["positive", "negative"]
+    transfer: Literal["etch", "plate-through", "photo-polymer"]
+    side: Literal["front", "rear"] = "front"
+    aligns_to: str
+    """Another mask, or `incoming`: the marks the wafer came with."""
+    marks: str
+    """The drawn layer that this mask's own alignment marks are drawn on."""
+    flows: tuple[str, ...] = ()
+
+    @property
+    def tone(self) -> Literal["digitized data clear", "digitized data dark"]:
+        """Whether light passes where something is drawn.
+
+        A positive resist goes where it is exposed, a negative one stays. Resist has to go where an opening is drawn,
+        or, where metal is plated through it, where the metal that remains is drawn.
+        """
+        resist_goes = (self.drawn == "opening") != (self.transfer == "plate-through")
+        clear = resist_goes == (self.resist == "positive")
+        return "digitized data clear" if clear else "digitized data dark"
+
+
+class Flow(Model):
+    """One way through the process: its stages by name, and where plating current comes from."""
+
+    title: str
+    current: Literal["kerf", "blanket", "none"]
+    stages: tuple[str, ...]
+    street: tuple[str, ...] = ()
+    wafer: tuple[str, ...] = ()
+    draws: tuple[str, ...]
+    """Layers that must not be empty; a check of an empty one would say nothing."""
+
+
+CellDefault = bool | int | float | str | dict[str, str]
+
+
+class Pdk(Model):
+    """A process. Every length is um."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    title: str
+    source: str
+    extends: str = ""
+    grid: PositiveUm = 0.001
+    guard: NonNegativeUm = 0.004
+    """Added once, when drawing: what facets and snapping may take away from a dimension."""
+    circle_points: int = Field(default=128, ge=32, multiple_of=8)
+    """Corners of a drawn circle: the same for all, so that concentric circles keep their distance exactly."""
+    layers: dict[str, Layer]
+    reserved: dict[str, Layer]
+    derived: dict[str, Derived] = Field(default_factory=dict)
+    roles: dict[str, str]
+    stack: dict[str, Level] = Field(default_factory=dict)
+    cut: Cut | None = None
+    flows: dict[str, Flow]
+    masks: dict[str, Mask]
+    cells: dict[str, dict[str, CellDefault]] = Field(default_factory=dict)
+    rules: dict[str, Rule]
+
+    # layers -----------------------------------------------------------------------------------------------------
+    @property
+    def drawn_layers(self) -> dict[str, Layer]:
+        """Every layer that shapes can be drawn on, reserved ones included."""
+        return self.layers | self.reserved
+
+    def role(self, name: str) -> str:
+        """The layer that plays a role (`metal`, `via`, ...) in this process.
+
+        Raises:
+            UnknownNameError: this process has no such role.
+        """
+        if name not in self.roles:
+            raise UnknownNameError(f"role in PDK {self.name!r}", name, self.roles)
+        return self.roles[name]
+
+    def gds(self, layer: str) -> LayerNumber:
+        """GDS layer and datatype of a drawn, reserved or written derived layer.
+
+        Raises:
+            UnknownNameError: no layer of that name, or a derived one without a number.
+        """
+        if layer in self.drawn_layers:
+            return self.drawn_layers[layer].gds
+        derived = self.derived.get(layer)
+        if derived is None or derived.gds is None:
+            raise UnknownNameError(f"layer with a GDS number in PDK {self.name!r}", layer, self.drawn_layers)
+        return derived.gds
+
+    def sources(self, layer: str) -> tuple[str, ...]:
+        """The drawn layers that a layer, derived or not, is made of."""
+        if layer in self.derived:
+            found = [s for n in derive.names(self.derived[layer].expression) for s in self.sources(n)]
+            return tuple(dict.fromkeys(found))
+        if layer not in self.drawn_layers:
+            raise UnknownNameError(f"layer in PDK {self.name!r}", layer, [*self.drawn_layers, *self.derived])
+        return (layer,)
+
+    def region(self, layer: str, fetch: derive.Fetch) -> kdb.Region:
+        """A layer's merged region; `fetch` gives those of the drawn layers."""
+        if layer not in self.derived:
+            return fetch(layer).merged()
+        return self.evaluate(self.derived[layer].expression, fetch)
+
+    def evaluate(self, expression: str, fetch: derive.Fetch) -> kdb.Region:
+        """An expression's merged region; `fetch` gives those of the drawn layers."""
+        return derive.evaluate(expression, lambda name: self.region(name, fetch), self.number)
+
+    def reach(self, layer: str) -> Um:
+        """How far the drawn shapes can lie that decide what a layer is at a point (um)."""
+        if layer not in self.derived:
+            return 0.0
+        expression = self.derived[layer].expression
+        return derive.reach(expression, self.number) + max(
+            (self.reach(n) for n in derive.names(expression)), default=0.0
+        )
+
+    def growth(self, layer: str) -> Um:
+        """By how much a layer stands out at most beyond the drawn shapes it is made of (um)."""
+        if layer not in self.derived:
+            return 0.0
+        expression = self.derived[layer].expression
+        below = max((self.growth(n) for n in derive.names(expression)), default=0.0)
+        return derive.growth(expression, self.number) + below
+
+    def number(self, path: str) -> float:
+        """A number of the stack by its path, `level.NAME.FIELD`.
+
+        Raises:
+            UnknownNameError: there is no such level or field.
+        """
+        match path.split("."):
+            case ["level", level, name] if level in self.stack:
+                value = {**(self.stack[level].model_extra or {}), "thickness": self.stack[level].thickness}.get(name)
+                if isinstance(value, int | float) and not isinstance(value, bool):
+                    return float(value)
+        known = (f"level.{n}.{f}" for n, v in self.stack.items() for f in ("thickness", *(v.model_extra or {})))
+        raise UnknownNameError(f"number in PDK {self.name!r}", path, known)
+
+    # rules ------------------------------------------------------------------------------------------------------
+    def limit(self, check: str, *layers: str) -> Um:
+        """The strictest limit that rules of one kind set for these layers, in the rule's order (um).
+
+        A rule on a plain union (`rdl | rdl_tie`) binds each of its layers.
+
+        Raises:
+            UnknownNameError: no rule of that kind speaks of these layers; the message names them.
+        """
+        found = [
+            rule.limit
+            for rule in self.rules.values()
+            if rule.check == check and rule.limit is not None and len(rule.layers) == len(layers)
+            and all(self._covers(theirs, ours) for theirs, ours in zip(rule.layers, layers, strict=True))
+        ]  # fmt: skip
+        if not found:
+            raise UnknownNameError(f"{check} rule in PDK {self.name!r} for", " in ".join(layers), ())
+        return max(found)
+
+    def enclosure(self, *, of: str, by: str) -> Um:
+        """By how much the layer in role `by` must stand out beyond the one in role `of` (um)."""
+        return self.limit("enclosure", self.role(of), self.role(by))
+
+    def _covers(self, rule_layer: str, layer: str) -> bool:
+        if rule_layer == layer:
+            return True
+        derived = self.derived.get(rule_layer)
+        parts = derive.union_of(derived.expression) if derived else None
+        return parts is not None and any(self._covers(p, layer) for p in parts)
+
+    def flow(self, name: str | None = None) -> tuple[str, Flow]:
+        """A flow by name; without a name the only one there is.
+
+        Raises:
+            UnknownNameError: no such flow, or none named where there are several.
+        """
+        if name is None and len(self.flows) == 1:
+            return next(iter(self.flows.items()))
+        if name is None or name not in self.flows:
+            raise UnknownNameError(f"flow in PDK {self.name!r}", name or "", self.flows)
+        return name, self.flows[name]
+
+    def masks_of(self, flow: str) -> dict[str, Mask]:
+        """The masks that a flow uses, in the order they print."""
+        return {name: mask for name, mask in self.masks.items() if not mask.flows or flow in mask.flows}
+
+
+def read(folder: Path, find: Callable[[str], Path]) -> Pdk:
+    """The PDK in `folder/pdk.toml`; `find` gives the folder of a PDK that it extends.
+
+    Raises:
+        PdkError: the file is missing or wrong; all of its problems at once.
+    """
+    path = folder / "pdk.toml"
+    raw = _raw(path, find, ())
+    pdk = tomlfile.validate(raw, Pdk, str(path), PdkError)
+    if problems := list(_contradictions(pdk, str(path))):
+        raise PdkError(problems)
+    return pdk
+
+
+def _raw(path: Path, find: Callable[[str], Path], below: tuple[Path, ...]) -> dict[str, Any]:
+    if path in below:
+        raise PdkError([Problem(str(path), "extends", "this PDK extends itself; break the circle")])
+    raw = tomlfile.load(path, PdkError)
+    parent = raw.get("extends")
+    if not isinstance(parent, str):
+        return raw
+    try:
+        folder = find(parent)
+    except UnknownNameError as e:
+        raise PdkError([Problem(str(path), "extends", str(e))]) from None
+    return _overlaid(_raw(folder / "pdk.toml", find, (*below, path)), raw)
+
+
+def _overlaid(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Tables merge key by key; anything else is replaced."""
+    out = dict(base)
+    for key, value in over.items():
+        old = out.get(key)
+        out[key] = _overlaid(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return out
+
+
+def _contradictions(pdk: Pdk, file: str) -> Iterator[Problem]:
+    """What no single table shows: names that lead nowhere, numbers used twice, derived layers in a circle."""
+    layers = {*pdk.drawn_layers, *pdk.derived}
+
+    def unknown(place: str, name: str, known: set[str], kind: str = "layer") -> Iterator[Problem]:
+        if name not in known:
+            yield Problem(file, place, f"no {kind} {name!r}{nearest(name, known)}")
+
+    def expression(place: str, text: str) -> Iterator[Problem]:
+        try:
+            for name in derive.names(text):
+                yield from unknown(place, name, layers)
+            derive.reach(text, pdk.number)
+        except (ValueError, UnknownNameError) as e:
+            yield Problem(file, place, str(e))
+
+    numbers: dict[LayerNumber, str] = {}
+    written = [(n, layer.gds) for n, layer in pdk.drawn_layers.items()]
+    written += [(n, d.gds) for n, d in pdk.derived.items() if d.gds]
+    for name, number in written:
+        if (other := numbers.setdefault(number, name)) != name:
+            yield Problem(file, f"{name}.gds", f"GDS number {number[0]}/{number[1]} is {other!r} already")
+    for name in pdk.layers.keys() & pdk.reserved.keys():
+        yield Problem(file, f"reserved.{name}", "there is a drawn layer of the same name")
+    for name, derived in pdk.derived.items():
+        if name in pdk.drawn_layers:
+            yield Problem(file, f"derived.{name}", "there is a drawn layer of the same name")
+        yield from expression(f"derived.{name}", derived.expression)
+        yield from _circle(pdk, file, name)
+    for name, layer_name in pdk.roles.items():
+        yield from unknown(f"roles.{name}", layer_name, layers)
+    for name, mask in pdk.masks.items():
+        yield from expression(f"masks.{name}.data", mask.data)
+        yield from unknown(f"masks.{name}.marks", mask.marks, set(pdk.layers))
+        yield from unknown(f"masks.{name}.aligns_to", mask.aligns_to, {"incoming", *pdk.masks} - {name}, "mask")
+        for flow in mask.flows:
+            yield from unknown(f"masks.{name}.flows", flow, set(pdk.flows), "flow")
+    for name, rule in pdk.rules.items():
+        for layer_name in rule.layers:
+            yield from unknown(f"rules.{name}.layers", layer_name, layers)
+        for flow in rule.flows:
+            yield from unknown(f"rules.{name}.flows", flow, set(pdk.flows), "flow")
+    for name, flow_ in pdk.flows.items():
+        for layer_name in flow_.draws:
+            yield from unknown(f"flows.{name}.draws", layer_name, layers)
+    if pdk.cut and (pdk.cut.kerf_min > pdk.cut.kerf_max or pdk.cut.removed <= 0):
+        yield Problem(file, "cut", "kerf_min must not exceed kerf_max, and must exceed 2 * tolerance")
+
+
+def _circle(pdk: Pdk, file: str, start: str) -> Iterator[Problem]:
+    seen: set[str] = set()
+    todo = [start]
+    while todo:
+        derived = pdk.derived.get(todo.pop())
+        try:
+            uses = derive.names(derived.expression) if derived else ()
+        except ValueError:
+            return
+        for name in uses:
+            if name == start:
+                yield Problem(file, f"derived.{start}", "is made of itself; break the circle")
+                return
+            if name not in seen:
+                seen.add(name)
+                todo.append(name)

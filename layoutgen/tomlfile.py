@@ -1,0 +1,155 @@
+"""TOML in, a validated frozen model out; every problem of the file at once, each with its place and its mend."""
+
+from __future__ import annotations
+
+import tomllib
+import typing
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from layoutgen.errors import InputError, Problem, nearest
+from layoutgen.units import Um
+
+
+class Model(BaseModel):
+    """A table of a TOML file: frozen, no unknown keys, no conversion between types, no infinities."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+MAX_DEPTH = 32
+"""Tables and lists in each other; the files that are read here need four."""
+PositiveUm = Annotated[Um, Field(gt=0)]
+NonNegativeUm = Annotated[Um, Field(ge=0)]
+M = TypeVar("M", bound=BaseModel)
+MakeError = Callable[[Iterator[Problem]], InputError]
+
+
+def load(path: Path, error: type[InputError]) -> dict[str, Any]:
+    """The file as plain tables.
+
+    Raises:
+        error: the file is missing, is not UTF-8, or is not TOML; or a whole number in it is beyond TOML's 64 bits.
+    """
+    try:
+        raw = tomllib.loads(path.read_text("utf-8-sig"))
+        place = _beyond_64_bits(raw)
+    except FileNotFoundError:
+        problem = "no such file"
+    except IsADirectoryError:
+        problem = "is a folder, not a file"
+    except OSError as e:
+        problem = f"cannot be read: {e.strerror}"
+    except UnicodeDecodeError:
+        problem = "is not UTF-8 text; save it as UTF-8"
+    except tomllib.TOMLDecodeError as e:
+        problem = f"is not TOML: {e}"
+    except ValueError:  # Python refuses to read a whole number of thousands of digits, or a path with a NUL
+        problem = "cannot be read: its name or a whole number in it is not usable; write plain names and small numbers"
+    except RecursionError:
+        problem = "is nested too deeply"
+    else:
+        if not place:
+            return raw
+        raise error([Problem(str(path), place, "is a whole number beyond 64 bits; write a smaller one")])
+    raise error([Problem(str(path), "", problem)])
+
+
+def _beyond_64_bits(value: Any, *path: int | str) -> str:
+    """Where the first whole number beyond 64 bits stands, '' if there is none.
+
+    Raises:
+        RecursionError: there are more than `MAX_DEPTH` tables or lists in each other.
+    """
+    if len(path) > MAX_DEPTH:
+        raise RecursionError
+    if isinstance(value, dict | list):
+        parts = value.items() if isinstance(value, dict) else enumerate(value)
+        return next((p for p in (_beyond_64_bits(v, *path, k) for k, v in parts) if p), "")
+    return ".".join(map(str, path)) if isinstance(value, int) and not -(2**63) <= value < 2**63 else ""
+
+
+def validate(raw: dict[str, Any], model: type[M], file: str, error: type[InputError]) -> M:
+    """`raw` as a `model`.
+
+    Raises:
+        error: with one `Problem` for each wrong key or value.
+    """
+    try:
+        return model.model_validate(_tuples(raw))
+    except ValidationError as e:
+        raise error([_problem(file, model, dict(item)) for item in e.errors(include_url=False)]) from None
+
+
+def _tuples(value: Any) -> Any:
+    """TOML arrays as tuples, so that what is validated stays immutable."""
+    if isinstance(value, dict):
+        return {k: _tuples(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return tuple(_tuples(v) for v in value)
+    return value
+
+
+_MESSAGES = {
+    "missing": "is missing; add it",
+    "float_type": "must be a number",
+    "int_type": "must be a whole number",
+    "string_type": "must be text in quotes",
+    "bool_type": "must be true or false",
+    "tuple_type": "must be a list in [ ]",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+    "finite_number": "must be a finite number",
+}
+
+
+def _problem(file: str, model: type[BaseModel], item: dict[str, Any]) -> Problem:
+    place = ".".join(str(part) for part in item["loc"])
+    kind, value, context = item["type"], item["input"], item.get("ctx", {})
+    if kind == "extra_forbidden":
+        message = f"unknown key{nearest(str(item['loc'][-1]), _known_keys(model, item['loc'][:-1]))}"
+    elif kind == "missing":
+        message = _MESSAGES[kind]
+    else:
+        message = _MESSAGES.get(kind) or _bound(kind, context) or item["msg"].removeprefix("Value error, ")
+        if not isinstance(value, dict | tuple):
+            message = f"{message}, not {value!r}"
+    return Problem(file, place, message)
+
+
+def _bound(kind: str, context: dict[str, Any]) -> str:
+    bounds = {"greater_than": ("greater than", "gt"), "greater_than_equal": ("at least", "ge"),
+              "less_than": ("less than", "lt"), "less_than_equal": ("at most", "le")}  # fmt: skip
+    if kind in bounds:
+        words, key = bounds[kind]
+        return f"must be {words} {context[key]:g}"
+    if kind == "literal_error":
+        return f"must be {context['expected']}"
+    return ""
+
+
+def _known_keys(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    """The keys a table at `path` may have, by walking the model's annotations."""
+    here: Any = model
+    for part in path:
+        if isinstance(here, type) and issubclass(here, BaseModel):
+            here = next((f.annotation for name, f in here.model_fields.items() if part in (name, f.alias)), None)
+        else:
+            args = get_args(here)
+            here = args[-1] if args else None
+        here = _table_in(here)
+    if isinstance(here, type) and issubclass(here, BaseModel):
+        return [f.alias or name for name, f in here.model_fields.items()]
+    return []
+
+
+def _table_in(annotation: Any) -> Any:
+    """The model inside `X | None` or `Annotated[X, ...]`; containers are left for the next step of the walk."""
+    if get_origin(annotation) is Annotated:
+        return _table_in(get_args(annotation)[0])
+    if get_origin(annotation) in (typing.Union, getattr(typing, "UnionType", None), type(int | None)):
+        return next((a for a in get_args(annotation) if a is not type(None)), None)
+    return annotation
