@@ -1,0 +1,51 @@
+"""The kinds of checks, one file each; the file's docstring is the kind's documentation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from layoutgen.drc.checks import (
+    edge_distance,
+    enclosure,
+    exact_size,
+    grid,
+    inside,
+    overlap,
+    pitch,
+    separation,
+    space,
+    width,
+)
+from layoutgen.drc.checks.kind import Kind, Task, read
+from layoutgen.errors import PdkError, Problem, UnknownNameError
+from layoutgen.pdk import Rule
+
+__all__ = ["KINDS", "Kind", "Task", "task"]
+
+KINDS: dict[str, Kind[Any]] = {
+    kind.name: kind
+    for kind in (
+        width.KIND,
+        space.KIND,
+        separation.KIND,
+        enclosure.KIND,
+        overlap.KIND,
+        inside.KIND,
+        exact_size.KIND,
+        pitch.KIND,
+        edge_distance.KIND,
+        grid.KIND,
+    )
+}
+
+
+def task(name: str, rule: Rule) -> Task:
+    """The rule, ready to run.
+
+    Raises:
+        PdkError: no such kind of check, or the rule's layers, limit or options do not fit it; all problems at once.
+    """
+    if rule.check not in KINDS:
+        problem = str(UnknownNameError("kind of check", rule.check, KINDS))
+        raise PdkError([Problem("", f"rules.{name}.check", problem)])
+    return read(name, rule, KINDS[rule.check])

@@ -1,0 +1,106 @@
+"""Distance of shapes to the edge of the die, or of another boundary, from inside.
+
+Reports each pair of edges, one of the shape and one of the boundary around it, that are less than `limit` apart, and
+as a polygon whatever lies outside. A boundary that is a ring (a seal) counts with all it surrounds: distances are to
+its outer edge. Boundaries that touch each other are one. An empty boundary layer fails the rule: nothing was measured.
+
+Layers: layer, boundary. Limit: the least distance, in um; exactly that far passes.
+
+Options:
+    measure: "edge" (default) measures from the shapes' edges, "centre" from the centres of their bounding boxes.
+    outside: "finding" (default) reports what lies outside every boundary; "ignore" leaves alone what lies wholly
+        outside, as a bus in the street does; what crosses the boundary is reported all the same.
+
+Example:
+    [rules."UBM.D.1"]
+    check = "edge_distance"
+    layers = ["ubm", "die"]
+    limit = 195.0
+    measure = "centre"
+    why = "The ball needs silicon under it on all sides."
+    source = "Amkor WLCSP table, ubm.6"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import klayout.db as kdb
+import numpy as np
+import numpy.typing as npt
+import shapely
+
+from layoutgen.drc.checks import marks
+from layoutgen.drc.checks.kind import Facing, Kind
+from layoutgen.errors import CheckError
+from layoutgen.findings import Finding
+from layoutgen.tomlfile import Model
+from layoutgen.units import DBU
+
+
+class Options(Model):
+    measure: Literal["edge", "centre"] = "edge"
+    outside: Literal["finding", "ignore"] = "finding"
+
+
+def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options) -> list[Finding]:
+    layer, boundary = marks.two([regions[0], regions[1].merged().hulls()])
+    if boundary.is_empty() and not layer.is_empty():
+        raise CheckError("the boundary layer is empty, so no distance to it could be measured")
+    if options.measure == "centre":
+        return _from_centres(rule, layer, boundary, limit, options)
+    outside = kdb.Region()
+    if options.outside == "ignore":
+        layer = (layer & boundary).merged()  # what crosses is cut flush with the boundary: distance 0, reported
+    else:
+        outside = layer - boundary
+    near = layer.enclosed_check(boundary, limit, *marks.options(Facing()), shielded=False)
+    return marks.pairs(rule, near.each()) + marks.polygons(rule, outside, "outside")
+
+
+def _from_centres(rule: str, layer: kdb.Region, boundary: kdb.Region, limit: int, options: Options) -> list[Finding]:
+    shapes = list(layer.each())
+    if not shapes:
+        return []
+    # in half units, so that every centre is a whole number
+    centres = shapely.points(marks.twice_centres(layer))
+    outlines = [_outline(p) for p in boundary.each()]
+    inside = np.zeros(len(shapes), dtype=bool)
+    inside[shapely.STRtree(outlines).query(centres, predicate="covered_by")[0]] = True
+    edges = [shapely.LineString(2 * np.array(marks.edge(e)).reshape(2, 2)) for e in boundary.edges().each()]
+    tree = shapely.STRtree(edges)
+    (index, _), apart = tree.query_nearest(centres, return_distance=True, all_matches=False)
+    least = np.empty(len(shapes))
+    least[index] = apart
+    found = []
+    for shape, within, distance in zip(shapes, inside, least, strict=True):
+        if within and distance < 2 * limit - 1e-3:  # the library's rounding, far below the grid
+            measured = round(float(distance) / 2 * DBU, 6)
+            found.append(marks.polygon(rule, shape, "centre too near the boundary", measured))
+        elif not within and options.outside == "finding":
+            found.append(marks.polygon(rule, shape, "centre outside"))
+    return found
+
+
+def _outline(shape: kdb.Polygon) -> shapely.Polygon:
+    points: npt.NDArray[np.int64] = np.array([(p.x, p.y) for p in shape.each_point_hull()])
+    return shapely.Polygon(2 * points)
+
+
+def words(layers: Sequence[str], limit: str, options: Options) -> str:
+    what = f"centre of {layers[0]}" if options.measure == "centre" else layers[0]
+    ignored = ", what lies wholly outside ignored" if options.outside == "ignore" else ""
+    return f"distance of {what} to the edge of {layers[1]} >= {limit}{ignored}"
+
+
+def complaint(limit: float | None, options: Options) -> str:
+    if limit == 0 and options.outside == "ignore":
+        return 'with outside = "ignore" the limit must be greater than 0, or nothing could be found'
+    return ""
+
+
+KIND = Kind(
+    name="edge_distance", doc=__doc__, layers=("layer", "boundary"), limit="not negative", options=Options,
+    check=check, words=words, whole=True, complaint=complaint,
+)  # fmt: skip

@@ -1,0 +1,48 @@
+"""By how much the shapes of an outer layer stand out beyond those of an inner one.
+
+Reports each pair of edges, one of the inner and one of the outer shape, that are less than `limit` apart, and as a
+polygon whatever of the inner layer lies outside the outer one: it sticks out, or there is no outer shape at all.
+At limit 0 the two may be flush.
+
+Layers: inner, outer. Limit: the least enclosure, in um; exactly that much passes.
+
+Options:
+    metric: "euclidian" (default) also measures from corner to corner, "projection" straight across only.
+    ignore_angle: edges at this angle or more to each other (degrees, default 80) are not compared.
+
+Example:
+    [rules."UBM.EN.1"]
+    check = "enclosure"
+    layers = ["pi2", "ubm"]
+    limit = 15.0
+    why = "The metal must seal the opening in the polymer."
+    source = "Amkor WLCSP table, ubm.3"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import klayout.db as kdb
+
+from layoutgen.drc.checks import marks
+from layoutgen.drc.checks.kind import Facing, Kind
+from layoutgen.findings import Finding
+
+
+def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Facing) -> list[Finding]:
+    inner, outer = marks.two(regions)
+    near = inner.enclosed_check(outer, limit, *marks.options(options), shielded=False)
+    out = inner - outer  # which the check of the edges is silent about
+    return marks.pairs(rule, near.each(), options.metric) + marks.polygons(rule, out, "sticks out")
+
+
+def words(layers: Sequence[str], limit: str, options: Facing) -> str:
+    across = ", straight across" if options.metric == "projection" else ""
+    return f"enclosure of {layers[0]} by {layers[1]} >= {limit}{across}"
+
+
+KIND = Kind(
+    name="enclosure", doc=__doc__, layers=("inner", "outer"), limit="not negative", options=Facing, check=check,
+    words=words,
+)  # fmt: skip

@@ -1,0 +1,70 @@
+"""Shapes of a layer have exactly one size.
+
+Reports each polygon whose bounding box is not as wide and as high as the rule says. Shapes that touch are one polygon.
+Says nothing about what fills the box.
+
+Layers: the layer. Limit: width and height, in um.
+
+Options:
+    size: [width, height] in um, in place of the limit, where the two differ.
+    tolerance: how far each may be off, in um (default 0.02); exactly that far passes.
+
+Example:
+    [rules."BALL.SZ.1"]
+    check = "exact_size"
+    layers = ["ball"]
+    limit = 310.0
+    why = "One stencil prints all balls."
+    source = "Amkor WLCSP table, bump.1"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import klayout.db as kdb
+
+from layoutgen.drc.checks import marks
+from layoutgen.drc.checks.kind import Kind, um
+from layoutgen.findings import Finding
+from layoutgen.tomlfile import Model, NonNegativeUm, PositiveUm
+from layoutgen.units import DBU, Um, dbu
+
+
+class Options(Model):
+    size: tuple[PositiveUm, PositiveUm] | None = None
+    tolerance: NonNegativeUm = 0.02
+
+
+def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options) -> list[Finding]:
+    width, height = (dbu(options.size[0]), dbu(options.size[1])) if options.size else (limit, limit)
+    tolerance = dbu(options.tolerance)
+    found = []
+    for shape in regions[0].merged().each():
+        box = shape.bbox()
+        off = [(abs(has - wanted), has) for has, wanted in ((box.width(), width), (box.height(), height))]
+        if max(off)[0] > tolerance:
+            note = f"{um(box.width() * DBU)} x {um(box.height() * DBU)}"
+            found.append(marks.polygon(rule, shape, note, measured=round(max(off)[1] * DBU, 6)))
+    return found
+
+
+def words(layers: Sequence[str], limit: str, options: Options) -> str:
+    size = " x ".join(um(side) for side in options.size) if options.size else limit
+    return f"size of {layers[0]} = {size} +- {um(options.tolerance)}"
+
+
+def reach(limit: Um, options: Options) -> Um:
+    return max(options.size) if options.size else limit
+
+
+def complaint(limit: Um | None, options: Options) -> str:
+    if (limit is None) == (options.size is None):
+        return "give either a limit (both sides) or size = [width, height]"
+    return ""
+
+
+KIND = Kind(
+    name="exact_size", doc=__doc__, layers=("layer",), limit="optional", options=Options, check=check, words=words,
+    reach=reach, whole=True, complaint=complaint,
+)  # fmt: skip

@@ -1,0 +1,45 @@
+"""Corner points lie on a grid.
+
+Reports each corner point, of the merged shapes, whose x or y is no multiple of `limit`. Where slanted edges of
+overlapping shapes cross, merging makes new points, which are mask data as well and are checked with the rest.
+
+Layers: one or more. Limit: the grid, in um. No options.
+
+Example:
+    [rules."GRID.1"]
+    check = "grid"
+    layers = ["rdl", "ubm"]
+    limit = 0.005
+    why = "The mask writer's address unit."
+    source = "SkyWater x.1b"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import klayout.db as kdb
+
+from layoutgen.drc.checks import marks
+from layoutgen.drc.checks.kind import Kind, NoOptions
+from layoutgen.findings import Finding
+from layoutgen.units import Um
+
+
+def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: NoOptions) -> list[Finding]:
+    off = (pair for region in regions for pair in region.merged().grid_check(limit, limit).each())
+    return [Finding(rule, edges=(marks.edge(pair.first),), note="off grid") for pair in off]
+
+
+def words(layers: Sequence[str], limit: str, options: NoOptions) -> str:
+    return f"corners of {', '.join(layers)} on a grid of {limit}"
+
+
+def reach(limit: Um, options: NoOptions) -> Um:
+    return 0.0
+
+
+KIND = Kind(
+    name="grid", doc=__doc__, layers=("layer*",), limit="positive", options=NoOptions, check=check, words=words,
+    reach=reach,
+)  # fmt: skip

@@ -1,0 +1,146 @@
+"""What a kind of check is: the options it takes, how far it looks, and the pure function that measures."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
+
+import klayout.db as kdb
+from pydantic import Field
+
+from layoutgen import tomlfile
+from layoutgen.errors import PdkError, Problem
+from layoutgen.findings import Finding
+from layoutgen.pdk import Rule
+from layoutgen.tomlfile import Model
+from layoutgen.units import DBU, Deg, Um, dbu
+
+OptionsT = TypeVar("OptionsT", bound=Model)
+Check: TypeAlias = Callable[[str, Sequence[kdb.Region], int, OptionsT], list[Finding]]
+"""(rule id, one region for each layer of the rule, limit in database units, options) -> what breaks the rule.
+
+A pure function of its regions: it knows no wafer, no window and no PDK, so that any runner can give it any part.
+"""
+Metric = Literal["euclidian", "projection"]
+
+
+class NoOptions(Model):
+    """A kind without options of its own."""
+
+
+class Facing(Model):
+    """Options of the kinds that compare edges facing each other."""
+
+    metric: Metric = "euclidian"
+    """`projection` compares only what lies straight opposite; `euclidian` also looks around corners."""
+    ignore_angle: Deg = Field(default=80.0, gt=0, le=90)
+    """Edges at this angle or more do not face each other. At 90, every rotated rectangle breaks a width rule,
+    because snapping to the grid leaves corners of 89.99 degrees."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind(Generic[OptionsT]):
+    """One kind of check."""
+
+    name: str
+    doc: str
+    """Its documentation: the docstring of the file it stands in."""
+    layers: tuple[str, ...]
+    """What the rule's layers stand for, in order; `*` after the only name: one or more."""
+    limit: Literal["positive", "not negative", "optional", "none"]
+    options: type[OptionsT]
+    check: Check[OptionsT]
+    words: Callable[[Sequence[str], str, OptionsT], str]
+    """(layers, limit in words, options) -> the rule in words, without its reason."""
+    reach: Callable[[Um, OptionsT], Um] = field(default=lambda limit, options: limit)
+    """(limit, options) -> how far from a finding the shapes lie that decide about it, in um."""
+    whole: bool = False
+    """Works on whole polygons: one that is cut off at the border of the region gives another answer."""
+    subjects: Callable[[OptionsT], tuple[int, ...]] = field(default=lambda options: (0,))
+    """The layers (by position) without which there is nothing to check; what another lacks is a finding."""
+    complaint: Callable[[Um | None, OptionsT], str] = field(default=lambda limit, options: "")
+    """(limit, options) -> what is wrong with the two together, or nothing."""
+
+    @property
+    def documentation(self) -> str:
+        return inspect.cleandoc(self.doc)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A rule whose kind, layers, limit and options fit together: ready to run."""
+
+    rule: str
+    kind: Kind[Any]
+    layers: tuple[str, ...]
+    limit: Um | None
+    options: Any
+
+    def run(self, regions: Sequence[kdb.Region]) -> list[Finding]:
+        """What breaks the rule in these regions, one for each layer."""
+        limit = 0 if self.limit is None else dbu(self.limit)
+        return self.kind.check(self.rule, [r.merged() for r in regions], limit, self.options)
+
+    @property
+    def words(self) -> str:
+        """The rule in words, without its reason and source."""
+        return self.kind.words(self.layers, um(self.limit or 0.0), self.options)
+
+    @property
+    def reach(self) -> Um:
+        """How far from a finding the shapes of its layers lie that decide about it (um)."""
+        return self.kind.reach(self.limit or 0.0, self.options)
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """The layers without which there is nothing to check."""
+        if self.kind.layers[0].endswith("*"):
+            return self.layers
+        return tuple(self.layers[i] for i in self.kind.subjects(self.options))
+
+
+def read(name: str, rule: Rule, kind: Kind[Any]) -> Task:
+    """The rule as a task of its kind.
+
+    Raises:
+        PdkError: wrong number of layers, limit missing, useless or between two grid points, wrong options; all at once.
+    """
+    place = f"rules.{name}"
+    problems = [Problem("", f"{place}.{key}", text) for key, text in (*_layers(rule, kind), *_limit(rule, kind))]
+    options: Any = None
+    try:
+        options = tomlfile.validate(rule.options, kind.options, "", PdkError)
+        if complaint := kind.complaint(rule.limit, options):
+            problems.append(Problem("", place, complaint))
+    except PdkError as e:
+        problems += [Problem("", f"{place}.{p.place}" if p.place else place, p.message) for p in e.problems]
+    if problems:
+        raise PdkError(problems)
+    return Task(name, kind, rule.layers, rule.limit, options)
+
+
+def um(length: Um) -> str:
+    """A length in words, exact to the database unit: the number that is printed is the number that is checked."""
+    return f"{length:.3f}".rstrip("0").rstrip(".") + " um"
+
+
+def _layers(rule: Rule, kind: Kind[Any]) -> list[tuple[str, str]]:
+    if kind.layers[0].endswith("*") or len(rule.layers) == len(kind.layers):
+        return []
+    return [("layers", f"{kind.name} takes {len(kind.layers)} [{', '.join(kind.layers)}], not {len(rule.layers)}")]
+
+
+def _limit(rule: Rule, kind: Kind[Any]) -> list[tuple[str, str]]:
+    limit = rule.limit
+    if limit is None:
+        optional = kind.limit in ("optional", "none")
+        return [] if optional else [("limit", f"is missing; {kind.name} needs one in um")]
+    if kind.limit == "none":
+        return [("limit", f"{kind.name} has no limit; take it away")]
+    if limit == 0 and kind.limit != "not negative":
+        return [("limit", f"must be greater than 0: {kind.name} at 0 would find nothing")]
+    if abs(limit / DBU - round(limit / DBU)) > 1e-4:
+        return [("limit", f"{limit!r} um is not a whole number of database units ({DBU} um)")]
+    return []

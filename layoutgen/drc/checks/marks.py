@@ -1,0 +1,129 @@
+"""From KLayout's markers to findings, with the value measured there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+import klayout.db as kdb
+import numpy as np
+import shapely
+
+from layoutgen.drc.checks.kind import Facing, Metric
+from layoutgen.findings import Edge, Finding
+from layoutgen.units import DBU, IntPoints, Um
+
+METRICS: dict[Metric, kdb.Metrics] = {"euclidian": kdb.Region.Euclidian, "projection": kdb.Region.Projection}
+
+
+def pairs(rule: str, found: Iterable[kdb.EdgePair], metric: Metric = "euclidian") -> list[Finding]:
+    """Findings from pairs of edges, with the distance between the two (um)."""
+    out = []
+    for pair in found:
+        a, b = edge(pair.first), edge(pair.second)
+        out.append(Finding(rule, edges=(a, b), measured=distance(a, b, metric)))
+    return out
+
+
+def two(regions: Sequence[kdb.Region]) -> tuple[kdb.Region, kdb.Region]:
+    """Both layers merged, the second with data of its own.
+
+    KLayout compares data that two regions share (the same region twice, or a layer derived as a plain copy of the
+    other) as one layer with itself: flush edges of an enclosure would go unseen.
+    """
+    first, second = regions
+    return first.merged(), second.merged(False, 1)
+
+
+def of_each(layer: kdb.Region, check: Callable[[kdb.Region], kdb.EdgePairs]) -> list[kdb.EdgePair]:
+    """What a check finds that looks at each polygon of a merged layer alone, each distinct shape checked once.
+
+    A layout repeats few shapes often, and inside a round one every edge faces every other: 540 circles of 128 corners
+    take 2 s otherwise.
+    """
+    places: dict[kdb.Polygon, list[kdb.Vector]] = {}
+    for shape in layer.each():
+        at = shape.bbox().p1 - kdb.Point()
+        places.setdefault(shape.moved(-at), []).append(at)
+    distinct = kdb.Region()
+    distinct.merged_semantics = False  # they are merged and apart already
+    for outline, first in ((outline, at[0]) for outline, at in places.items()):
+        distinct.insert(outline.moved(first))
+    if check(distinct).is_empty():
+        return []
+    found: list[kdb.EdgePair] = []
+    for outline, repeats in places.items():
+        here = list(check(kdb.Region(outline)).each())
+        found += [pair.transformed(kdb.Trans(by)) for by in repeats for pair in here]
+    return found
+
+
+def polygons(rule: str, found: kdb.Region, note: str) -> list[Finding]:
+    """Findings from polygons that are wrong as a whole."""
+    return [polygon(rule, p, note) for p in found.each()]
+
+
+def polygon(rule: str, shape: kdb.Polygon, note: str, measured: Um | None = None) -> Finding:
+    """A finding from one polygon, marked by its outline."""
+    return Finding(rule, polygon=tuple((p.x, p.y) for p in shape.each_point_hull()), measured=measured, note=note)
+
+
+def edge(e: kdb.Edge) -> Edge:
+    return e.x1, e.y1, e.x2, e.y2
+
+
+def twice_centres(region: kdb.Region) -> IntPoints:
+    """(n, 2) centres of the polygons' bounding boxes in half database units, so that each is a whole number."""
+    boxes = [shape.bbox() for shape in region.each()]
+    return np.array([(b.left + b.right, b.bottom + b.top) for b in boxes], dtype=np.int64).reshape(-1, 2)
+
+
+def near(points: IntPoints, distance: float) -> tuple[IntPoints, IntPoints]:
+    """Positions of the pairs of points that are at most this far apart, each pair once."""
+    if not len(points):
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    shapes: list[shapely.Point] = list(np.atleast_1d(np.asarray(shapely.points(points))))
+    first, second = shapely.STRtree(shapes).query(shapes, predicate="dwithin", distance=distance)
+    once = first < second
+    return first[once], second[once]
+
+
+def options(facing: Facing) -> tuple[bool, kdb.Metrics, float]:
+    """The arguments that each of KLayout's edge checks takes after the limit: whole edges, metric, ignored angle."""
+    return False, METRICS[facing.metric], facing.ignore_angle
+
+
+def distance(a: Edge, b: Edge, metric: Metric = "euclidian") -> Um:
+    """Least distance of two edges in um; with `projection`, measured square to one of them."""
+    if metric == "projection":
+        square = [_square(a, b[:2]), _square(a, b[2:]), _square(b, a[:2]), _square(b, a[2:])]
+        return round(min(square) * DBU, 6)
+    if _cross(a, b):
+        return 0.0
+    least = min(_to(a, b[:2]), _to(a, b[2:]), _to(b, a[:2]), _to(b, a[2:]))
+    return round(least * DBU, 6)
+
+
+def _turn(e: Edge, p: tuple[int, int]) -> int:
+    """Twice the signed area of the edge and a point: on which side of it the point lies."""
+    return (e[2] - e[0]) * (p[1] - e[1]) - (e[3] - e[1]) * (p[0] - e[0])
+
+
+def _cross(a: Edge, b: Edge) -> bool:
+    """Whether each runs from one side of the other to its other side; touching ends are left to the distances."""
+    return _turn(a, b[:2]) * _turn(a, b[2:]) < 0 and _turn(b, a[:2]) * _turn(b, a[2:]) < 0
+
+
+def _square(e: Edge, p: tuple[int, int]) -> float:
+    length = math.hypot(e[2] - e[0], e[3] - e[1])
+    return abs(_turn(e, p)) / length if length else math.hypot(p[0] - e[0], p[1] - e[1])
+
+
+def _to(e: Edge, p: tuple[int, int]) -> float:
+    dx, dy = e[2] - e[0], e[3] - e[1]
+    along = (p[0] - e[0]) * dx + (p[1] - e[1]) * dy
+    if along <= 0:
+        return math.hypot(p[0] - e[0], p[1] - e[1])
+    if along >= dx * dx + dy * dy:
+        return math.hypot(p[0] - e[2], p[1] - e[3])
+    return _square(e, p)

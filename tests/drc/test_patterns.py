@@ -1,0 +1,278 @@
+"""Each kind of check on small layouts whose answer is known, and broken checks that these layouts must catch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import klayout.db as kdb
+import pytest
+
+from layoutgen.drc.checks import KINDS, Kind, task
+from layoutgen.findings import Finding
+from layoutgen.geom import circle
+from layoutgen.pdk import Rule
+from layoutgen.units import to_dbu
+
+Box = tuple[int, int, int, int]
+L = 10_000
+"""The limit of most patterns, in database units: 10 um."""
+
+
+def boxes(*corners: Box) -> kdb.Region:
+    return kdb.Region([kdb.Box(*c) for c in corners])
+
+
+def polygon(*points: tuple[int, int]) -> kdb.Region:
+    return kdb.Region(kdb.Polygon([kdb.Point(x, y) for x, y in points]))
+
+
+def rounds(diameter: float, *at: tuple[float, float]) -> kdb.Region:
+    """Circles of 128 corners, in um."""
+    outlines = [to_dbu(circle(diameter, 128, xy)) for xy in at]
+    return kdb.Region([kdb.Polygon([kdb.Point(int(x), int(y)) for x, y in o]) for o in outlines])
+
+
+@dataclass(frozen=True)
+class Pattern:
+    name: str
+    kind: str
+    found: bool
+    layers: tuple[kdb.Region, ...]
+    limit: int | None = L
+    options: dict[str, Any] = field(default_factory=dict)
+    measured: float | None = None
+
+    def rule(self) -> Rule:
+        raw = {"check": self.kind, "layers": tuple(f"l{i}" for i in range(len(self.layers))), "why": "test",
+               "source": "test", **self.options}  # fmt: skip
+        return Rule(**raw, limit=None if self.limit is None else self.limit / 1000)
+
+    def findings(self, kinds: dict[str, Kind[Any]], by: kdb.ICplxTrans | None = None) -> list[Finding]:
+        layers = [layer if by is None else layer.transformed(by) for layer in self.layers]
+        return replace(task("T", self.rule()), kind=kinds[self.kind]).run(layers)
+
+
+def at_the_limit(
+    name: str, kind: str, draw: Callable[[int], Sequence[kdb.Region]], limit: int = L, **options: Any
+) -> list[Pattern]:
+    """One database unit below the limit is found, exactly at it and one above are not."""
+    return [
+        Pattern(f"{name} {step:+d}", kind, step < 0, tuple(draw(limit + step)), limit, options,
+                (limit + step) / 1000 if step < 0 else None)
+        for step in (-1, 0, 1)
+    ]  # fmt: skip
+
+
+BIG = boxes((-50_000, -50_000, 50_000, 50_000))
+EMPTY = kdb.Region()
+# corners 3 : 4 : 5 apart, so that the distance is a whole number; one unit less in y makes it smaller than the limit
+CORNERS = [((0, 0, L, L), (L + 6_000, L + 8_000 - d, 3 * L, 3 * L)) for d in (0, 1)]
+
+PATTERNS = [
+    *at_the_limit("bar", "width", lambda v: [boxes((0, 0, v, 60_000))]),
+    *at_the_limit("bar, projection", "width", lambda v: [boxes((0, 0, v, 60_000))], metric="projection"),
+    *at_the_limit("neck", "width", lambda v: [boxes((0, 0, 20_000, 20_000), (15_000, 3_000, 40_000, 3_000 + v))]),
+    *at_the_limit("beside a hole", "width", lambda v: [BIG - boxes((-50_000 + v, -20_000, 20_000, 20_000))]),
+    *at_the_limit("two halves of a bar", "width", lambda v: [boxes((0, 0, 4_000, 60_000), (4_000, 0, v, 60_000))]),
+    Pattern("two abutting bars", "width", False, (boxes((0, 0, 5_000, 60_000), (5_000, 0, 10_000, 60_000)),)),
+    Pattern("kissing corners", "width", True, (boxes((0, 0, 20_000, 20_000), (20_000, 20_000, 40_000, 40_000)),)),
+    Pattern("diagonal neck", "width", True, (boxes((0, 0, 20_000, 20_000), (14_000, 12_001, 40_000, 40_000)),),
+            measured=9.9992),
+    Pattern("diagonal neck at the limit", "width", False,
+            (boxes((0, 0, 20_000, 20_000), (14_000, 12_000, 40_000, 40_000)),)),
+    Pattern("diagonal neck, projection", "width", False,
+            (boxes((0, 0, 20_000, 20_000), (14_000, 13_000, 40_000, 40_000)),), options={"metric": "projection"}),
+    Pattern("circle, projection", "width", False, (rounds(250.004, (0, 0)),), 250_000, {"metric": "projection"}),
+    Pattern("smaller circle, projection", "width", True, (rounds(249.996, (0, 0)),), 250_000, {"metric": "projection"}),
+    Pattern("circle, euclidian", "width", True, (rounds(250.004, (0, 0)),), 250_000),
+    Pattern("nothing drawn", "width", False, (EMPTY,)),
+    *at_the_limit("two boxes", "space", lambda v: [boxes((0, 0, 20_000, 20_000), (20_000 + v, 0, 60_000, 20_000))]),
+    *at_the_limit("notch", "space", lambda v: [BIG - boxes((0, 0, v, 60_000))]),
+    *at_the_limit("hole", "space", lambda v: [BIG - boxes((0, 0, v, 20_000))]),
+    *at_the_limit("circles", "space", lambda v: [rounds(40, (0, 0), (40 + v / 1000, 0))]),
+    Pattern("corner to corner", "space", False, (boxes(*CORNERS[0]),)),
+    Pattern("corners too near", "space", True, (boxes(*CORNERS[1]),), measured=9.9992),
+    Pattern("corners too near, projection", "space", False, (boxes(*CORNERS[1]),), options={"metric": "projection"}),
+    Pattern("kissing corners", "space", True, (boxes((0, 0, L, L), (L, L, 2 * L, 2 * L)),), measured=0.0),
+    Pattern("abutting", "space", False, (boxes((0, 0, L, L), (L, 0, 2 * L, L)),)),
+    Pattern("overlapping", "space", False, (boxes((0, 0, L, L), (L - 1, 0, 2 * L, L)),)),
+    Pattern("comb on a bus", "space", True,
+            (boxes((0, 0, 90_000, L), (0, 0, L, 90_000), (L + 9_000, 0, 40_000, 90_000)),)),
+    Pattern("nothing drawn", "space", False, (EMPTY,)),
+    *at_the_limit("side by side", "separation", lambda v: [boxes((0, 0, L, L)), boxes((L + v, 0, 4 * L, L))]),
+    *at_the_limit("in a hole", "separation", lambda v: [boxes((-5_000, -5_000, 5_000, 5_000)),
+                  BIG - boxes((-5_000 - v, -30_000, 30_000, 30_000))]),
+    Pattern("corner to corner", "separation", False, (boxes(CORNERS[0][0]), boxes(CORNERS[0][1]))),
+    Pattern("corners too near", "separation", True, (boxes(CORNERS[1][0]), boxes(CORNERS[1][1])), measured=9.9992),
+    Pattern("kissing corners", "separation", True, (boxes((0, 0, L, L)), boxes((L, L, 2 * L, 2 * L))), measured=0.0),
+    Pattern("abutting", "separation", True, (boxes((0, 0, L, L)), boxes((L, 0, 2 * L, L))), measured=0.0),
+    Pattern("abutting at limit 0", "separation", False, (boxes((0, 0, L, L)), boxes((L, 0, 2 * L, L))), 0),
+    Pattern("overlapping at limit 0", "separation", True, (boxes((0, 0, L, L)), boxes((L - 1, 0, 2 * L, L))), 0),
+    Pattern("crossing", "separation", True, (boxes((-60_000, 0, 60_000, L)), boxes((0, -60_000, L, 60_000)))),
+    Pattern("inside", "separation", True, (boxes((0, 0, L, L)), BIG)),
+    Pattern("around", "separation", True, (BIG, boxes((0, 0, L, L)))),
+    Pattern("coincident", "separation", True, (BIG, BIG)),
+    Pattern("one layer empty", "separation", False, (BIG, EMPTY)),
+    *at_the_limit("one side", "enclosure", lambda v: [boxes((-50_000 + v, -5_000, 5_000, 5_000)), BIG]),
+    *at_the_limit("beside a hole", "enclosure", lambda v: [boxes((-5_000, -5_000, 5_000, 5_000)),
+                  BIG - boxes((5_000 + v, 0, 30_000, 30_000))]),
+    *at_the_limit("outer in two pieces", "enclosure", lambda v: [boxes((-50_000 + v, -5_000, 5_000, 5_000)),
+                  boxes((-50_000, -50_000, 0, 50_000), (0, -50_000, 50_000, 50_000))]),
+    Pattern("circles in each other", "enclosure", False, (rounds(220.008, (0, 0)), rounds(250.016, (0, 0))), 15_000),
+    Pattern("circles off centre", "enclosure", True, (rounds(220, (0.004, 0)), rounds(250.004, (0, 0))), 15_000),
+    Pattern("flush", "enclosure", True, (BIG, BIG)),
+    Pattern("flush at limit 0", "enclosure", False, (BIG, BIG), 0),
+    Pattern("sticking out at limit 0", "enclosure", True, (boxes((0, 0, 50_001, L)), BIG), 0),
+    Pattern("crossing", "enclosure", True, (boxes((0, 0, 80_000, L)), BIG)),
+    Pattern("outside", "enclosure", True, (boxes((60_000, 0, 80_000, L)), BIG)),
+    Pattern("inner larger than outer", "enclosure", True, (BIG, boxes((0, 0, L, L)))),
+    Pattern("in the outer's hole", "enclosure", True,
+            (boxes((0, 0, L, L)), BIG - boxes((-30_000, -30_000, 30_000, 30_000)))),
+    Pattern("no outer at all", "enclosure", True, (boxes((0, 0, L, L)), EMPTY)),
+    Pattern("no inner", "enclosure", False, (EMPTY, BIG)),
+    *at_the_limit("bars end on end", "overlap", lambda v: [boxes((0, 0, 50_000, 20_000)), boxes((50_000 - v, 0,
+            90_000, 20_000))]),
+    Pattern("abutting", "overlap", True,
+            (boxes((0, 0, 50_000, 20_000)), boxes((50_000, 0, 90_000, 20_000))), measured=0.0),
+    Pattern("kissing corners", "overlap", True, (boxes((0, 0, L, L)), boxes((L, L, 2 * L, 2 * L)))),
+    Pattern("crossing", "overlap", False, (boxes((-60_000, 0, 60_000, L)), boxes((0, -60_000, L, 60_000)))),
+    Pattern("coincident", "overlap", False, (BIG, BIG)),
+    Pattern("inside", "overlap", False, (boxes((0, 0, L, L)), BIG)),
+    Pattern("apart", "overlap", False, (boxes((60_000, 0, 80_000, L)), BIG)),
+    Pattern("apart, required", "overlap", True, (boxes((60_000, 0, 80_000, L)), BIG), options={"required": True}),
+    Pattern("second apart, first required", "overlap", False,
+            (boxes((0, 0, L, L)), BIG + boxes((90_000, 0, 99_000, L))),
+            options={"required": True}),
+    Pattern("circles, projection", "overlap", False, (rounds(310.004, (0, 0)), rounds(250.004, (0, 0))), 250_000,
+            {"metric": "projection"}),
+    Pattern("within", "inside", False, (boxes((0, 0, L, L)), BIG), None),
+    Pattern("flush", "inside", False, (BIG, BIG), None),
+    Pattern("one unit out", "inside", True, (boxes((0, 0, 50_001, L)), BIG), None),
+    Pattern("in a hole", "inside", True, (boxes((0, 0, L, L)), BIG - boxes((-1, -1, L, L))), None),
+    Pattern("around", "inside", True, (BIG, boxes((0, 0, L, L))), None),
+    Pattern("no outer", "inside", True, (BIG, EMPTY), None),
+    *(Pattern(f"side {off:+d}", "exact_size", off != 0, (boxes((0, 0, L + off, L)),), options={"tolerance": 0.0},
+              measured=(L + off) / 1000 if off else None) for off in (-1, 0, 1)),
+    *(Pattern(f"tolerance {off:+d}", "exact_size", abs(off) > 20, (boxes((0, 0, L + off, L)),))
+      for off in (-21, -20, 20, 21)),
+    Pattern("width and height", "exact_size", False, (boxes((0, 0, 20_000, 20_000)),), None, {"size": (20.0, 20.0)}),
+    Pattern("circle", "exact_size", False, (rounds(40.004, (0, 0)),), 40_000),
+    Pattern("two that touch", "exact_size", True, (boxes((0, 0, L, L), (L, 0, 2 * L, L)),)),
+    *at_the_limit("boxes", "pitch", lambda v: [boxes((0, 0, 4_000, 4_000), (v, 0, v + 4_000, 4_000))]),
+    *at_the_limit("circles", "pitch", lambda v: [rounds(4, (0, 0), (v / 1000, 0))]),
+    Pattern("diagonal", "pitch", False, (boxes((0, 0, 2_000, 2_000), (6_000, 8_000, 8_000, 10_000)),)),
+    Pattern("half units", "pitch", True, (boxes((0, 0, 2_000, 2_000), (L, 0, L + 1_999, 2_000)),), measured=9.9995),
+    Pattern("ring around a dot", "pitch", True, (BIG - boxes((-30_000, -30_000, 30_000, 30_000)) + boxes((-5, -5, 5,
+            5)),),
+            measured=0.0),
+    Pattern("nothing drawn", "pitch", False, (EMPTY,)),
+    *at_the_limit("in the die", "edge_distance", lambda v: [boxes((-50_000 + v, 0, 0, L)), BIG]),
+    *at_the_limit("centre", "edge_distance", lambda v: [boxes((v - 54_000, 0, v - 46_000, 8_000)), BIG],
+            measure="centre"),
+    *at_the_limit("in a seal ring", "edge_distance", lambda v: [boxes((-50_000 + v, 0, 0, L)),
+                  BIG - boxes((-49_000, -49_000, 49_000, 49_000))]),
+    Pattern("in the street", "edge_distance", True, (boxes((90_000, 0, 99_000, L)), BIG)),
+    Pattern("in the street, ignored", "edge_distance", False, (boxes((90_000, 0, 99_000, L)), BIG),
+            options={"outside": "ignore"}),
+    Pattern("at the die's outside, ignored", "edge_distance", False, (boxes((50_000, 0, 99_000, L)), BIG),
+            options={"outside": "ignore"}),
+    Pattern("crossing, ignored", "edge_distance", True, (boxes((0, 0, 99_000, L)), BIG), options={"outside": "ignore"}),
+    Pattern("centre in the street", "edge_distance", True, (boxes((90_000, 0, 99_000, L)), BIG),
+            options={"measure": "centre"}),
+    Pattern("centre in the street, ignored", "edge_distance", False, (boxes((90_000, 0, 99_000, L)), BIG),
+            options={"measure": "centre", "outside": "ignore"}),
+    Pattern("centre of nothing", "edge_distance", False, (EMPTY, EMPTY), options={"measure": "centre"}),
+    Pattern("on the grid", "grid", False, (boxes((0, -5, 5_000, 50)),), 5),
+    Pattern("off the grid in x", "grid", True, (boxes((0, 0, 5_001, 50)),), 5),
+    Pattern("off the grid in y", "grid", True, (boxes((0, -1, 5_000, 50)),), 5),
+    Pattern("second layer off the grid", "grid", True, (boxes((0, 0, 5, 5)), boxes((0, 0, 5, 4))), 5),
+]  # fmt: skip
+NAMED = [pytest.param(p, id=f"{p.kind}: {p.name}") for p in PATTERNS]
+
+
+@pytest.mark.parametrize("pattern", NAMED)
+@pytest.mark.parametrize("orientation", range(8))
+def test_pattern_in_each_orientation(pattern: Pattern, orientation: int) -> None:
+    found = pattern.findings(KINDS, kdb.ICplxTrans(kdb.Trans(orientation, 0, 0)))
+    assert bool(found) is pattern.found
+    if pattern.measured is not None:
+        assert min(f.measured for f in found if f.measured is not None) == pytest.approx(pattern.measured, abs=1e-4)
+
+
+@pytest.mark.parametrize("pattern", NAMED)
+@pytest.mark.parametrize("at", [(150_000_000, -150_000_000), (-149_999_995, 0)])
+def test_pattern_at_the_edge_of_a_wafer(pattern: Pattern, at: tuple[int, int]) -> None:
+    assert bool(pattern.findings(KINDS, kdb.ICplxTrans(kdb.Trans(*at)))) is pattern.found
+
+
+@pytest.mark.parametrize("kind", ["width", "space"])
+@pytest.mark.parametrize("angle", [7.0, 30.0, 45.0, 61.3])
+def test_any_angle_is_right_within_two_units(kind: str, angle: float) -> None:
+    """Snapping a turned shape moves its corners by half a unit; the least and the most it may be off is 2."""
+    for off in (-2, 2):
+        v = L + off
+        layer = boxes((0, 0, v, 90_000)) if kind == "width" else boxes((-50_000, 0, 0, 90_000), (v, 0, 50_000, 90_000))
+        found = Pattern("", kind, off < 0, (layer,)).findings(KINDS, kdb.ICplxTrans(1.0, angle, False, 0, 0))
+        assert bool(found) is (off < 0)
+
+
+@pytest.mark.parametrize(("kind", "found"), [("enclosure", True), ("separation", True), ("inside", False)])
+def test_a_layer_against_itself(kind: str, found: bool) -> None:
+    """KLayout takes two regions that share their data for one layer, and says nothing about flush edges."""
+    layer = BIG.merged()
+    pattern = Pattern("", kind, found, (layer, layer.merged()), L if kind != "inside" else None)
+    assert bool(pattern.findings(KINDS)) is found
+    if kind == "enclosure":
+        assert all(f.measured == 0 for f in pattern.findings(KINDS))
+
+
+def wrong(kinds: dict[str, Kind[Any]]) -> list[str]:
+    """The patterns that these kinds of checks judge wrongly."""
+    return [f"{p.kind}: {p.name}" for p in PATTERNS if bool(p.findings(kinds)) is not p.found]
+
+
+def test_all_patterns_are_judged_right() -> None:
+    assert wrong(KINDS) == []
+
+
+Change = Callable[[Any, Sequence[kdb.Region], int, Any], tuple[Sequence[kdb.Region], int]]
+SHIFTS: dict[str, Change] = {
+    "limit + 1": lambda rule, regions, limit, options: (regions, limit + 1),
+    "limit - 1": lambda rule, regions, limit, options: (regions, max(limit - 1, 0)),
+    "layers swapped": lambda rule, regions, limit, options: (regions[::-1], limit),
+}
+
+
+@pytest.mark.parametrize("change", SHIFTS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_check_with_a_wrong_limit_or_swapped_layers_is_caught(kind: str, change: str) -> None:
+    two = len(KINDS[kind].layers) == 2
+    if kind == "inside" and change != "layers swapped":
+        pytest.skip("has no limit")
+    if change == "layers swapped" and not two:
+        pytest.skip("takes one layer")
+
+    def broken(rule: str, regions: Sequence[kdb.Region], limit: int, options: Any) -> list[Finding]:
+        regions, limit = SHIFTS[change](rule, regions, limit, options)
+        return KINDS[kind].check(rule, regions, limit, options)
+
+    caught = wrong({**KINDS, kind: replace(KINDS[kind], check=broken)})
+    # a separation is the same from both sides; so is an overlap, but for what is `required` of the first layer
+    assert bool(caught) is not (change == "layers swapped" and kind == "separation")
+
+
+@pytest.mark.parametrize("kind", ["separation", "enclosure", "edge_distance"])
+@pytest.mark.parametrize("kept", ["edges", "polygon"])
+def test_a_check_that_drops_one_of_its_two_terms_is_caught(kind: str, kept: str) -> None:
+    def broken(rule: str, regions: Sequence[kdb.Region], limit: int, options: Any) -> list[Finding]:
+        return [f for f in KINDS[kind].check(rule, regions, limit, options) if getattr(f, kept)]
+
+    assert wrong({**KINDS, kind: replace(KINDS[kind], check=broken)})
+
+
+@pytest.mark.parametrize("term", ["isolated_check", "notch_check"])
+def test_a_space_check_without_one_of_its_terms_is_caught(term: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kdb.Region, term, lambda *args: kdb.EdgePairs())
+    assert any(name.startswith("space") for name in wrong(KINDS))

@@ -1,0 +1,281 @@
+"""How each rule of a PDK ends, and that nothing that did not run is called clean."""
+
+from __future__ import annotations
+
+import random
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import klayout.db as kdb
+import pytest
+
+from layoutgen.drc import run as drc
+from layoutgen.drc.checks import KINDS, task
+from layoutgen.errors import UnknownNameError
+from layoutgen.findings import Report, RuleResult, Status
+from layoutgen.pdk import Pdk, Rule, read
+
+TINY = """
+name = "tiny"
+title = "Two layers"
+source = "test"
+roles = { metal = "rdl" }
+masks = {}
+
+[layers]
+rdl = { gds = [1, 0], title = "metal" }
+tie = { gds = [1, 1], title = "tie" }
+via = { gds = [2, 0], title = "via" }
+label = { gds = [3, 0], title = "label" }
+
+[reserved]
+die = { gds = [200, 0], title = "die" }
+
+[derived]
+rdl_all = { expression = "rdl | tie" }
+foot = { expression = "size(via, 2)" }
+lost = { expression = "via - rdl" }
+
+[flows.one]
+title = "One"
+current = "none"
+stages = []
+draws = ["rdl", "via"]
+
+[flows.two]
+title = "Two"
+current = "none"
+stages = []
+draws = ["rdl"]
+"""
+GOOD = """
+[rules."W"]
+check = "width"
+layers = ["rdl_all"]
+limit = 10.0
+why = "Because."
+source = "a book"
+"""
+
+
+@pytest.fixture
+def pdk(tmp_path: Path) -> Callable[..., Pdk]:
+    """A PDK with these rules, each the keys of its table beyond why and source."""
+
+    def make(**rules: str) -> Pdk:
+        tables = [f'[rules.{name}]\nwhy = "w"\nsource = "s"\n{keys}\n' for name, keys in rules.items()]
+        (tmp_path / "pdk.toml").write_text(TINY + GOOD + "\n".join(tables), "utf-8")
+        return read(tmp_path, lambda name: tmp_path)
+
+    return make
+
+
+DRAWN: dict[str, list[tuple[int, int, int, int]]] = {
+    "rdl": [(0, 0, 50_000, 50_000)],
+    "via": [(20_000, 20_000, 30_000, 30_000)],
+    "die": [(-90_000, -90_000, 90_000, 90_000)],
+}
+
+
+def region(name: str) -> kdb.Region:
+    return kdb.Region([kdb.Box(*corners) for corners in DRAWN.get(name, [])])
+
+
+CONTENT = drc.Content("step", region)
+
+
+def result(report: Report, rule: str) -> RuleResult:
+    return next(r for r in report.results if r.rule == rule)
+
+
+def test_clean(pdk: Callable[..., Pdk]) -> None:
+    seen: list[str] = []
+    report = drc.run(pdk(), "one", CONTENT, seen.append)
+    assert report.exit_code == 0
+    assert seen == ["W"]
+    assert report.results[0].text == "width of rdl_all >= 10 um. Because. Source: a book"
+    assert report.scope == ("step: 1 of 1 rules run",)
+
+
+def test_findings(pdk: Callable[..., Pdk]) -> None:
+    report = drc.run(pdk(V='check = "width"\nlayers = ["via"]\nlimit = 10.001'), "one", CONTENT)
+    assert report.exit_code == 1
+    found = result(report, "V").findings
+    assert [f.measured for f in found] == [10.0, 10.0]
+    assert all(f.rule == "V" for f in found)
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [
+        ('check = "widht"\nlayers = ["rdl"]\nlimit = 1.0', "rules.X.check: no kind of check 'widht'; did you mean"),
+        ('check = "width"\nlayers = ["rdl"]', "rules.X.limit: is missing; width needs one in um"),
+        ('check = "width"\nlayers = ["rdl"]\nlimit = 0.0', "rules.X.limit: must be greater than 0: width at 0"),
+        ('check = "grid"\nlayers = ["rdl"]\nlimit = 0.0004', "rules.X.limit: 0.0004 um is not a whole number"),
+        ('check = "inside"\nlayers = ["via", "rdl"]\nlimit = 1.0', "rules.X.limit: inside has no limit"),
+        ('check = "width"\nlayers = ["rdl", "via"]\nlimit = 1.0', "rules.X.layers: width takes 1 [layer], not 2"),
+        ('check = "width"\nlayers = ["rdl"]\nlimit = 1.0\nmetrik = "projection"',
+         "rules.X.metrik: unknown key; did you mean 'metric'?"),
+        ('check = "space"\nlayers = ["rdl"]\nlimit = 1.0\nbetween = "nets"', "rules.X.between: is not known yet"),
+        ('check = "exact_size"\nlayers = ["rdl"]', "rules.X: give either a limit"),
+        ('check = "exact_size"\nlayers = ["rdl"]\nlimit = 1.0\nsize = [1.0, 1.0]', "rules.X: give either a limit"),
+        ('check = "edge_distance"\nlayers = ["rdl", "die"]\nlimit = 0.0\noutside = "ignore"', "rules.X: with outside"),
+        ('check = "edge_distance"\nlayers = ["rdl", "label"]\nlimit = 1.0', "the boundary layer is empty"),
+    ],
+)  # fmt: skip
+def test_a_rule_that_cannot_run_fails_and_leaves_the_others_alone(
+    pdk: Callable[..., Pdk], keys: str, reason: str
+) -> None:
+    process = pdk(X=keys)
+    report = drc.run(process, "one", CONTENT)
+    assert result(report, "X").status is Status.FAILED
+    assert reason in result(report, "X").reason
+    assert result(report, "W").verdict == "clean"
+    assert report.exit_code == 2
+    if reason.startswith("rules"):
+        assert [str(p) for p in drc.validate(process)] == [result(report, "X").reason]
+        assert "cannot run" in drc.describe("X", process.rules["X"])
+
+
+def test_an_exception_inside_a_check_fails_the_rule(pdk: Callable[..., Pdk], monkeypatch: pytest.MonkeyPatch) -> None:
+    def explode(*args: object) -> kdb.EdgePairs:
+        raise MemoryError("no more")
+
+    monkeypatch.setattr(kdb.Region, "width_check", explode)
+    report = drc.run(pdk(G='check = "grid"\nlayers = ["rdl"]\nlimit = 0.001'), "one", CONTENT)
+    assert result(report, "W").reason == "MemoryError: no more"
+    assert result(report, "G").verdict == "clean"
+    assert report.exit_code == 2
+
+
+def test_a_layer_that_cannot_be_read_fails_its_rules_only(pdk: Callable[..., Pdk]) -> None:
+    def fetch(name: str) -> kdb.Region:
+        if name == "via":
+            raise OSError("gone")
+        return region(name)
+
+    report = drc.run(pdk(V='check = "width"\nlayers = ["foot"]\nlimit = 1.0'), "one", drc.Content("step", fetch))
+    assert result(report, "V").reason == "OSError: gone"
+    assert result(report, "W").verdict == "clean"
+
+
+def test_empty_layers(pdk: Callable[..., Pdk]) -> None:
+    process = pdk(
+        V='check = "width"\nlayers = ["via"]\nlimit = 1.0',
+        F='check = "space"\nlayers = ["foot"]\nlimit = 1.0',
+        E='check = "enclosure"\nlayers = ["rdl", "via"]\nlimit = 1.0',
+        L='check = "width"\nlayers = ["label"]\nlimit = 1.0',
+        S='check = "separation"\nlayers = ["rdl", "label"]\nlimit = 1.0',
+        N='check = "enclosure"\nlayers = ["rdl", "label"]\nlimit = 1.0',
+        G='check = "grid"\nlayers = ["label", "rdl"]\nlimit = 1.0',
+        Z='check = "inside"\nlayers = ["lost", "die"]',
+    )
+    no_via = drc.Content("step", lambda name: kdb.Region() if name == "via" else region(name))
+    one = drc.run(process, "one", no_via)
+    assert one.exit_code == 2
+    assert result(one, "V").status is Status.FAILED
+    assert result(one, "V").reason == "flow 'one' must draw layer 'via', and nothing is on it"
+    assert "'via' (which 'foot' is made of)" in result(one, "F").reason
+    assert result(one, "E").status is Status.FAILED
+    assert result(one, "L").status is Status.NOT_APPLICABLE
+    assert result(one, "L").reason == "nothing on layer 'label' in this flow"
+    assert result(one, "S").status is Status.NOT_APPLICABLE
+    assert result(one, "N").verdict == "1 finding"  # what lacks its outer layer is found, not passed over
+    assert result(one, "G").status is Status.RUN
+    two = drc.run(process, "two", no_via)
+    assert result(two, "V").status is Status.NOT_APPLICABLE
+    assert result(drc.run(process, "one", CONTENT), "Z").verdict == "clean"  # rightly empty: its sources are drawn
+    part = drc.run(process, "one", drc.Content("wafer", no_via.fetch, complete=False))
+    assert result(part, "V").status is Status.NOT_APPLICABLE
+    assert result(part, "V").reason == "nothing on layer 'via' on wafer"
+    assert result(part, "W").status is Status.RUN
+
+
+def test_other_flow_and_other_content(pdk: Callable[..., Pdk]) -> None:
+    process = pdk(T='check = "width"\nlayers = ["rdl"]\nlimit = 1.0\nflows = ["two"]')
+    report = drc.run(process, "one", CONTENT)
+    assert result(report, "T").status is Status.NOT_APPLICABLE
+    assert result(report, "T").reason == "a rule of flow two"
+    assert report.exit_code == 0
+    none = drc.run(process, "one", drc.Content("wafer", region, applies=frozenset({"T"})))
+    assert {r.status for r in none.results} == {Status.NOT_APPLICABLE}
+    assert none.exit_code == 2  # nothing ran, so nothing is clean
+    with pytest.raises(UnknownNameError, match="no flow in PDK 'tiny' 'tow'; did you mean 'two'"):
+        drc.run(process, "tow", CONTENT)
+    with pytest.raises(UnknownNameError, match="no rule in PDK 'tiny' 'T2'"):
+        drc.run(process, "one", drc.Content("wafer", region, applies=frozenset({"T2"})))
+
+
+def test_a_step_in_the_midst_of_its_neighbours(pdk: Callable[..., Pdk]) -> None:
+    """Only what touches the step is found; what its neighbours do to it is seen; a rail across all is not lost."""
+    process = pdk(
+        S='check = "space"\nlayers = ["rdl"]\nlimit = 10.0', P='check = "pitch"\nlayers = ["via"]\nlimit = 95.0'
+    )
+    pitch = 100_000
+    one_step = {
+        "rdl": [kdb.Box(1_000, 0, 94_000, 40_000), kdb.Box(0, 60_000, pitch, 69_999)],  # a rail 9.999 wide
+        "via": [kdb.Box(20_000, 20_000, 30_000, 30_000)],
+    }
+
+    def fetch(name: str) -> kdb.Region:
+        at = [kdb.Vector(i * pitch, j * pitch) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+        return kdb.Region([box.moved(v) for box in one_step.get(name, []) for v in at])
+
+    window = kdb.Box(0, 0, pitch, pitch)
+    report = drc.run(process, "one", drc.Content("step", fetch, window))
+    assert [f.measured for f in result(report, "S").findings] == [7.0, 7.0]  # at its left and at its right
+    assert [f.measured for f in result(report, "W").findings] == [9.999]
+    assert result(report, "P").verdict == "clean"
+    whole = drc.run(process, "one", drc.Content("step", fetch))
+    assert len(result(whole, "S").findings) == 6
+
+
+def test_the_window_only_leaves_out(pdk: Callable[..., Pdk]) -> None:
+    """What is found in a window is what is found in the whole, less what does not touch it."""
+    rules = {
+        "S": 'check = "space"\nlayers = ["rdl"]\nlimit = 5.0',
+        "P": 'check = "pitch"\nlayers = ["rdl"]\nlimit = 30.0',
+        "E": 'check = "enclosure"\nlayers = ["via", "rdl"]\nlimit = 4.0',
+        "D": 'check = "separation"\nlayers = ["via", "rdl"]\nlimit = 4.0',
+        "X": 'check = "exact_size"\nlayers = ["via"]\nlimit = 20.0',
+        "C": 'check = "edge_distance"\nlayers = ["via", "rdl"]\nlimit = 9.0\nmeasure = "centre"',
+    }
+    process = pdk(**rules)
+    for seed in range(20):
+        rnd = random.Random(seed)  # noqa: S311 - repeatable, not secret
+        drawn: dict[str, kdb.Region] = {}
+        for name in ("rdl", "via"):
+            corners = [(rnd.randint(0, 300_000), rnd.randint(0, 300_000)) for _ in range(60)]
+            sizes = [(rnd.randint(5_000, 40_000), rnd.randint(5_000, 40_000)) for _ in corners]
+            shapes = [kdb.Box(x, y, x + w, y + h) for (x, y), (w, h) in zip(corners, sizes, strict=True)]
+            drawn[name] = kdb.Region(shapes)
+        window = kdb.Box(100_000, 100_000, 200_000, 200_000)
+
+        def fetch(name: str, drawn: dict[str, kdb.Region] = drawn) -> kdb.Region:
+            return drawn.get(name, kdb.Region())
+
+        some = drc.run(process, "one", drc.Content("a", fetch, window))
+        every = drc.run(process, "one", drc.Content("a", fetch))
+        for rule in rules:
+            inside = {f.identity for f in result(some, rule).findings}
+            touching = {f.identity for f in result(every, rule).findings if drc._touches(f, window)}
+            assert inside == touching, (seed, rule)
+
+
+def test_runs_are_alike(pdk: Callable[..., Pdk]) -> None:
+    process = pdk(V='check = "width"\nlayers = ["via"]\nlimit = 30.0')
+    assert drc.run(process, "one", CONTENT) == drc.run(process, "one", CONTENT)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_is_documented_with_an_example_that_reads(kind: str, pdk: Callable[..., Pdk]) -> None:
+    doc = KINDS[kind].documentation
+    example = tomllib.loads("\n".join(line.strip() for line in doc.split("Example:")[1].splitlines()))
+    ((name, raw),) = example["rules"].items()
+    raw["layers"] = tuple(raw["layers"])
+    ready = task(name, Rule(**raw))
+    assert raw["check"] == kind
+    assert all(option in doc for option in KINDS[kind].options.model_fields)
+    assert ready.reach >= 0
+    assert "Layers:" in doc
