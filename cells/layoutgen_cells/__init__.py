@@ -1,0 +1,51 @@
+"""The cells and stages that ship with layoutgen; each public `Generator` and `Stage` here is offered by name."""
+
+from layoutgen_cells.common.kerf import contact_ring_stage, kerf_bus, kerf_bus_stage, kerf_ring, kerf_tie
+from layoutgen_cells.common.label import die_label_box, die_labels, label_text
+from layoutgen_cells.common.marks import alignment_marks, mark_key, mark_target
+from layoutgen_cells.redistribution.assembly import (
+    balls,
+    chip,
+    polymer_openings,
+    polymer_vias,
+    redistribute,
+    under_bump_metal,
+)
+from layoutgen_cells.redistribution.cells import (
+    ball,
+    chip_pad,
+    polymer_opening,
+    polymer_via,
+    rdl_capture,
+    rdl_pad,
+    rdl_wire,
+    ubm,
+)
+
+__all__ = [
+    "alignment_marks",
+    "ball",
+    "balls",
+    "chip",
+    "chip_pad",
+    "contact_ring_stage",
+    "die_label_box",
+    "die_labels",
+    "kerf_bus",
+    "kerf_bus_stage",
+    "kerf_ring",
+    "kerf_tie",
+    "label_text",
+    "mark_key",
+    "mark_target",
+    "polymer_opening",
+    "polymer_openings",
+    "polymer_via",
+    "polymer_vias",
+    "rdl_capture",
+    "rdl_pad",
+    "rdl_wire",
+    "redistribute",
+    "ubm",
+    "under_bump_metal",
+]

@@ -1,0 +1,1 @@
+"""Cells that every family uses: what stands in the kerf, alignment marks, labels."""

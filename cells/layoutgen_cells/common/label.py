@@ -1,0 +1,130 @@
+"""Text that a mask prints, and the label by which every die can be told: row letters, column number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import klayout.db as kdb
+import numpy as np
+import shapely
+from pydantic import Field
+
+from layoutgen import gds
+from layoutgen.cell import Drawing, generator
+from layoutgen.die import Die, DieContext, stage
+from layoutgen.errors import Problem, SpecError
+from layoutgen.pdk import Pdk
+from layoutgen.units import DBU, Um
+from layoutgen.wafer import WaferContext, placed, row_letters
+
+Size = Annotated[Um, Field(gt=0)]
+INSET: Um = 30.0
+"""From the label to the die's edge, where a free corner is looked for."""
+SPOTS = 40
+"""Places tried along each side of the die."""
+FONT = kdb.TextGenerator.default_generator
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelText:
+    """Letters with strokes and gaps `line` wide, 7 lines high, 6 lines from one letter to the next."""
+
+    text: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x20-\x5f\x61-\x7e]+$")]
+    """What to write: printable ASCII, without the backquote, which the font lacks."""
+    line: Size
+    """Width of a stroke, and of the gap between letters."""
+    layer: str = ""
+    """Layer to draw on; empty: role `label`."""
+
+
+@generator("label.text", LabelText)
+def label_text(pdk: Pdk, p: LabelText) -> Drawing:
+    """Draws on role `label` (or `layer`) with KLayout's font, lower-left corner of the first letter at the origin."""
+    d = Drawing("label_text")
+    font = FONT()
+    region = font.text(p.text, DBU, p.line / font.dline_width()).merged()
+    for polygon in region.moved(-region.bbox().left, -region.bbox().bottom).each():
+        # letters with holes are drawn in parts: simple polygons only
+        for part in polygon.decompose_trapezoids() if polygon.holes() else (polygon.to_simple_polygon(),):
+            d.polygon(p.layer or pdk.role("label"), np.array([(q.x, q.y) for q in part.each_point()]) * DBU)
+    return d
+
+
+def label_size(pdk: Pdk, line: Um, characters: int) -> tuple[Um, Um]:
+    """Width and height (um) of a text of so many characters."""
+    font = FONT()
+    scale = line / font.dline_width()
+    return characters * font.dwidth() * scale, font.dheight() * scale
+
+
+@stage("die_label_box", at="die")
+def die_label_box(c: DieContext, die: Die) -> Die:
+    """Keep a box free for the label: where the spec says, else the first place with room, from the upper left on.
+
+    Raises:
+        SpecError: no place has room, or the place in the spec is not inside the die or covers a pad or ball.
+    """
+    letters, digits = len(row_letters(c.most_rows - 1)), len(str(c.most_columns))
+    width, height = label_size(c.pdk, c.settings("label.text").line, letters + digits)
+    free = c.label_at if c.label_at is not None and _is_free(c, die, c.label_at, (width, height)) else None
+    if c.label_at is None:
+        free = next((at for at in _spots(die, width, height) if _is_free(c, die, at, (width, height))), None)
+    if free is not None:
+        box = (*free, free[0] + width, free[1] + height)
+        return replace(die, keepouts=(*die.keepouts, box), label=box)
+    place = "label.at" if c.label_at else "label"
+    what = "does not lie free inside the die" if c.label_at else "finds no free place in the die"
+    message = f"the die label of {width:g} x {height:g} um {what}; choose label.at, or label.draw = false"
+    raise SpecError([Problem("", place, message)])
+
+
+def _spots(die: Die, width: Um, height: Um) -> list[tuple[Um, Um]]:
+    """Places to try, nearest the upper left corner first, the four corners before all others (um)."""
+    x0, y0, x1, y1 = INSET, INSET, die.width - INSET - width, die.height - INSET - height
+    corners = [(x0, y1), (x1, y1), (x0, y0), (x1, y0)]
+    x, y = (np.linspace(low, high, SPOTS).round(3).tolist() for low, high in ((x0, x1), (y1, y0)))
+    return corners + sorted(((p, q) for p in x for q in y), key=lambda at: (math.dist(at, corners[0]), at))
+
+
+def _is_free(c: DieContext, die: Die, at: tuple[Um, Um], size: tuple[Um, Um]) -> bool:
+    (x, y), (width, height) = at, size
+    if x < 0 or y < 0 or x + width > die.width or y + height > die.height:
+        return False
+    box = shapely.box(x, y, x + width, y + height)
+    return not any(box.intersects(landing) for landing in _landings(c))
+
+
+def _landings(c: DieContext) -> Iterator[shapely.Geometry]:
+    """Pads and balls with the metal on them and the space that wires keep, as boxes (um)."""
+    space = c.settings("rdl.wire").space
+    for cell, members in (("rdl.pad", c.chip.pads), ("rdl.capture", c.chip.balls)):
+        reach = half_extent(c.cell(cell), c.pdk) + space
+        for m in members:
+            yield shapely.box(m.x - reach, m.y - reach, m.x + reach, m.y + reach)
+
+
+def half_extent(drawing: Drawing, pdk: Pdk) -> Um:
+    """How far a drawing's own shapes reach from its origin in x or y (um)."""
+    return max(float(abs(points).max()) for _, points in gds.polygons(drawing, pdk)) * DBU
+
+
+@stage("die_labels", at="wafer")
+def die_labels(c: WaferContext, wafer: Drawing) -> None:
+    """Row letters and column number in the label box of every die, as arrays along rows and columns."""
+    if c.die.label is None:
+        return
+    x0, y0, _, _ = c.die.label
+    pitch = label_size(c.pdk, c.settings("label.text").line, 1)[0]
+    letters = max(len(c.grid.row_name(r)) for r in range(c.grid.rows))
+    for row in range(c.grid.rows):
+        name = c.grid.row_name(row)
+        places = [p for p in c.grid.dies if p[1] == row]
+        at = (x0 + (letters - len(name)) * pitch, y0)
+        wafer.placements.extend(placed(c.cell("label.text", text=name), c.grid, places, at))
+    for column in range(c.grid.columns):
+        places = [p for p in c.grid.dies if p[0] == column]
+        at = (x0 + letters * pitch, y0)
+        wafer.placements.extend(placed(c.cell("label.text", text=c.grid.column_name(column)), c.grid, places, at))

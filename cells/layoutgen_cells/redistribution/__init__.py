@@ -1,0 +1,1 @@
+"""Polymer openings, redistribution and what stands on it: vias, under-bump metal, balls."""

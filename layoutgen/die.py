@@ -1,0 +1,169 @@
+"""Die, stages, and what a stage is given to work with.
+
+A stage is a function with a name, at the die, the street or the wafer. A PDK's flow names the stages it runs, in order;
+no stage knows which flow it serves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from layoutgen.cell import Drawing, Library, Placement
+from layoutgen.chip import Chip
+from layoutgen.errors import UnknownNameError
+from layoutgen.pdk import Flow, Pdk
+from layoutgen.route import RoutePlan
+from layoutgen.units import Um
+
+Side = Literal["left", "bottom", "right", "top"]
+Box = tuple[Um, Um, Um, Um]
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """Where metal leaves a die: side, offset along it from the lower left (um), width (um), layer, net."""
+
+    side: Side
+    offset: Um
+    width: Um
+    layer: str
+    net: str
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every stage may use: the process, the flow, and cells with this build's parameters."""
+
+    pdk: Pdk
+    flow: Flow
+    library: Library
+    parameters: Mapping[str, Mapping[str, Any]]
+    """Cell parameters of the spec, by cell name."""
+    _drawn: dict[tuple[str, str], Drawing] = field(default_factory=dict, compare=False, repr=False)
+
+    def settings(self, name: str) -> Any:
+        """The parameters that a cell has in this build: the PDK's, and the spec's over them.
+
+        Raises:
+            UnknownNameError: there is no such cell.
+            ParamError: a parameter is wrong.
+        """
+        return self.library[name].parameters(self.pdk, **self.parameters.get(name, {}))
+
+    def cell(self, name: str, **changed: Any) -> Drawing:
+        """A cell with the PDK's parameters, then the spec's, then `changed`; equal ones are one drawing.
+
+        Raises:
+            UnknownNameError: there is no such cell.
+            ParamError: a parameter is wrong.
+        """
+        given = {**self.parameters.get(name, {}), **changed}
+        key = (name, repr(sorted(given.items())))
+        if key not in self._drawn:
+            self._drawn[key] = self.library[name](self.pdk, **given)
+        return self._drawn[key]
+
+
+@dataclass(frozen=True)
+class DieContext(Context):
+    """What a die stage may use besides: the chip, and how many columns and rows of dies there can be at most."""
+
+    chip: Chip = field(kw_only=True)
+    most_columns: int = field(kw_only=True)
+    most_rows: int = field(kw_only=True)
+    label_at: tuple[Um, Um] | None = field(kw_only=True, default=None)
+    """Where the spec wants the die label's lower-left corner (um); None: a free corner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Die:
+    """A die as stages have left it: what is placed on it, where metal leaves it, what metal keeps out of."""
+
+    width: Um
+    height: Um
+    parts: tuple[Placement, ...] = ()
+    ports: tuple[Port, ...] = ()
+    keepouts: tuple[Box, ...] = ()
+    """Boxes that wires stay out of."""
+    label: Box | None = None
+    """The box kept free for the die's label."""
+    plan: RoutePlan | None = None
+
+    def add(self, *parts: Placement) -> Die:
+        """The die with more on it."""
+        return replace(self, parts=(*self.parts, *parts))
+
+    def drawing(self) -> Drawing:
+        """The die as one drawing, lower-left corner at (0, 0)."""
+        drawing = Drawing("DIE")
+        drawing.placements.extend(self.parts)
+        return drawing
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A named step of drawing."""
+
+    name: str
+    at: Literal["die", "street", "wafer"]
+    run: Callable[..., Any]
+
+    def __call__(self, *args: Any) -> Any:
+        return self.run(*args)
+
+
+def stage(name: str, *, at: Literal["die", "street", "wafer"]) -> Callable[[Callable[..., Any]], Stage]:
+    """Turn a function into a named stage.
+
+    At the die it is `(DieContext, Die) -> Die`; at the street `(StreetContext, Drawing) -> None`, drawing into the
+    street of one step; at the wafer `(WaferContext, Drawing) -> None`, drawing into the wafer.
+    """
+
+    def wrap(run: Callable[..., Any]) -> Stage:
+        return Stage(name, at, run)
+
+    return wrap
+
+
+@dataclass(slots=True)
+class Stages:
+    """Stages by place and name. Passed around, never global."""
+
+    _by_name: dict[tuple[str, str], Stage] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(sorted(self._by_name))
+
+    def add(self, new: Stage) -> None:
+        """Take in a stage.
+
+        Raises:
+            ValueError: another one has its name and place.
+        """
+        if self._by_name.setdefault((new.at, new.name), new) is not new:
+            raise ValueError(f"stage {new.name!r} at the {new.at} is defined twice")
+
+    def pick(self, at: str, names: tuple[str, ...]) -> Iterator[Stage]:
+        """The stages of a flow at one place, in the flow's order.
+
+        Raises:
+            UnknownNameError: there is no stage of that name at that place.
+        """
+        for name in names:
+            if (at, name) not in self._by_name:
+                raise UnknownNameError(f"stage at the {at}", name, [n for a, n in self._by_name if a == at])
+            yield self._by_name[at, name]
+
+
+def build_die(context: DieContext, stages: Stages) -> Die:
+    """Run a flow's die stages, one after the other, on an empty die.
+
+    Raises:
+        UnknownNameError: the flow names a stage that nobody brings.
+    """
+    die = Die(context.chip.width, context.chip.height)
+    for step in stages.pick("die", context.flow.stages):
+        die = step(context, die)
+    return die

@@ -1,0 +1,144 @@
+"""The step: one die with the street around it, which the wafer repeats.
+
+The step's origin is the die's lower-left corner; its box reaches half a street beyond the die on every side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import klayout.db as kdb
+
+from layoutgen import gds, geom
+from layoutgen.cell import Drawing
+from layoutgen.die import Box, Context, Die, Port, Stages
+from layoutgen.errors import Problem, SpecError
+from layoutgen.units import Um, to_dbu
+
+
+@dataclass(frozen=True)
+class StreetContext(Context):
+    """What a street stage may use besides: the die, and the street's width in x and y (um)."""
+
+    die: Die = field(kw_only=True)
+    street: tuple[Um, Um] = field(kw_only=True)
+
+    @property
+    def pitch(self) -> tuple[Um, Um]:
+        """Step in x and y (um): die + street."""
+        return self.die.width + self.street[0], self.die.height + self.street[1]
+
+    @property
+    def box(self) -> Box:
+        """The step's box (um), half a street beyond the die on every side."""
+        half_x, half_y = self.street[0] / 2, self.street[1] / 2
+        return -half_x, -half_y, self.die.width + half_x, self.die.height + half_y
+
+
+@dataclass(frozen=True, slots=True)
+class Street:
+    """What stages draw between dies: `common` stands round every place, `ends` only where there is a die."""
+
+    common: Drawing
+    ends: Drawing
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What the wafer repeats: `full` with a die, `empty` with the street alone (round a drop-in). Lengths in um."""
+
+    full: Drawing
+    empty: Drawing
+    around: Drawing
+    """The full step without its die: what the die's surroundings see of it."""
+    box: Box
+    die_size: tuple[Um, Um]
+
+    @property
+    def pitch(self) -> tuple[Um, Um]:
+        """Distance from one step to the next in x and y (um)."""
+        x0, y0, x1, y1 = self.box
+        return x1 - x0, y1 - y0
+
+
+def build_step(context: StreetContext, stages: Stages, file: str) -> Step:
+    """Run a flow's street stages around the die.
+
+    Raises:
+        SpecError: the street is too narrow for the blade, or a port meets nothing in the street.
+    """
+    if problems := list(_too_narrow(context, file)):
+        raise SpecError(problems)
+    die, box = context.die, context.box
+    street = Street(Drawing("STREET"), Drawing("STREET_ENDS"))
+    _reserved(context, street.common)
+    for run in stages.pick("street", context.flow.street):
+        run(context, street)
+    if problems := list(_loose_ports(context, street, file)):
+        raise SpecError(problems)
+    die_drawing = die.drawing()
+    die_drawing.polygon("die", geom.span(0, 0, die.width, die.height))
+    full, empty, around = Drawing("STEP"), Drawing("STEP_EMPTY"), Drawing("STEP_AROUND")
+    full.place(die_drawing)
+    for step in (full, around):
+        step.place(street.ends)
+    for step in (full, empty, around):
+        step.place(street.common)
+    return Step(full, empty, around, box, (die.width, die.height))
+
+
+def _reserved(context: StreetContext, common: Drawing) -> None:
+    """The street itself, and the bands that the blade surely and possibly takes, full width on all four sides."""
+    x0, y0, x1, y1 = context.box
+    w, h = context.die.width, context.die.height
+    for piece in ((x0, y0, x1, 0.0), (x0, h, x1, y1), (x0, 0.0, 0.0, h), (w, 0.0, x1, h)):
+        if piece[2] > piece[0] and piece[3] > piece[1]:
+            common.polygon("street", geom.span(*piece))
+    if context.pdk.cut:
+        for layer, half in (("cut_sure", context.pdk.cut.removed), ("cut_maybe", context.pdk.cut.touched)):
+            for band in frame(context.box, half):
+                common.polygon(layer, band)
+
+
+def frame(box: Box, half: Um) -> Iterator[list[tuple[Um, Um]]]:
+    """Four bands of half width `half` (um) centred on a box's sides, corners included."""
+    x0, y0, x1, y1 = box
+    for x in (x0, x1):
+        yield geom.span(x - half, y0 - half, x + half, y1 + half).tolist()
+    for y in (y0, y1):
+        yield geom.span(x0 - half, y - half, x1 + half, y + half).tolist()
+
+
+def _too_narrow(context: StreetContext, file: str) -> Iterator[Problem]:
+    cut = context.pdk.cut
+    for axis, width in zip("xy", context.street, strict=True):
+        if cut and width < 2 * cut.touched:
+            message = f"the street in {axis} is {width:g} um; the blade may touch {2 * cut.touched:g}: widen the street"
+            yield Problem(file, "wafer.street", message)
+
+
+def _loose_ports(context: StreetContext, street: Street, file: str) -> Iterator[Problem]:
+    """Each port must meet metal of its layer that continues it in the street."""
+    both = Drawing("BOTH")
+    both.place(street.common)
+    both.place(street.ends)
+    layout = gds.to_layout(both, context.pdk)
+    metal = gds.fetch(layout, context.pdk, layout.cell("BOTH"))
+    for port in context.die.ports:
+        x, y = to_dbu(outside(port, context.die, 1.0)).tolist()
+        if kdb.Region(kdb.Box(x, y, x + 1, y + 1)).interacting(metal(port.layer)).is_empty():
+            yield Problem(file, "pdk", f"the tie of net {port.net!r} ends at the {port.side} edge and meets nothing")
+
+
+def outside(port: Port, die: Die, by: Um) -> tuple[Um, Um]:
+    """The point `by` um beyond the die's edge at a port."""
+    match port.side:
+        case "left":
+            return -by, port.offset
+        case "right":
+            return die.width + by, port.offset
+        case "bottom":
+            return port.offset, -by
+        case "top":
+            return port.offset, die.height + by
