@@ -1,0 +1,5 @@
+"""`python -m layoutgen.cli`: the command line without its script."""
+
+from layoutgen.cli import main
+
+main()

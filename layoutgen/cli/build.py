@@ -1,0 +1,91 @@
+"""`layoutgen build SPEC`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from layoutgen.cli.progress import progress
+
+if TYPE_CHECKING:
+    from layoutgen.maskset import MaskSet
+
+MOST_FINDINGS = 10
+
+
+@click.command("build", short_help="Build a mask set from a spec.")
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("output"), show_default=True,
+              help="Folder to write into; the build gets a folder of its name in it.")  # fmt: skip
+@click.option("--no-previews", is_flag=True, help="Leave out the pictures.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+def command(spec: Path, output: Path, no_previews: bool, as_json: bool, quiet: bool) -> int:
+    """Build the mask set that SPEC (a TOML file) asks for, check it, and write it to OUTPUT/NAME.
+
+    Exit code 0: clean. 1: the rules found something; the files are written all the same. 2: anything else.
+    """
+    from layoutgen import handover, maskset
+    from layoutgen import spec as spec_file
+
+    wanted = spec_file.read(spec)
+    with progress(_steps(wanted.file.pdk), quiet or as_json) as tell:
+        built = maskset.build(wanted, tell)
+        files = handover.write(built, output / built.name, previews=not no_previews, progress=tell)
+    if as_json:
+        click.echo(json.dumps(_result(built, files), indent=1, ensure_ascii=False))
+    elif not quiet:
+        _say(built, output / built.name, len(files))
+    return built.report.exit_code
+
+
+def _steps(pdk: str) -> int:
+    from layoutgen import discover
+    from layoutgen.errors import LayoutgenError
+
+    try:
+        found = discover.pdk(pdk)
+    except LayoutgenError:
+        return 1  # the build says what is wrong with it
+    return 2 * len(found.rules) + len(found.masks) + 10
+
+
+def _result(built: MaskSet, files: list[Path]) -> dict[str, Any]:
+    from layoutgen.handover import figures
+
+    report = built.report
+    return {
+        "name": built.name,
+        **figures(built),
+        "checks": {"exit_code": report.exit_code, "summary": report.summary},
+        "files": [str(f) for f in files],
+    }
+
+
+def _say(built: MaskSet, folder: Path, files: int) -> None:
+    from layoutgen.findings import Status
+    from layoutgen.report import line
+
+    chip, plan, grid, report = built.spec.chip, built.die.plan, built.grid, built.report
+    click.echo(f"{built.name}: {chip.name} in {built.pdk.name}, flow {built.flow}")
+    click.echo(f"  chip    {chip.width:g} x {chip.height:g} um, {len(chip.pads)} pads, {len(chip.balls)} balls, "
+               f"{len(chip.nets)} nets")  # fmt: skip
+    if plan:
+        ties = sum(w.tie for w in plan.wires)
+        click.echo(f"  routing {len(plan.wires) - ties} wires, {plan.length() / 1000:.2f} mm, {ties} ties, "
+                   f"{len(plan.unrouted)} unrouted")  # fmt: skip
+        for u in plan.unrouted[:MOST_FINDINGS]:
+            click.echo(f"          {u.net}: {u.start} to {u.end or 'the die edge'}: {u.reason}")
+    click.echo(f"  wafer   {built.rim.diameter / 1000:g} mm, {len(grid.dies)} dies, step {built.step.pitch[0]:g} x "
+               f"{built.step.pitch[1]:g} um, {len(grid.drop_ins)} mark sites")  # fmt: skip
+    click.echo(f"  masks   {', '.join(built.pdk.masks_of(built.flow))}")
+    click.echo(f"  checks  {report.summary}")
+    for result in report.results:
+        if result.status in (Status.FAILED, Status.SKIPPED):
+            click.echo(f"          {result.rule} {result.verdict}: {result.reason}")
+        for finding in result.findings[:2]:
+            click.echo(f"          {result.rule} at {line(finding)}")
+    click.echo(f"{files} files in {folder}; look at them with: layoutgen view {folder}")

@@ -1,0 +1,46 @@
+"""Progress of long work: a bar on a terminal, plain lines elsewhere, nothing when asked to be quiet."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+
+
+@contextmanager
+def progress(total: int, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """A function to call with each step as it begins; `total` is about how many there will be."""
+    if quiet:
+        yield lambda _: None
+    elif sys.stderr.isatty():
+        with _bar(total) as tell:
+            yield tell
+    else:
+        yield _lines()
+
+
+@contextmanager
+def _bar(total: int) -> Iterator[Callable[[str], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=total)
+        yield lambda step: bar.update(task, advance=1, description=step)
+
+
+def _lines() -> Callable[[str], None]:
+    """One line for each kind of step: 'checking A' and 'checking B' are one."""
+    last = ""
+
+    def tell(step: str) -> None:
+        nonlocal last
+        kind = step.split()[0]
+        if kind != last:
+            click.echo(step if kind not in ("checking", "writing") else f"{kind} ...", err=True)
+        last = kind
+
+    return tell

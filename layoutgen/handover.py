@@ -1,0 +1,232 @@
+"""What goes to the mask shop, to KLayout and to CI: a built mask set as files in one folder, whole or not at all.
+
+Everything is written beside the folder first, read back, and only then put in its place, the manifest last.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from layoutgen import gds, technology
+from layoutgen.errors import OutputError
+from layoutgen.mask import mask_layout
+from layoutgen.maskset import MaskSet
+from layoutgen.report import junit, lyrdb, manifest, markdown
+from layoutgen.units import Um
+
+Progress = Callable[[str], None]
+NOT_SHOWN = ("cut_sure", "cut_maybe", "street")
+"""Reserved layers that would cover what pictures are for."""
+
+
+def write(built: MaskSet, folder: Path, *, previews: bool = True, progress: Progress = lambda _: None) -> list[Path]:
+    """Write a mask set into `folder` (made if need be), and return the files, the manifest last.
+
+    Files that an earlier manifest names and this one does not are removed; others in the folder are left alone.
+
+    Raises:
+        OutputError: something could not be written; what stood in the folder is unchanged.
+    """
+    with _staging(folder) as staging:
+        files = list(_write_all(built, staging, previews, progress))
+        progress("writing manifest.json")
+        _write_manifest(built, staging, files)
+        return _put_in_place(staging, folder, [*files, "manifest.json"])
+
+
+def _write_all(built: MaskSet, folder: Path, previews: bool, progress: Progress) -> Iterator[str]:
+    """Each file written, by its name in the folder."""
+    name, pdk, layout = built.name, built.pdk, built.layout
+    for file, cell in ((f"{name}_wafer.oas", None), (f"{name}_wafer.gds", None), (f"{name}_die.gds", "DIE")):
+        progress(f"writing {file}")
+        gds.save(layout, folder / file, layout.cell(cell) if cell else None)
+        yield file
+    for mask_name, mask in pdk.masks_of(built.flow).items():
+        progress(f"writing mask {mask_name}")
+        gds.save(mask_layout(layout, pdk, mask_name, mask), folder / mask_file(name, mask_name))
+        yield mask_file(name, mask_name)
+    progress("writing reports")
+    texts = {
+        f"{pdk.name}.lyp": technology.layer_properties(pdk),
+        f"{pdk.name}.lyt": technology.technology(pdk),
+        "masks/masks.lyp": technology.mask_properties(pdk, built.flow),
+        "results.xml": junit.text(built.report, pdk),
+        "results.md": markdown.text(built.report, pdk),
+    }
+    for file, text in texts.items():
+        gds.write_text(folder / file, text)
+        yield file
+    with gds.whole_file(folder / "drc.lyrdb") as temporary:
+        lyrdb.write(built.report, layout.top_cell().name, temporary)
+    yield "drc.lyrdb"
+    if previews:
+        yield from _previews(built, folder, progress)
+
+
+def mask_file(name: str, mask: str) -> str:
+    """Where one mask's data goes."""
+    return f"masks/{name}_{mask}.gds"
+
+
+def _previews(built: MaskSet, folder: Path, progress: Progress) -> Iterator[str]:
+    from layoutgen.report.preview import Picture, render
+
+    progress("drawing previews")
+    name, pdk, chip = built.name, built.pdk, built.spec.chip
+    wafer, properties = folder / f"{name}_wafer.oas", folder / f"{pdk.name}.lyp"
+    margin, radius = max(built.spec.street) / 2, built.rim.diameter / 2 * 1.01
+    pad, ball = chip.pads[len(chip.pads) // 2], chip.balls[0]
+    x, y = built.grid.at(built.grid.typical)
+    die = _box(x, y, x + chip.width, y + chip.height, margin)
+    hidden = (*NOT_SHOWN, pdk.roles.get("note", ""))
+    on_no_mask = (*(n for n, layer in pdk.layers.items() if layer.drawn is None), *pdk.derived)
+    spots = {"pad": (x + pad.x, y + pad.y, 120.0), "ball": (x + ball.x, y + ball.y, 250.0)}
+    pictures = [
+        Picture("preview/wafer.png", (-radius, -radius, radius, radius), (*hidden, *on_no_mask, "die")),
+        Picture("preview/die.png", die, hidden),
+        *(Picture(f"preview/{n}.png", _box(px, py, px, py, r), hidden) for n, (px, py, r) in spots.items()),
+    ]
+    render(wafer, properties, pictures, folder)
+    yield from (p.file for p in pictures)
+    for mask_name in pdk.masks_of(built.flow):
+        picture = Picture(f"preview/mask_{mask_name}.png", die)
+        render(folder / mask_file(name, mask_name), folder / "masks/masks.lyp", [picture], folder)
+        yield picture.file
+
+
+def _box(x0: Um, y0: Um, x1: Um, y1: Um, margin: Um) -> tuple[Um, Um, Um, Um]:
+    return x0 - margin, y0 - margin, x1 + margin, y1 + margin
+
+
+def _write_manifest(built: MaskSet, folder: Path, files: list[str]) -> None:
+    spec = built.spec
+    inputs = {spec.path.name: spec.path}
+    for table in (spec.file.chip.pads, spec.file.chip.balls):
+        if table:
+            inputs[table] = spec.path.parent / table
+    masks = built.pdk.masks_of(built.flow)
+    text = manifest.text(
+        name=built.name, inputs=inputs, build=figures(built), masks=masks,
+        mask_files={m: mask_file(built.name, m) for m in masks}, report=built.report, folder=folder, files=files,
+    )  # fmt: skip
+    gds.write_text(folder / "manifest.json", text)
+
+
+def figures(built: MaskSet) -> dict[str, Any]:
+    """The build in numbers, for the manifest and the command line. Lengths in um."""
+    chip, plan, grid = built.spec.chip, built.die.plan, built.grid
+    routing = {
+        "wires": sum(not w.tie for w in plan.wires),
+        "ties": sum(w.tie for w in plan.wires),
+        "length": round(plan.length(), 3),
+        "tie_length": round(plan.length(ties=True), 3),
+        "unrouted": [f"{u.net}: {u.start} to {u.end or 'the die edge'}: {u.reason}" for u in plan.unrouted],
+    } if plan else {}  # fmt: skip
+    return {
+        "pdk": built.pdk.name,
+        "flow": built.flow,
+        "current": built.pdk.flows[built.flow].current,
+        "chip": {
+            "name": chip.name, "size": [chip.width, chip.height],
+            "pads": len(chip.pads), "balls": len(chip.balls), "nets": len(chip.nets),
+        },
+        "routing": routing,
+        "wafer": {
+            "diameter": built.rim.diameter, "edge_exclusion": built.rim.edge_exclusion, "notch": built.rim.notch,
+            "step": list(built.step.pitch), "street": list(built.spec.street),
+            "dies": len(grid.dies), "columns": grid.columns, "rows": grid.rows,
+            "mark_sites": [f"{grid.row_name(r)}{grid.column_name(c)}" for c, r in grid.drop_ins],
+        },
+    }  # fmt: skip
+
+
+@contextmanager
+def _staging(folder: Path) -> Iterator[Path]:
+    """A folder beside the output's own, gone afterwards; leftovers of a build that was killed are swept."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if folder.exists() and not folder.is_dir():
+            raise OutputError(f"{folder}: is a file; choose another folder with -o")
+        prefix = f".{folder.name}."
+        with _lock(folder):
+            for stale in folder.parent.glob(f"{prefix}*.partial"):
+                shutil.rmtree(stale, ignore_errors=True)
+            staging = Path(tempfile.mkdtemp(prefix=prefix, suffix=".partial", dir=folder.parent))
+            try:
+                yield staging
+            finally:
+                shutil.rmtree(staging, ignore_errors=True)
+    except OutputError:
+        raise
+    except (OSError, RuntimeError) as e:  # KLayout reports what it cannot write as a RuntimeError
+        reason = e.strerror if isinstance(e, OSError) and e.strerror else str(e)
+        raise OutputError(f"{folder}: not written ({reason}); free some space or choose another folder with -o") from e
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """One build at a time may write a folder; a lock ends with its process, however that ends."""
+    try:
+        import fcntl
+    except ImportError:  # no such locks on Windows
+        yield
+        return
+    path = folder.parent / f".{folder.name}.lock"
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OutputError(
+                f"{folder}: another build is writing it; wait, or choose another folder with -o"
+            ) from None
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _put_in_place(staging: Path, folder: Path, files: list[str]) -> list[Path]:
+    """Move every file to its place, the last one last; remove what the earlier manifest names and this one does not.
+
+    Raises:
+        OutputError: a folder stands where a file has to go, or the other way round; nothing was moved.
+    """
+    old = _named_by(folder)
+    for target in (folder / file for file in files):
+        above = next(p for p in target.parents if p.exists())
+        if target.is_dir() or not above.is_dir():
+            wrong = target if target.is_dir() else above
+            raise OutputError(f"{wrong}: is in the way; move it, or choose another folder with -o")
+    placed = []
+    for file in files:
+        target = folder / file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (staging / file).replace(target)
+        placed.append(target)
+    for file in sorted(old - set(files)):
+        (folder / file).unlink(missing_ok=True)
+    return placed
+
+
+def _named_by(folder: Path) -> set[str]:
+    """Files that an earlier manifest names, as far as they really lie in its folder: it may come from anywhere."""
+    try:
+        names = json.loads((folder / "manifest.json").read_text("utf-8"))["files"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return set()
+    return {n for n in names if _is_file_in(folder, n)} if isinstance(names, dict) else set()
+
+
+def _is_file_in(folder: Path, name: str) -> bool:
+    """Whether a name leads to a file below the folder, no link followed out of it."""
+    path = folder / name
+    try:
+        return path.is_file() and ".." not in path.parts and path.parent.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError):
+        return False

@@ -1,0 +1,221 @@
+"""The spec: what to build, as a TOML file. Checked as a whole; every problem at once; paths relative to the file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import Field
+
+from layoutgen import discover, tomlfile
+from layoutgen.chip import Chip, array_chip, check, read_tables
+from layoutgen.errors import ChipError, InputError, LayoutgenError, Problem, SpecError
+from layoutgen.tomlfile import Model, NonNegativeUm, PositiveUm
+from layoutgen.units import DBU, Um
+
+M = TypeVar("M", bound=Model)
+
+MAX_DIAMETER = 450_000.0
+
+
+class ArraySpec(Model):
+    """A generated chip: an array of balls and a ring of pads."""
+
+    columns: int = Field(ge=1, le=400)
+    rows: int = Field(ge=1, le=400)
+    pitch: PositiveUm
+    margin: PositiveUm
+    """From the outermost ball centres to the die edge."""
+    pad_inset: PositiveUm = 75.0
+    """From the pads' centres to the die edge."""
+
+
+class ChipSpec(Model):
+    """Where the chip comes from: two tables and a size, or an array."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_ .-]{0,63}$")
+    size: tuple[PositiveUm, PositiveUm] | None = None
+    pads: str = ""
+    balls: str = ""
+    pad_size: tuple[PositiveUm, PositiveUm] | None = None
+    """Metal of pads whose row in the table does not say."""
+    array: ArraySpec | None = None
+
+
+class WaferSpec(Model):
+    """The incoming wafer and how dies stand on it."""
+
+    diameter: Annotated[Um, Field(gt=0, le=MAX_DIAMETER)] = 200_000.0
+    edge_exclusion: NonNegativeUm = 5_000.0
+    notch: Literal["bottom", "left", "top", "right", "none"] = "bottom"
+    street: PositiveUm | tuple[PositiveUm, PositiveUm] | None = None
+    step: tuple[PositiveUm, PositiveUm] | None = None
+    """The step the wafer came with; the street follows. Give this or `street`."""
+    centre: Literal["die", "street"] = "street"
+    mark_sites: int = Field(default=2, ge=2, le=8)
+
+
+class LabelSpec(Model):
+    """The die label: its place in the die, lower-left corner; left out, a free corner is found."""
+
+    at: tuple[NonNegativeUm, NonNegativeUm] | None = None
+    draw: bool = True
+    """False leaves out every stage that labels dies."""
+
+
+class SpecFile(Model):
+    """The whole file."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$")
+    pdk: str = Field(min_length=1)
+    flow: str | None = None
+    chip: ChipSpec
+    wafer: WaferSpec = WaferSpec()
+    label: LabelSpec = LabelSpec()
+    cells: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A checked spec with the chip it names."""
+
+    path: Path
+    file: SpecFile
+    chip: Chip
+    step: tuple[Um, Um]
+
+    @property
+    def street(self) -> tuple[Um, Um]:
+        """Width of the street in x and y (um)."""
+        return round(self.step[0] - self.chip.width, 3), round(self.step[1] - self.chip.height, 3)
+
+
+def read(path: Path) -> Spec:
+    """The spec in a file, with its chip.
+
+    Raises:
+        SpecError: anything in it, or in the tables, process and cells it names, is wrong; all problems at once.
+    """
+    shown = str(path)
+    raw = tomlfile.load(path, SpecError)
+    problems: list[Problem] = []
+    file = _table(raw, SpecFile, shown, problems)
+    # a table that is right by itself is looked into, whatever is wrong beside it
+    chip_spec, wafer = (_table(raw.get(key, {}), model) for key, model in (("chip", ChipSpec), ("wafer", WaferSpec)))
+    chip = _chip(chip_spec, path, problems) if isinstance(chip_spec, ChipSpec) else None
+    step = _step(wafer, chip, shown, problems) if isinstance(wafer, WaferSpec) else None
+    problems += _process(raw, shown)
+    if problems or file is None or chip is None or step is None:
+        raise SpecError(problems)
+    return Spec(path, file, chip, step)
+
+
+def _table(raw: Any, model: type[M], file: str = "", problems: list[Problem] | None = None) -> M | None:
+    """A table as a model, or None, its problems added."""
+    try:
+        return tomlfile.validate(raw, model, file, SpecError)
+    except SpecError as e:
+        if problems is not None:
+            problems += e.problems
+        return None
+
+
+def _process(raw: dict[str, Any], file: str) -> Iterator[Problem]:
+    """What is wrong with the process, the flow and the cell parameters that a spec names."""
+    name, flow, cells = raw.get("pdk"), raw.get("flow"), raw.get("cells", {})
+    if not isinstance(name, str) or not name:
+        return
+    try:
+        pdk = discover.pdk(name)
+    except InputError as e:
+        yield from e.problems
+        return
+    except LayoutgenError as e:
+        yield Problem(file, "pdk", str(e))
+        return
+    try:
+        pdk.flow(flow if isinstance(flow, str) else None)
+    except LayoutgenError as e:
+        yield Problem(file, "flow", str(e))
+    library = discover.cells()
+    for cell, given in cells.items() if isinstance(cells, dict) else ():
+        place = f'cells."{cell}"'
+        if not isinstance(given, dict):
+            continue
+        far = [k for k, v in given.items() if isinstance(v, int | float) and not abs(v) <= MAX_DIAMETER]
+        yield from (Problem(file, place, f"{k} must be a number within {MAX_DIAMETER:g}, as a wafer is") for k in far)
+        try:
+            library[cell].parameters(pdk, **{k: v for k, v in given.items() if k not in far})
+        except LayoutgenError as e:
+            for line in str(e).splitlines():
+                if not any(line.startswith(f"{cell}: {k} ") for k in far):  # it is there, if too far
+                    yield Problem(file, place, line.removeprefix(f"{cell}: "))
+
+
+def _chip(spec: ChipSpec, path: Path, problems: list[Problem]) -> Chip | None:
+    shown = str(path)
+    tables = [key for key in ("size", "pads", "balls") if getattr(spec, key)]
+    if spec.array and tables:
+        problems.append(Problem(shown, f"chip.{tables[0]}", "stands beside chip.array; keep the one or the other"))
+        return None
+    if not spec.array and len(tables) < 3:
+        missing = next(key for key in ("size", "pads", "balls") if key not in tables)
+        problems.append(Problem(shown, f"chip.{missing}", "is missing; give size, pads and balls, or chip.array"))
+        return None
+    try:
+        if spec.array:
+            a, pad = spec.array, spec.pad_size or (55.0, 55.0)
+            chip = array_chip(
+                spec.name,
+                columns=a.columns,
+                rows=a.rows,
+                pitch=a.pitch,
+                margin=a.margin,
+                pad_size=pad,
+                pad_inset=a.pad_inset,
+            )
+        else:
+            if spec.size is None:
+                return None
+            folder = path.parent
+            chip = read_tables(spec.name, spec.size, folder / spec.pads, folder / spec.balls, spec.pad_size)
+        return check(chip, shown)
+    except ChipError as e:
+        problems.extend(e.problems)
+        return None
+
+
+def _step(wafer: WaferSpec, chip: Chip | None, file: str, problems: list[Problem]) -> tuple[Um, Um] | None:
+    """Die and street in x and y; the die must fit on the wafer, and all of it on the grid."""
+    before = len(problems)
+    place = "wafer.step" if wafer.step is not None else "wafer.street"
+    given = wafer.step if wafer.step is not None else wafer.street if wafer.street is not None else 100.0
+    pair = given if isinstance(given, tuple) else (given, given)
+    if wafer.step is not None and wafer.street is not None:
+        problems.append(Problem(file, "wafer.step", "stands beside wafer.street; keep the one or the other"))
+    if 2 * wafer.edge_exclusion >= wafer.diameter:
+        problems.append(Problem(file, "wafer.edge_exclusion", "leaves nothing of the wafer; make it smaller"))
+    for axis, value in zip("xy", pair, strict=True):
+        if value >= wafer.diameter:
+            message = f"{value:g} um in {axis} is no less than the wafer of {wafer.diameter:g}; make it smaller"
+            problems.append(Problem(file, place, message))
+        elif abs(value / DBU - round(value / DBU)) > 1e-4:
+            problems.append(Problem(file, place, f"{value!r} um is not a whole number of nm; round it"))
+    if chip is None:
+        return None
+    size = (chip.width, chip.height)
+    if math.hypot(*size) >= wafer.diameter - 2 * wafer.edge_exclusion > 0:
+        message = f"a die of {size[0]:g} x {size[1]:g} um does not fit on a wafer of {wafer.diameter:g} um; mend either"
+        problems.append(Problem(file, "wafer.diameter", message))
+    elif any(abs(value / DBU - round(value / DBU)) > 1e-4 for value in size):
+        problems.append(Problem(file, "chip", f"a die of {size[0]!r} x {size[1]!r} um is not a whole number of nm"))
+    for axis, step, die in zip("xy", pair, size, strict=True):
+        if wafer.step is not None and step <= die:
+            message = f"the step in {axis}, {step:g} um, must exceed the die, {die:g}; widen the step"
+            problems.append(Problem(file, "wafer.step", message))
+    if len(problems) > before:
+        return None
+    return pair if wafer.step is not None else (size[0] + pair[0], size[1] + pair[1])
