@@ -1,0 +1,1 @@
+"""Processes that ship with layoutgen: a folder each, found by name."""
