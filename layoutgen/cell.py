@@ -14,11 +14,15 @@ ball(pdk, diameter=261.0)   # some of them changed
 
 from __future__ import annotations
 
+import ast
 import hashlib
+import inspect
 import re
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, get_type_hints
 
 import numpy as np
@@ -184,6 +188,16 @@ class Generator(Generic[P]):
                     raise UnknownNameError(f"rule with a limit in PDK {pdk.name!r}", value.get("rule", ""), pdk.rules)
                 value = rule.limit
             out[name] = value
+        return out
+
+    def meanings(self) -> dict[str, str]:
+        """What each parameter means: the text below its field."""
+        body = ast.parse(textwrap.dedent(inspect.getsource(self.params))).body[0]
+        out: dict[str, str] = {}
+        for node, after in pairwise(getattr(body, "body", [])):
+            match node, after:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str() as text)):
+                    out[name] = " ".join(text.split())
         return out
 
     def units(self) -> dict[str, str]:

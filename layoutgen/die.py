@@ -73,6 +73,8 @@ class DieContext(Context):
     chip: Chip = field(kw_only=True)
     most_columns: int = field(kw_only=True)
     most_rows: int = field(kw_only=True)
+    labelled: bool = field(kw_only=True, default=True)
+    """Whether dies get a label."""
     label_at: tuple[Um, Um] | None = field(kw_only=True, default=None)
     """Where the spec wants the die label's lower-left corner (um); None: a free corner."""
 
@@ -117,8 +119,8 @@ class Stage:
 def stage(name: str, *, at: Literal["die", "street", "wafer"]) -> Callable[[Callable[..., Any]], Stage]:
     """Turn a function into a named stage.
 
-    At the die it is `(DieContext, Die) -> Die`; at the street `(StreetContext, Drawing) -> None`, drawing into the
-    street of one step; at the wafer `(WaferContext, Drawing) -> None`, drawing into the wafer.
+    At the die it is `(DieContext, Die) -> Die`; at the street `(StreetContext, Street) -> None`, drawing into the
+    street of one step; at the wafer `(WaferContext, OnWafer) -> None`, drawing on the wafer.
     """
 
     def wrap(run: Callable[..., Any]) -> Stage:

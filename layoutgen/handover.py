@@ -141,7 +141,7 @@ def figures(built: MaskSet) -> dict[str, Any]:
             "diameter": built.rim.diameter, "edge_exclusion": built.rim.edge_exclusion, "notch": built.rim.notch,
             "step": list(built.step.pitch), "street": list(built.spec.street),
             "dies": len(grid.dies), "columns": grid.columns, "rows": grid.rows,
-            "mark_sites": [f"{grid.row_name(r)}{grid.column_name(c)}" for c, r in grid.drop_ins],
+            "mark_sites": [grid.name(place) for place in grid.drop_ins],
         },
     }  # fmt: skip
 

@@ -57,18 +57,19 @@ def _drawn_union(pdk: Pdk, expression: str) -> list[str] | None:
 
 
 def _copy(wafer: kdb.Layout, out: kdb.Layout, sources: list[int], target: int) -> None:
-    """The cells that hold something of the sources, all their shapes on the one layer."""
+    """The cells that hold something of the sources, all their shapes on the one layer; texts print nothing."""
+    areas = kdb.Shapes.SRegions
     indices: dict[int, int] = {}
     for index in wafer.each_cell_bottom_up():
         cell = wafer.cell(index)
-        filled = [s for s in sources if not cell.shapes(s).is_empty()]
+        filled = [s for s in sources if next(cell.shapes(s).each(areas), None) is not None]
         children = [i for i in cell.each_inst() if i.cell_index in indices]
         if not filled and not children:
             continue
         copy = out.create_cell(cell.name)
         indices[index] = copy.cell_index()
         for source in filled:
-            copy.shapes(target).insert(cell.shapes(source))
+            copy.shapes(target).insert(cell.shapes(source), areas)
         for instance in children:
             array = instance.cell_inst.dup()
             array.cell_index = indices[instance.cell_index]

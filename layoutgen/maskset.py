@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -20,8 +20,8 @@ from layoutgen.findings import Report, merge_reports
 from layoutgen.kerf import Step, StreetContext, build_step
 from layoutgen.pdk import Pdk
 from layoutgen.spec import Spec
-from layoutgen.units import dbu, to_dbu
-from layoutgen.wafer import Grid, Rim, WaferContext, build_wafer, lay_grid, own_content
+from layoutgen.units import Um, dbu, to_dbu
+from layoutgen.wafer import Grid, Rim, Wafer, WaferContext, build_wafer, lay_grid
 
 Progress = Callable[[str], None]
 T = TypeVar("T")
@@ -69,12 +69,15 @@ def build(spec: Spec, progress: Progress = lambda _: None) -> MaskSet:
     context = WaferContext(
         base.pdk, base.flow, base.library, base.parameters, rim=rim, grid=grid, step=step, die=die
     )  # fmt: skip
-    drawing = at_place(file, "", lambda: build_wafer(context, stages, spec.file.name.replace("-", "_")))
-    layout = gds.to_layout(drawing, base.pdk)
+    wafer = at_place(file, "", lambda: build_wafer(context, stages, spec.file.name.replace("-", "_")))
+    layout = gds.to_layout(wafer.drawing, base.pdk)
     gds.write_derived(layout, layout.cell("DIE"), base.pdk)
 
-    own = gds.to_layout(own_content(context, drawing), base.pdk)
-    report = _check(spec, base.pdk, flow, die, step, grid, layout, own, progress)
+    contents = _contents(base.pdk, step, grid, layout, wafer)
+    reports = [run(base.pdk, flow, content, lambda rule: progress(f"checking {rule}")) for content in contents]
+    report = merge_reports(reports, spec.file.name)
+    progress("checking nets")
+    report = _with_nets(report, spec, base.pdk, flow, die, grid, layout)
     return MaskSet(spec, base.pdk, flow, die, step, rim, grid, layout, report)
 
 
@@ -82,12 +85,7 @@ def _context(spec: Spec, file: str) -> tuple[Context, str, Stages]:
     """Process, flow, cells and stages."""
     pdk = at_place(file, "pdk", lambda: discover.pdk(spec.file.pdk))
     name, flow = at_place(file, "flow", lambda: pdk.flow(spec.file.flow))
-    library, stages = discover.cells(), discover.stages()
-    if not spec.file.label.draw:
-        flow = flow.model_copy(
-            update={at: tuple(s for s in getattr(flow, at) if "label" not in s) for at in ("stages", "wafer")}
-        )
-    return Context(pdk, flow, library, spec.file.cells), name, stages
+    return Context(pdk, flow, discover.cells(), spec.file.cells), name, discover.stages()
 
 
 def _die_context(spec: Spec, base: Context) -> DieContext:
@@ -97,6 +95,7 @@ def _die_context(spec: Spec, base: Context) -> DieContext:
         chip=spec.chip,
         most_columns=max(1, int(across / spec.step[0])),
         most_rows=max(1, int(across / spec.step[1])),
+        labelled=spec.file.label.draw,
         label_at=spec.file.label.at,
     )  # fmt: skip
 
@@ -115,42 +114,39 @@ def at_place(file: str, place: str, call: Callable[[], T]) -> T:
         raise SpecError([Problem(file, place, line) for line in str(e).splitlines()]) from e
 
 
-def _check(
-    spec: Spec, pdk: Pdk, flow: str, die: Die, step: Step, grid: Grid, layout: kdb.Layout, own: kdb.Layout,
-    progress: Progress,
-) -> Report:  # fmt: skip
-    """The rules on one step among its neighbours and on the wafer's own content, and the nets of one die."""
-    top, place = layout.top_cell(), grid.typical
-    x, y = grid.at(place)
-    x0, y0, x1, y1 = step.box
+def _contents(pdk: Pdk, step: Step, grid: Grid, layout: kdb.Layout, wafer: Wafer) -> Iterator[Content]:
+    """What the rules are run on: one step among its neighbours, and all that is on the wafer besides its steps."""
+    place = grid.typical
+    (x, y), (x0, y0, x1, y1) = grid.at(place), step.box
     window = kdb.Box(*(int(v) for v in to_dbu([x + x0, y + y0, x + x1, y + y1])))
-    seen = window.enlarged(dbu(_halo(pdk)))
-    shown = f"{grid.row_name(place[1])}{grid.column_name(place[0])}"
-    around = Content(
-        f"the step of die {shown} with its eight neighbours, as they stand on the wafer",
-        gds.fetch(layout, pdk, top, seen), window,
-    )  # fmt: skip
-    rest = Content(
-        "the wafer's own content: marks, labels, rim, and the streets at the array's edge and beside marks",
-        gds.fetch(own, pdk, own.top_cell()), complete=False,
-    )  # fmt: skip
-    reports = [run(pdk, flow, content, lambda rule: progress(f"checking {rule}")) for content in (around, rest)]
+    yield Content(
+        f"the step of die {grid.name(place)} with its eight neighbours, as they stand on the wafer",
+        gds.fetch(layout, pdk, layout.top_cell(), window.enlarged(dbu(_halo(pdk)))),
+        window,
+    )
+    for title, drawing in (
+        ("the wafer's own content: marks, rim, what runs at its edge, and the streets beside them", wafer.own),
+        ("each label once", wafer.in_dies),
+    ):
+        part = gds.to_layout(drawing, pdk)
+        yield Content(title, gds.fetch(part, pdk, part.top_cell()), complete=False)
 
-    progress("checking nets")
+
+def _halo(pdk: Pdk) -> Um:
+    """How far beyond the step shapes can matter to any rule (um)."""
+    reach = max(pdk.reach(layer) for rule in pdk.rules.values() for layer in rule.layers)
+    return max(rule.limit or 0.0 for rule in pdk.rules.values()) + reach + 1.0
+
+
+def _with_nets(
+    report: Report, spec: Spec, pdk: Pdk, flow: str, die: Die, grid: Grid, layout: kdb.Layout
+) -> Report:  # fmt: skip
+    """The report with the chip's nets as the metal of one die joins them, and with what was not checked."""
+    x, y = grid.at(grid.typical)
     box = kdb.Box(*(int(v) for v in to_dbu([x, y, x + die.width, y + die.height])))
-    metal = kdb.Region(box) & gds.fetch(layout, pdk, top, box)(pdk.role("metal"))
+    metal = kdb.Region(box) & gds.fetch(layout, pdk, layout.top_cell(), box)(pdk.role("metal"))
     tied = {p.net for p in die.ports}
     wanted = {net: net in tied for net in spec.chip.nets} if pdk.flows[flow].current == "kerf" else None
     nets = check_nets(metal, spec.chip, (x, y), wanted)
-    report = merge_reports(reports, spec.file.name)
-    scope = (
-        *report.scope,
-        f"{len(grid.dies)} dies repeat that step. The whole wafer, each die with what lies on it, is not checked yet",
-    )
-    return replace(report, scope=scope, results=(*report.results, nets))
-
-
-def _halo(pdk: Pdk) -> float:
-    """How far beyond the step (um) shapes can matter to any rule."""
-    reach = max(pdk.reach(layer) for rule in pdk.rules.values() for layer in rule.layers)
-    return max(rule.limit or 0.0 for rule in pdk.rules.values()) + reach + 1.0
+    note = f"{len(grid.dies)} dies repeat that step. The whole wafer, each die with what lies on it, is not checked yet"
+    return replace(report, scope=(*report.scope, note), results=(*report.results, nets))

@@ -226,13 +226,15 @@ class Pdk(Model):
         Raises:
             UnknownNameError: there is no such level or field.
         """
-        match path.split("."):
-            case ["level", level, name] if level in self.stack:
-                value = {**(self.stack[level].model_extra or {}), "thickness": self.stack[level].thickness}.get(name)
-                if isinstance(value, int | float) and not isinstance(value, bool):
-                    return float(value)
-        known = (f"level.{n}.{f}" for n, v in self.stack.items() for f in ("thickness", *(v.model_extra or {})))
-        raise UnknownNameError(f"number in PDK {self.name!r}", path, known)
+        known = {
+            f"level.{level}.{name}": float(value)
+            for level, fields in self.stack.items()
+            for name, value in {**(fields.model_extra or {}), "thickness": fields.thickness}.items()
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        }
+        if path not in known:
+            raise UnknownNameError(f"number in PDK {self.name!r}", path, known)
+        return known[path]
 
     # rules ------------------------------------------------------------------------------------------------------
     def limit(self, check: str, *layers: str) -> Um:

@@ -63,7 +63,7 @@ class LabelSpec(Model):
 
     at: tuple[NonNegativeUm, NonNegativeUm] | None = None
     draw: bool = True
-    """False leaves out every stage that labels dies."""
+    """False: dies get no label."""
 
 
 class SpecFile(Model):

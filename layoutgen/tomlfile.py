@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+import types
 import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -150,6 +151,6 @@ def _table_in(annotation: Any) -> Any:
     """The model inside `X | None` or `Annotated[X, ...]`; containers are left for the next step of the walk."""
     if get_origin(annotation) is Annotated:
         return _table_in(get_args(annotation)[0])
-    if get_origin(annotation) in (typing.Union, getattr(typing, "UnionType", None), type(int | None)):
+    if get_origin(annotation) in (typing.Union, types.UnionType):
         return next((a for a in get_args(annotation) if a is not type(None)), None)
     return annotation

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -79,7 +80,7 @@ class Rim:
         return np.vstack([corners, ordered])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Grid:
     """Where whole dies fit: `origin` is the lower-left die corner of place (0, 0)."""
 
@@ -89,12 +90,12 @@ class Grid:
     drop_ins: tuple[Place, ...]
     """Places that hold alignment marks instead of a die."""
 
-    @property
+    @cached_property
     def columns(self) -> int:
         """Number of columns."""
         return max(c for c, _ in self.places) + 1
 
-    @property
+    @cached_property
     def rows(self) -> int:
         """Number of rows."""
         return max(r for _, r in self.places) + 1
@@ -103,12 +104,13 @@ class Grid:
         """Lower-left die corner of a place."""
         return self.origin[0] + place[0] * self.pitch[0], self.origin[1] + place[1] * self.pitch[1]
 
-    @property
+    @cached_property
     def dies(self) -> tuple[Place, ...]:
         """Places that hold a die."""
-        return tuple(p for p in self.places if p not in set(self.drop_ins))
+        other = set(self.drop_ins)
+        return tuple(p for p in self.places if p not in other)
 
-    @property
+    @cached_property
     def border(self) -> tuple[Place, ...]:
         """Dies of which a neighbour is no die: at the array's edge, or beside a drop-in."""
         dies = set(self.dies)
@@ -127,6 +129,10 @@ class Grid:
     def row_name(self, row: int) -> str:
         """Letters of a row, from the top."""
         return row_letters(self.rows - 1 - row)
+
+    def name(self, place: Place) -> str:
+        """A die's label: row letters and column number."""
+        return f"{self.row_name(place[1])}{self.column_name(place[0])}"
 
     def column_name(self, column: int) -> str:
         """Number of a column, from the left: 1, 2, ..."""
@@ -232,26 +238,44 @@ def placed(
         yield Placement(drawing, (x + at[0], y + at[1]), 0.0, columns, rows, grid.pitch)
 
 
-def build_wafer(context: WaferContext, stages: Stages, name: str) -> Drawing:
-    """The wafer as one drawing: steps, empty steps at drop-ins, rim, and what the flow's wafer stages add."""
-    wafer = Drawing(name)
-    wafer.placements.extend(placed(context.step.full, context.grid, context.grid.dies))
-    wafer.placements.extend(placed(context.step.empty, context.grid, context.grid.drop_ins))
-    own = Drawing("WAFER")
-    own.polygon("wafer", context.rim.outline())
+@dataclass(frozen=True, slots=True)
+class OnWafer:
+    """What stages draw besides steps: `own` between and around the dies, `in_dies` in dies, each die its own."""
+
+    own: Drawing
+    in_dies: Drawing
+
+
+@dataclass(frozen=True, slots=True)
+class Wafer:
+    """The wafer as one drawing, and what of it has to be looked at besides its steps."""
+
+    drawing: Drawing
+    own: Drawing
+    """Everything but the dies: drop-ins, what stages drew, and the streets of dies at the array's edge or a drop-in."""
+    in_dies: Drawing
+    """What differs from die to die, each thing once."""
+
+
+def build_wafer(context: WaferContext, stages: Stages, name: str) -> Wafer:
+    """The wafer: steps, empty steps at drop-ins, rim, and what the flow's wafer stages add.
+
+    Raises:
+        UnknownNameError: the flow names a stage that nobody brings.
+    """
+    step, grid = context.step, context.grid
+    on_wafer = OnWafer(Drawing("WAFER"), Drawing("IN_DIES"))
+    on_wafer.own.polygon("wafer", context.rim.outline())
     for run in stages.pick("wafer", context.flow.wafer):
-        run(context, own)
-    wafer.place(own)
-    return wafer
-
-
-def own_content(context: WaferContext, wafer: Drawing) -> Drawing:
-    """The wafer without its dies: what stages drew on it (arrays once), drop-ins, the streets of the dies beside."""
-    own = Drawing(f"{wafer.name}_OWN")
-    for p in wafer.placements:
-        if p.drawing is context.step.empty:
-            own.placements.append(p)
-        elif p.drawing is not context.step.full:
-            own.placements.append(replace(p, columns=1, rows=1))
-    own.placements.extend(placed(context.step.around, context.grid, context.grid.border))
-    return own
+        run(context, on_wafer)
+    drop_ins = list(placed(step.empty, grid, grid.drop_ins))
+    drawing = Drawing(name)
+    drawing.placements.extend((*placed(step.full, grid, grid.dies), *drop_ins))
+    own = Drawing(f"{name}_OWN")
+    own.placements.extend((*drop_ins, *placed(step.around, grid, grid.border)))
+    for d in (drawing, own):
+        d.place(on_wafer.own)
+    drawing.place(on_wafer.in_dies)
+    once = Drawing(f"{name}_IN_DIES")
+    once.placements.extend(replace(p, columns=1, rows=1) for p in on_wafer.in_dies.placements)
+    return Wafer(drawing, own, once)

@@ -112,7 +112,7 @@ def _overlaps(chip: Chip, file: str) -> Iterator[Problem]:
             message = f"pads {pads[a].name!r} and {pads[b].name!r} overlap; move or shrink one"
             yield Problem(pads[b].place or file, "", message)
     balls = chip.balls
-    points = shapely.points([(b.x, b.y) for b in balls]) if balls else np.array([])
+    points = shapely.points([(b.x, b.y) for b in balls]) if balls else np.array([], dtype=object)
     for a, b in zip(*shapely.STRtree(points).query(points, predicate="dwithin", distance=1e-3).tolist(), strict=True):
         if a < b:
             message = f"balls {balls[a].name!r} and {balls[b].name!r} stand at the same place; move one"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import tomllib
-from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,9 +46,9 @@ def show(ctx: click.Context, name: str, pdk_name: str | None, given: tuple[str, 
     pdk = _process(generator, changed, pdk_name)
     values, units = generator.parameters(pdk, **changed), generator.units()
     click.echo(f"{name} in {pdk.name}: {first_line(generator.params.__doc__)}")
-    for f in fields(generator.params):
-        default = "" if f.default is MISSING else f", default {f.default!r}"
-        click.echo(f"  {f.name} = {getattr(values, f.name)!r} {units[f.name]}{default}".rstrip())
+    for name_, meaning in generator.meanings().items():
+        value = f"{getattr(values, name_)!r} {units[name_]}".strip()
+        click.echo(f"  {name_:14} {value:14} {meaning}")
     if output is not None:
         _write(generator(pdk, **changed), pdk, output)
         click.echo(f"wrote {output}")

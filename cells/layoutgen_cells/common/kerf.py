@@ -17,7 +17,7 @@ from layoutgen.errors import ParamError
 from layoutgen.kerf import Street, StreetContext, frame
 from layoutgen.pdk import Pdk
 from layoutgen.units import Deg, Points, Um
-from layoutgen.wafer import WaferContext
+from layoutgen.wafer import OnWafer, WaferContext
 
 Size = Annotated[Um, Field(gt=0)]
 RING_POINTS = 4096
@@ -132,7 +132,7 @@ def kerf_bus_stage(c: StreetContext, street: Street) -> None:
 
 
 @stage("contact_ring", at="wafer")
-def contact_ring_stage(c: WaferContext, wafer: Drawing) -> None:
+def contact_ring_stage(c: WaferContext, wafer: OnWafer) -> None:
     """The contact ring, and the bus led on from the outermost streets to the ring's middle."""
     settings = replace(c.settings("kerf.ring"), wafer=c.rim.diameter)
     if settings.inner <= c.rim.usable:
@@ -140,8 +140,8 @@ def contact_ring_stage(c: WaferContext, wafer: Drawing) -> None:
             f"kerf.ring: its inner edge, at a radius of {settings.inner:g} um, must lie beyond the dies, which reach "
             f"to {c.rim.usable:g}; widen wafer.edge_exclusion, or change inset and width of the ring"
         )
-    wafer.place(c.cell("kerf.ring", wafer=c.rim.diameter))
-    wafer.place(_bus_ends(c, settings.inner))
+    wafer.own.place(c.cell("kerf.ring", wafer=c.rim.diameter))
+    wafer.own.place(_bus_ends(c, settings.inner))
 
 
 def _bus_ends(c: WaferContext, inner: Um) -> Drawing:

@@ -18,7 +18,7 @@ from layoutgen.die import Die, DieContext, stage
 from layoutgen.errors import Problem, SpecError
 from layoutgen.pdk import Pdk
 from layoutgen.units import DBU, Um
-from layoutgen.wafer import WaferContext, placed, row_letters
+from layoutgen.wafer import OnWafer, Place, WaferContext, placed, row_letters
 
 Size = Annotated[Um, Field(gt=0)]
 INSET: Um = 30.0
@@ -67,6 +67,8 @@ def die_label_box(c: DieContext, die: Die) -> Die:
     Raises:
         SpecError: no place has room, or the place in the spec is not inside the die or covers a pad or ball.
     """
+    if not c.labelled:
+        return die
     letters, digits = len(row_letters(c.most_rows - 1)), len(str(c.most_columns))
     width, height = label_size(c.pdk, c.settings("label.text").line, letters + digits)
     free = c.label_at if c.label_at is not None and _is_free(c, die, c.label_at, (width, height)) else None
@@ -112,19 +114,20 @@ def half_extent(drawing: Drawing, pdk: Pdk) -> Um:
 
 
 @stage("die_labels", at="wafer")
-def die_labels(c: WaferContext, wafer: Drawing) -> None:
+def die_labels(c: WaferContext, wafer: OnWafer) -> None:
     """Row letters and column number in the label box of every die, as arrays along rows and columns."""
     if c.die.label is None:
         return
     x0, y0, _, _ = c.die.label
     pitch = label_size(c.pdk, c.settings("label.text").line, 1)[0]
     letters = max(len(c.grid.row_name(r)) for r in range(c.grid.rows))
+
+    def label(text: str, places: list[Place], letter: int) -> None:
+        at = (x0 + letter * pitch, y0)
+        wafer.in_dies.placements.extend(placed(c.cell("label.text", text=text), c.grid, places, at))
+
     for row in range(c.grid.rows):
         name = c.grid.row_name(row)
-        places = [p for p in c.grid.dies if p[1] == row]
-        at = (x0 + (letters - len(name)) * pitch, y0)
-        wafer.placements.extend(placed(c.cell("label.text", text=name), c.grid, places, at))
+        label(name, [p for p in c.grid.dies if p[1] == row], letters - len(name))
     for column in range(c.grid.columns):
-        places = [p for p in c.grid.dies if p[0] == column]
-        at = (x0 + letters * pitch, y0)
-        wafer.placements.extend(placed(c.cell("label.text", text=c.grid.column_name(column)), c.grid, places, at))
+        label(c.grid.column_name(column), [p for p in c.grid.dies if p[0] == column], letters)

@@ -12,7 +12,7 @@ from layoutgen.cell import Drawing, generator
 from layoutgen.die import stage
 from layoutgen.pdk import Pdk
 from layoutgen.units import Um
-from layoutgen.wafer import WaferContext
+from layoutgen.wafer import OnWafer, WaferContext
 
 Size = Annotated[Um, Field(gt=0)]
 
@@ -74,7 +74,7 @@ def mark_key(pdk: Pdk, p: MarkKey) -> Drawing:
 
 
 @stage("alignment_marks", at="wafer")
-def alignment_marks(c: WaferContext, wafer: Drawing) -> None:
+def alignment_marks(c: WaferContext, wafer: OnWafer) -> None:
     """At each mark site a row of marks: for every mask its key, in the target on the layer it aligns to."""
     site = Drawing("MARKS")
     flow = next(name for name, flow in c.pdk.flows.items() if flow == c.flow)
@@ -87,4 +87,4 @@ def alignment_marks(c: WaferContext, wafer: Drawing) -> None:
         site.place(c.cell("mark.target", layer=layer), at)
         site.place(c.cell("mark.key", layer=mask.marks), at)
     for place in c.grid.drop_ins:
-        wafer.place(site, c.grid.at(place))
+        wafer.own.place(site, c.grid.at(place))
