@@ -19,6 +19,7 @@ from layoutgen.units import DBU, Um
 M = TypeVar("M", bound=Model)
 
 MAX_DIAMETER = 450_000.0
+OnWafer = Annotated[Um, Field(gt=0, le=MAX_DIAMETER)]
 
 
 class ArraySpec(Model):
@@ -26,10 +27,10 @@ class ArraySpec(Model):
 
     columns: int = Field(ge=1, le=400)
     rows: int = Field(ge=1, le=400)
-    pitch: PositiveUm
-    margin: PositiveUm
+    pitch: OnWafer
+    margin: OnWafer
     """From the outermost ball centres to the die edge."""
-    pad_inset: PositiveUm = 75.0
+    pad_inset: OnWafer = 75.0
     """From the pads' centres to the die edge."""
 
 
@@ -48,7 +49,7 @@ class ChipSpec(Model):
 class WaferSpec(Model):
     """The incoming wafer and how dies stand on it."""
 
-    diameter: Annotated[Um, Field(gt=0, le=MAX_DIAMETER)] = 200_000.0
+    diameter: OnWafer = 200_000.0
     edge_exclusion: NonNegativeUm = 5_000.0
     notch: Literal["bottom", "left", "top", "right", "none"] = "bottom"
     street: PositiveUm | tuple[PositiveUm, PositiveUm] | None = None
@@ -198,9 +199,9 @@ def _step(wafer: WaferSpec, chip: Chip | None, file: str, problems: list[Problem
         problems.append(Problem(file, "wafer.step", "stands beside wafer.street; keep the one or the other"))
     if 2 * wafer.edge_exclusion >= wafer.diameter:
         problems.append(Problem(file, "wafer.edge_exclusion", "leaves nothing of the wafer; make it smaller"))
-    for axis, value in zip("xy", pair, strict=True):
+    for value in dict.fromkeys(pair):
         if value >= wafer.diameter:
-            message = f"{value:g} um in {axis} is no less than the wafer of {wafer.diameter:g}; make it smaller"
+            message = f"{value:g} um is no less than the wafer of {wafer.diameter:g}; make it smaller"
             problems.append(Problem(file, place, message))
         elif abs(value / DBU - round(value / DBU)) > 1e-4:
             problems.append(Problem(file, place, f"{value!r} um is not a whole number of nm; round it"))
