@@ -48,7 +48,13 @@ def cells() -> str:
     for name in library:
         generator = library[name]
         units, meanings = generator.units(), generator.meanings()
-        lines += [f"## `{name}`", "", (generator.params.__doc__ or "").strip(), "", (generator.draw.__doc__ or "").strip()]
+        lines += [
+            f"## `{name}`",
+            "",
+            (generator.params.__doc__ or "").strip(),
+            "",
+            (generator.draw.__doc__ or "").strip(),
+        ]
         lines += ["", "| parameter | unit | default | meaning |", "|---|---|---|---|"]
         for f in fields(generator.params):
             default = "from the process" if f.default is MISSING else f"`{f.default!r}`"

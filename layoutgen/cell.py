@@ -165,8 +165,12 @@ class Generator(Generic[P]):
             checked = _schema(self.params).model_validate(given)
         except ValidationError as e:
             raise ParamError("\n".join(f"{self.name}: {self._problem(dict(item))}" for item in e.errors())) from None
+        values = {f.name: getattr(checked, f.name) for f in fields(self.params)}
+        for name, unit in self.units().items():
+            if unit == "um" and isinstance(values[name], float | int) and 0 < abs(values[name]) < pdk.grid:
+                raise ParamError(f"{self.name}: {name}={values[name]:g} um is finer than the grid, {pdk.grid:g}")
         try:
-            return self.params(**{f.name: getattr(checked, f.name) for f in fields(self.params)})
+            return self.params(**values)
         except ValueError as e:
             raise ParamError(f"{self.name}: {e}") from None
 

@@ -24,7 +24,7 @@ from layoutgen.units import DBU, MAX_DBU, Deg, IntPoints, dbu, to_dbu
 if TYPE_CHECKING:
     import gdstk
 
-MAX_POINTS = 8000  # KLayout's own default; the format's is 8191
+MAX_POINTS = 4000  # longer records than 32 kB, which this keeps them from, are read differently by old tools
 
 
 def to_layout(drawing: Drawing, pdk: Pdk) -> kdb.Layout:

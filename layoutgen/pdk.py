@@ -351,10 +351,12 @@ def _contradictions(pdk: Pdk, file: str) -> Iterator[Problem]:
         yield from _circle(pdk, file, name)
     for name, layer_name in pdk.roles.items():
         yield from unknown(f"roles.{name}", layer_name, layers)
+    printed = {"incoming"}
     for name, mask in pdk.masks.items():
         yield from expression(f"masks.{name}.data", mask.data)
         yield from unknown(f"masks.{name}.marks", mask.marks, set(pdk.layers))
-        yield from unknown(f"masks.{name}.aligns_to", mask.aligns_to, {"incoming", *pdk.masks} - {name}, "mask")
+        yield from unknown(f"masks.{name}.aligns_to", mask.aligns_to, printed, "earlier mask")
+        printed.add(name)
         for flow in mask.flows:
             yield from unknown(f"masks.{name}.flows", flow, set(pdk.flows), "flow")
     for name, rule in pdk.rules.items():

@@ -261,7 +261,7 @@ def illegal(drawing: Drawing, pdk: Pdk) -> list[str]:
 
 @given(width=um, height=um, share=st.floats(0.0, 0.99))
 def test_any_pad_is_a_legal_polygon_of_its_size(width: float, height: float, share: float) -> None:
-    drawing = cell("chip.pad", width=width, height=height, bevel=share * min(width, height) / 2)
+    drawing = cell("chip.pad", width=width, height=height, bevel=round(share * min(width, height) / 2, 3))
     assert illegal(drawing, process("post")) == []
     box = kdb.Region([gds.polygon(p) for _, p in gds.polygons(drawing, process("post"))]).bbox()
     assert abs(box.width() - width * 1000) <= 1 + 1e-6
@@ -270,13 +270,19 @@ def test_any_pad_is_a_legal_polygon_of_its_size(width: float, height: float, sha
 
 @given(size=um, share=st.floats(0.0, 0.99), name=st.sampled_from(("polymer.opening", "rdl.pad")))
 def test_any_bevelled_square_is_a_legal_polygon(size: float, share: float, name: str) -> None:
-    drawing = cell(name, size=size, bevel=share * size / 2)
+    drawing = cell(name, size=size, bevel=round(share * size / 2, 3))
     assert illegal(drawing, process("post")) == []
+
+
+@pytest.mark.parametrize("finer", [1e-9, 0.0009])
+def test_a_length_finer_than_the_grid_is_refused(finer: float) -> None:
+    with pytest.raises(ParamError, match="finer than the grid"):
+        cell("rdl.pad", size=finer)
 
 
 @given(size=st.floats(35.0, 200.0), share=st.floats(0.0, 0.55))  # more bevel, and it is narrower across its corners
 def test_an_opening_as_wide_as_its_rule_is_clean(size: float, share: float) -> None:
-    drawing = cell("polymer.opening", size=math.ceil(size * 500) / 500, bevel=share * size / 2)
+    drawing = cell("polymer.opening", size=math.ceil(size * 500) / 500, bevel=round(share * size / 2, 3))
     assert complaints(judged(drawing, process("post"))) == []
 
 
