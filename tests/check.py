@@ -14,7 +14,7 @@ CHECKS = (
     ("ruff", "format", "--check", "."),
     ("mypy",),
     ("lint-imports",),
-    ("pytest", "-n", str(os.cpu_count() or 1)),
+    ("pytest", "-n", str(os.cpu_count() or 1), "--dist", "loadgroup"),
 )
 
 

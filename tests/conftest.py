@@ -11,11 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from layoutgen import maskset
 from layoutgen import spec as spec_module
 from layoutgen.cli import run
 from layoutgen.maskset import MaskSet
+
+settings.register_profile("steady", deadline=None, derandomize=True)  # the same cases on every machine, busy or not
+settings.load_profile("steady")
 
 ROOT = Path(__file__).resolve().parent.parent
 

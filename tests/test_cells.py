@@ -25,9 +25,6 @@ from layoutgen.findings import RuleResult, Status
 from layoutgen.pdk import Pdk
 from layoutgen.units import Um
 
-settings.register_profile("steady", deadline=None, derandomize=True)  # the same cases on every machine, busy or not
-settings.load_profile("steady")
-
 GOLDEN = Path(__file__).parent / "golden"
 SAFE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,31}")
 

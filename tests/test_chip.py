@@ -15,9 +15,6 @@ from hypothesis import strategies as st
 from layoutgen.chip import Ball, Chip, Pad, array_chip, check, read_tables, write_tables
 from layoutgen.errors import ChipError
 
-settings.register_profile("steady", deadline=None, derandomize=True)  # the same cases on every machine, busy or not
-settings.load_profile("steady")
-
 # tables -------------------------------------------------------------------------------------------------------------
 
 # what a table can hold: printable text without space around it, '#', quotes, commas and formulas included

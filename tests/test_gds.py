@@ -19,9 +19,6 @@ from layoutgen.cell import Drawing
 from layoutgen.errors import OutputError, UnknownNameError
 from layoutgen.pdk import Pdk
 
-settings.register_profile("steady", deadline=None, derandomize=True)  # the same cases on every machine, busy or not
-settings.load_profile("steady")
-
 POST: Pdk = discover.pdk("post")
 
 

@@ -17,9 +17,6 @@ from layoutgen.cell import Drawing
 from layoutgen.pdk import Pdk
 from layoutgen.units import IntPoints, Points, dbu, to_dbu
 
-settings.register_profile("steady", deadline=None, derandomize=True)  # the same cases on every machine, busy or not
-settings.load_profile("steady")
-
 ODD = (0.0, 0.0005, -0.0005, 1 / 3, -2 / 3, 12.3456789, 149_999.9995, -150_000.0)
 diameters = st.one_of(st.floats(0.5, 500.0), st.integers(500, 500_000).map(lambda n: n / 1000))
 offsets = st.one_of(st.sampled_from(ODD), st.floats(-150_000.0, 150_000.0))

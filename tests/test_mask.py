@@ -12,9 +12,6 @@ from layoutgen.cell import Drawing
 from layoutgen.mask import mask_layout
 from layoutgen.pdk import Mask, Pdk
 
-settings.register_profile("steady", deadline=None, derandomize=True)  # the same cases on every machine, busy or not
-settings.load_profile("steady")
-
 POST: Pdk = discover.pdk("post")
 DRAWN = ("rdl", "rdl_tie", "rdl_bus", "via", "polyimide")
 UNIONS = ["rdl", "rdl | rdl_tie", "rdl_all", "rdl_tie | via | polyimide", "rdl_mark"]

@@ -7,13 +7,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from layoutgen.units import DBU, MAX_DBU, dbu, to_dbu
-
-settings.register_profile("steady", deadline=None, derandomize=True)  # the same cases on every machine, busy or not
-settings.load_profile("steady")
 
 
 @pytest.mark.parametrize(

@@ -38,9 +38,6 @@ from layoutgen.wafer import (
 from layoutgen_cells import kerf_ring
 from layoutgen_cells.common.kerf import BusEnd, bus_ends
 
-settings.register_profile("steady", deadline=None, derandomize=True)  # the same cases on every machine, busy or not
-settings.load_profile("steady")
-
 POST: Pdk = discover.pdk("post")
 DIAMETERS = (100_000.0, 150_000.0, 200_000.0, 300_000.0)
 NOTCHES: tuple[Notch, ...] = ("bottom", "left", "top", "right", "none")
