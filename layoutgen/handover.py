@@ -6,7 +6,6 @@ Everything is written beside the folder first, read back, and only then put in i
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -72,12 +71,7 @@ def _write_all(built: MaskSet, folder: Path, previews: bool, progress: Progress)
 
 def mask_file(name: str, mask: str) -> str:
     """Where one mask's data goes."""
-    return f"masks/{name}_{_plain(mask)}.gds"
-
-
-def _plain(name: str) -> str:
-    """A name that a PDK chose as part of a file's name: no separator, no dot."""
-    return re.sub(r"[^A-Za-z0-9_-]", lambda found: f"_{ord(found[0]):x}_", name)
+    return f"masks/{name}_{mask}.gds"
 
 
 def _previews(built: MaskSet, folder: Path, progress: Progress) -> Iterator[str]:
@@ -101,7 +95,7 @@ def _previews(built: MaskSet, folder: Path, progress: Progress) -> Iterator[str]
     render(wafer, properties, pictures, folder)
     yield from (p.file for p in pictures)
     for mask_name in pdk.masks_of(built.flow):
-        picture = Picture(f"preview/mask_{_plain(mask_name)}.png", die)
+        picture = Picture(f"preview/mask_{mask_name}.png", die)
         render(folder / mask_file(name, mask_name), folder / "masks/masks.lyp", [picture], folder)
         yield picture.file
 

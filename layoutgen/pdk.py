@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import klayout.db as kdb
 from pydantic import ConfigDict, Field
@@ -17,6 +17,9 @@ from layoutgen.errors import PdkError, Problem, UnknownNameError, nearest
 from layoutgen.tomlfile import Model, NonNegativeUm, PositiveUm
 from layoutgen.units import Um
 
+Name = Annotated[str, Field(pattern=tomlfile.PLAIN_NAME)]
+"""Names in expressions, in files and of files: letters, digits and _."""
+RuleId = Annotated[str, Field(pattern=tomlfile.RULE_NAME)]
 Drawn = Literal["opening", "remaining"]
 LayerNumber = tuple[int, int]
 
@@ -144,16 +147,16 @@ class Pdk(Model):
     """Added once, when drawing: what facets and snapping may take away from a dimension."""
     circle_points: int = Field(default=128, ge=32, multiple_of=8)
     """Corners of a drawn circle: the same for all, so that concentric circles keep their distance exactly."""
-    layers: dict[str, Layer]
-    reserved: dict[str, Layer]
-    derived: dict[str, Derived] = Field(default_factory=dict)
-    roles: dict[str, str]
-    stack: dict[str, Level] = Field(default_factory=dict)
+    layers: dict[Name, Layer]
+    reserved: dict[Name, Layer]
+    derived: dict[Name, Derived] = Field(default_factory=dict)
+    roles: dict[Name, str]
+    stack: dict[Name, Level] = Field(default_factory=dict)
     cut: Cut | None = None
-    flows: dict[str, Flow]
-    masks: dict[str, Mask]
+    flows: dict[Name, Flow]
+    masks: dict[Name, Mask]
     cells: dict[str, dict[str, CellDefault]] = Field(default_factory=dict)
-    rules: dict[str, Rule]
+    rules: dict[RuleId, Rule]
 
     # layers -----------------------------------------------------------------------------------------------------
     @property

@@ -94,6 +94,12 @@ def _tuples(value: Any) -> Any:
     return value
 
 
+PLAIN_NAME = r"^[A-Za-z][A-Za-z0-9_]{0,31}$"
+RULE_NAME = r"^[A-Za-z][A-Za-z0-9_.-]{0,31}$"
+_NAMES = {
+    PLAIN_NAME: "a letter, then letters, digits and _, 32 at most",
+    RULE_NAME: "a letter, then letters, digits, _ . and -, 32 at most",
+}
 _MESSAGES = {
     "missing": "is missing; add it",
     "float_type": "must be a number",
@@ -110,7 +116,10 @@ _MESSAGES = {
 def _problem(file: str, model: type[BaseModel], item: dict[str, Any]) -> Problem:
     place = ".".join(str(part) for part in item["loc"])
     kind, value, context = item["type"], item["input"], item.get("ctx", {})
-    if kind == "extra_forbidden":
+    if item["loc"][-1:] == ("[key]",):  # a table's own name
+        place = ".".join(str(part) for part in item["loc"][:-2])
+        message = f"{value!r} is no plain name: {_NAMES.get(context.get('pattern', ''), 'letters, digits and _')}"
+    elif kind == "extra_forbidden":
         message = f"unknown key{nearest(str(item['loc'][-1]), _known_keys(model, item['loc'][:-1]))}"
     elif kind == "missing":
         message = _MESSAGES[kind]
