@@ -29,9 +29,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from layoutgen.errors import ParamError, UnknownNameError, nearest
+from layoutgen.errors import ParamError, UnknownNameError, nearest, printable
 from layoutgen.pdk import Pdk
-from layoutgen.units import Deg, Points, Um
+from layoutgen.units import LARGEST, Deg, Points, Um
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +166,22 @@ class Generator(Generic[P]):
         except ValidationError as e:
             raise ParamError("\n".join(f"{self.name}: {self._problem(dict(item))}" for item in e.errors())) from None
         values = {f.name: getattr(checked, f.name) for f in fields(self.params)}
-        for name, unit in self.units().items():
-            if unit == "um" and isinstance(values[name], float | int) and 0 < abs(values[name]) < pdk.grid:
-                raise ParamError(f"{self.name}: {name}={values[name]:g} um is finer than the grid, {pdk.grid:g}")
+        if problems := list(self._impossible(values, pdk)):
+            raise ParamError("\n".join(f"{self.name}: {problem}" for problem in problems))
         try:
             return self.params(**values)
         except ValueError as e:
             raise ParamError(f"{self.name}: {e}") from None
+
+    def _impossible(self, values: Mapping[str, Any], pdk: Pdk) -> Iterator[str]:
+        """Lengths that no mask can have."""
+        for name, unit in self.units().items():
+            value = values[name]
+            if unit == "um" and isinstance(value, float | int):
+                if 0 < abs(value) < pdk.grid:
+                    yield f"{name}={float(value):g} um is finer than the grid, {pdk.grid:g}"
+                if abs(value) > LARGEST:
+                    yield f"{name}={printable(repr(value), 30)} um is longer than a wafer, {LARGEST:g}"
 
     def _problem(self, item: dict[str, Any]) -> str:
         place = ".".join(str(part) for part in item["loc"])

@@ -14,12 +14,11 @@ from layoutgen import discover, tomlfile
 from layoutgen.chip import Chip, array_chip, check, read_tables
 from layoutgen.errors import ChipError, InputError, LayoutgenError, Problem, SpecError
 from layoutgen.tomlfile import Model, NonNegativeUm, PositiveUm
-from layoutgen.units import DBU, Um
+from layoutgen.units import DBU, LARGEST, Um
 
 M = TypeVar("M", bound=Model)
 
-MAX_DIAMETER = 450_000.0
-OnWafer = Annotated[Um, Field(gt=0, le=MAX_DIAMETER)]
+OnWafer = Annotated[Um, Field(gt=0, le=LARGEST)]
 
 
 class ArraySpec(Model):
@@ -146,14 +145,11 @@ def _process(raw: dict[str, Any], file: str) -> Iterator[Problem]:
         place = f'cells."{cell}"'
         if not isinstance(given, dict):
             continue
-        far = [k for k, v in given.items() if isinstance(v, int | float) and not abs(v) <= MAX_DIAMETER]
-        yield from (Problem(file, place, f"{k} must be a number within {MAX_DIAMETER:g}, as a wafer is") for k in far)
         try:
-            library[cell].parameters(pdk, **{k: v for k, v in given.items() if k not in far})
+            library[cell].parameters(pdk, **given)
         except LayoutgenError as e:
             for line in str(e).splitlines():
-                if not any(line.startswith(f"{cell}: {k} ") for k in far):  # it is there, if too far
-                    yield Problem(file, place, line.removeprefix(f"{cell}: "))
+                yield Problem(file, place, line.removeprefix(f"{cell}: "))
 
 
 def _chip(spec: ChipSpec, path: Path, problems: list[Problem]) -> Chip | None:

@@ -19,6 +19,8 @@ IntPoints: TypeAlias = npt.NDArray[np.int64]
 
 DBU = 0.001
 """Database unit in um: 1 nm."""
+LARGEST: Um = 450_000.0
+"""The largest wafer there is (um): no length that anyone asks for is longer."""
 MAX_DBU = 2**30
 """Largest coordinate that is drawn (1.07 m): beyond 2^31 layout libraries wrap around silently."""
 
