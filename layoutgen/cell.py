@@ -198,7 +198,9 @@ class Generator(Generic[P]):
             if isinstance(value, Mapping):
                 rule = pdk.rules.get(value.get("rule", ""))
                 if rule is None or rule.limit is None:
-                    raise UnknownNameError(f"rule with a limit in PDK {pdk.name!r}", value.get("rule", ""), pdk.rules)
+                    raise UnknownNameError(
+                        "rule with a limit", value.get("rule", ""), pdk.rules, where=f"PDK {pdk.name!r}"
+                    )
                 value = rule.limit
             out[name] = value
         return out

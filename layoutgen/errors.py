@@ -50,8 +50,8 @@ class ParamError(LayoutgenError, ValueError):
 class UnknownNameError(LayoutgenError, LookupError):
     """No such cell, stage, rule, layer or PDK; the message names the nearest known one."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        super().__init__(f"no {kind} {printable(name)!r}{nearest(name, known)}")
+    def __init__(self, kind: str, name: str, known: Iterable[str], where: str = "") -> None:
+        super().__init__(f"no {kind} {printable(name)!r}{where and f' in {where}'}{nearest(name, known)}")
 
 
 class OutputError(LayoutgenError, OSError):

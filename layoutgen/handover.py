@@ -5,11 +5,12 @@ Everything is written beside the folder first, read back, and only then put in i
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,7 @@ def figures(built: MaskSet) -> dict[str, Any]:
     } if plan else {}  # fmt: skip
     return {
         "pdk": built.pdk.name,
+        "pdk_sha256": hashlib.sha256(built.pdk.model_dump_json().encode()).hexdigest(),
         "flow": built.flow,
         "current": built.pdk.flows[built.flow].current,
         "chip": {
@@ -143,6 +145,7 @@ def figures(built: MaskSet) -> dict[str, Any]:
             "dies": len(grid.dies), "columns": grid.columns, "rows": grid.rows,
             "mark_sites": [grid.name(place) for place in grid.drop_ins],
         },
+        "cells": built.cells,
     }  # fmt: skip
 
 
@@ -150,9 +153,9 @@ def figures(built: MaskSet) -> dict[str, Any]:
 def _staging(folder: Path) -> Iterator[Path]:
     """A folder beside the output's own, gone afterwards; leftovers of a build that was killed are swept."""
     try:
+        if file := next((p for p in (folder, *folder.parents) if p.exists() and not p.is_dir()), None):
+            raise OutputError(f"{file}: is a file; choose another folder with -o")
         folder.parent.mkdir(parents=True, exist_ok=True)
-        if folder.exists() and not folder.is_dir():
-            raise OutputError(f"{folder}: is a file; choose another folder with -o")
         prefix = f".{folder.name}."
         with _lock(folder):
             for stale in folder.parent.glob(f"{prefix}*.partial"):
@@ -211,6 +214,8 @@ def _put_in_place(staging: Path, folder: Path, files: list[str]) -> list[Path]:
         placed.append(target)
     for file in sorted(old - set(files)):
         (folder / file).unlink(missing_ok=True)
+        with suppress(OSError):  # a folder of the earlier build that is empty now
+            (folder / file).parent.rmdir()
     return placed
 
 

@@ -114,7 +114,10 @@ def _too_narrow(context: StreetContext, file: str) -> Iterator[Problem]:
     cut = context.pdk.cut
     for axis, width in zip("xy", context.street, strict=True):
         if cut and width < 2 * cut.touched:
-            message = f"the street in {axis} is {width:g} um; the blade may touch {2 * cut.touched:g}: widen the street"
+            message = (
+                f"the street in {axis} is {width:g} um, and the blade of PDK {context.pdk.name!r} may touch "
+                f"{2 * cut.touched:g}: widen the street, or take a PDK with another [cut]"
+            )
             yield Problem(file, "wafer.street", message)
 
 

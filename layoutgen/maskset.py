@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from dataclasses import asdict, dataclass, replace
+from typing import Any, TypeVar
 
 import klayout.db as kdb
 
@@ -40,6 +40,8 @@ class MaskSet:
     grid: Grid
     layout: kdb.Layout
     report: Report
+    cells: dict[str, dict[str, Any]]
+    """Parameters by cell, as the process and the spec set them."""
 
     @property
     def name(self) -> str:
@@ -78,7 +80,8 @@ def build(spec: Spec, progress: Progress = lambda _: None) -> MaskSet:
     report = merge_reports(reports, spec.file.name)
     progress("checking nets")
     report = _with_nets(report, spec, base.pdk, flow, die, grid, layout)
-    return MaskSet(spec, base.pdk, flow, die, step, rim, grid, layout, report)
+    cells = {name: asdict(base.settings(name)) for name in sorted({*base.pdk.cells, *base.parameters})}
+    return MaskSet(spec, base.pdk, flow, die, step, rim, grid, layout, report, cells)
 
 
 def _context(spec: Spec, file: str) -> tuple[Context, str, Stages]:
@@ -120,7 +123,8 @@ def _contents(pdk: Pdk, step: Step, grid: Grid, layout: kdb.Layout, wafer: Wafer
     (x, y), (x0, y0, x1, y1) = grid.at(place), step.box
     window = kdb.Box(*(int(v) for v in to_dbu([x + x0, y + y0, x + x1, y + y1])))
     yield Content(
-        f"the step of die {grid.name(place)} with its eight neighbours, as they stand on the wafer",
+        f"the step of die {grid.name(place)}, whose lower-left corner lies at ({x:.3f}, {y:.3f}) um, with its eight "
+        "neighbours as they stand on the wafer",
         gds.fetch(layout, pdk, layout.top_cell(), window.enlarged(dbu(_halo(pdk)))),
         window,
     )

@@ -171,7 +171,7 @@ class Pdk(Model):
             UnknownNameError: this process has no such role.
         """
         if name not in self.roles:
-            raise UnknownNameError(f"role in PDK {self.name!r}", name, self.roles)
+            raise UnknownNameError("role", name, self.roles, where=f"PDK {self.name!r}")
         return self.roles[name]
 
     def gds(self, layer: str) -> LayerNumber:
@@ -184,7 +184,7 @@ class Pdk(Model):
             return self.drawn_layers[layer].gds
         derived = self.derived.get(layer)
         if derived is None or derived.gds is None:
-            raise UnknownNameError(f"layer with a GDS number in PDK {self.name!r}", layer, self.drawn_layers)
+            raise UnknownNameError("layer with a GDS number", layer, self.drawn_layers, where=f"PDK {self.name!r}")
         return derived.gds
 
     def sources(self, layer: str) -> tuple[str, ...]:
@@ -193,7 +193,7 @@ class Pdk(Model):
             found = [s for n in derive.names(self.derived[layer].expression) for s in self.sources(n)]
             return tuple(dict.fromkeys(found))
         if layer not in self.drawn_layers:
-            raise UnknownNameError(f"layer in PDK {self.name!r}", layer, [*self.drawn_layers, *self.derived])
+            raise UnknownNameError("layer", layer, [*self.drawn_layers, *self.derived], where=f"PDK {self.name!r}")
         return (layer,)
 
     def region(self, layer: str, fetch: derive.Fetch) -> kdb.Region:
@@ -236,7 +236,7 @@ class Pdk(Model):
             if isinstance(value, int | float) and not isinstance(value, bool)
         }
         if path not in known:
-            raise UnknownNameError(f"number in PDK {self.name!r}", path, known)
+            raise UnknownNameError("number", path, known, where=f"PDK {self.name!r}")
         return known[path]
 
     # rules ------------------------------------------------------------------------------------------------------
@@ -278,7 +278,7 @@ class Pdk(Model):
         if name is None and len(self.flows) == 1:
             return next(iter(self.flows.items()))
         if name is None or name not in self.flows:
-            raise UnknownNameError(f"flow in PDK {self.name!r}", name or "", self.flows)
+            raise UnknownNameError("flow", name or "", self.flows, where=f"PDK {self.name!r}")
         return name, self.flows[name]
 
     def masks_of(self, flow: str) -> dict[str, Mask]:
@@ -295,7 +295,10 @@ def read(folder: Path, find: Callable[[str], Path]) -> Pdk:
     path = folder / "pdk.toml"
     raw = _raw(path, find, ())
     pdk = tomlfile.validate(raw, Pdk, str(path), PdkError)
-    if problems := list(_contradictions(pdk, str(path))):
+    problems = list(_contradictions(pdk, str(path)))
+    if pdk.name != folder.name:
+        problems.append(Problem(str(path), "name", f"must be the folder's, {folder.name!r}, not {pdk.name!r}"))
+    if problems:
         raise PdkError(problems)
     return pdk
 

@@ -113,7 +113,7 @@ VALUES = {
     "no pad table": ('pads = "pads.csv"\n', "", "chip.pads: is missing; give size, pads and balls, or chip.array"),
     "unknown process": ("wlcsp_500", "wlcsp_50", "pdk: no PDK 'wlcsp_50'; did you mean 'wlcsp_500'?"),
     "unknown flow": ('pdk = "wlcsp_500"', 'pdk = "wlcsp_500"\nflow = "blankett"',
-                     "flow: no flow in PDK 'wlcsp_500' 'blankett'; did you mean 'blanket'?"),
+                     "flow: no flow 'blankett' in PDK 'wlcsp_500'; did you mean 'blanket'?"),
     "unknown cell": ('"rdl.wire"', '"rdl.wyre"', "cells.\"rdl.wyre\": no cell 'rdl.wyre'; did you mean 'rdl.wire'?"),
     "unknown parameter": ("width = 30", "widht = 30",
                           "cells.\"rdl.wire\": no parameter 'widht'; did you mean 'width'?"),

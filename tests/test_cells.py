@@ -176,8 +176,14 @@ def lengths() -> Iterator[tuple[str, str]]:
                 yield name, parameter
 
 
-NOT_LENGTHS = {("label.text", "text"), ("label.text", "layer"), ("mark.key", "layer"), ("mark.target", "layer"),
-               ("polymer.via", "shape")}  # fmt: skip
+NOT_LENGTHS = {
+    ("label.text", "text"),
+    ("label.text", "layer"),
+    ("mark.key", "layer"),
+    ("mark.key", "window"),
+    ("mark.target", "layer"),
+    ("polymer.via", "shape"),
+}
 
 
 def test_every_length_says_um() -> None:
@@ -406,7 +412,7 @@ def test_an_unknown_cell_is_refused_and_the_nearest_named() -> None:
 
 def test_a_default_that_names_no_rule_is_refused() -> None:
     cells = {**process("post").cells, "polymer.via": {"diameter": {"rule": "VIA.X.2"}}}
-    with pytest.raises(UnknownNameError, match=r"no rule with a limit in PDK 'post' 'VIA.X.2'; did you mean"):
+    with pytest.raises(UnknownNameError, match=r"no rule with a limit 'VIA.X.2' in PDK 'post'; did you mean"):
         library()["polymer.via"](process("post").model_copy(update={"cells": cells}))
 
 

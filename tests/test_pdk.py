@@ -246,9 +246,9 @@ WRONG = [
      "derived.metal: 'wire + tie' in 'wire + tie' is no layer, no | & - ^, no size(layer, um)"),
     ('"wire | tie"', '"wire | "', "derived.metal: 'wire | ' is not an expression; write for example 'rdl | rdl_tie'"),
     ("level.polymer.flare", "level.polymer.flair",
-     "derived.foot: no number in PDK 'tiny' 'level.polymer.flair'; did you mean 'level.polymer.flare'?"),
+     "derived.foot: no number 'level.polymer.flair' in PDK 'tiny'; did you mean 'level.polymer.flare'?"),
     ("level.polymer.flare", "level.polymer.kind",
-     "derived.foot: no number in PDK 'tiny' 'level.polymer.kind'; did you mean 'level.polymer.thickness'?"),
+     "derived.foot: no number 'level.polymer.kind' in PDK 'tiny'; did you mean 'level.polymer.thickness'?"),
     ("level.polymer.flare", "1 / 0", "derived.foot: '1 / 0' in 'size(hole, 1 / 0)' has no finite value"),
     ('"wire | tie"', '"metal | tie"', "derived.metal: is made of itself; break the circle"),
     ('"wire | tie"', '"wire | all"', "derived.metal: is made of itself; break the circle"),
@@ -356,7 +356,7 @@ def test_numbers_of_the_stack(tiny: Pdk) -> None:
     assert tiny.number("level.polymer.thickness") == 7.0
     for path in ("level.polymer.kind", "level.polymer.on", "level.polymer", "level.x.flare", "polymer.flare", "",
                  "level.polymer.material", "level.polymer.flare.x"):  # fmt: skip
-        with pytest.raises(UnknownNameError, match=r"^no number in PDK 'tiny'"):
+        with pytest.raises(UnknownNameError, match=r"^no number .* in PDK 'tiny'"):
             tiny.number(path)
 
 
@@ -378,13 +378,13 @@ def test_sources_gds_and_region_of_derived_layers(tiny: Pdk) -> None:
 
 
 def test_names_that_lead_nowhere_are_refused(tiny: Pdk) -> None:
-    with pytest.raises(UnknownNameError, match=r"^no role in PDK 'tiny' 'metall'; did you mean 'metal'\?$"):
+    with pytest.raises(UnknownNameError, match=r"^no role 'metall' in PDK 'tiny'; did you mean 'metal'\?$"):
         tiny.role("metall")
-    with pytest.raises(UnknownNameError, match=r"^no layer with a GDS number in PDK 'tiny' 'foot'"):
+    with pytest.raises(UnknownNameError, match=r"^no layer with a GDS number 'foot' in PDK 'tiny'"):
         tiny.gds("foot")
-    with pytest.raises(UnknownNameError, match=r"^no layer in PDK 'tiny' 'foots'; did you mean 'foot'\?$"):
+    with pytest.raises(UnknownNameError, match=r"^no layer 'foots' in PDK 'tiny'; did you mean 'foot'\?$"):
         tiny.sources("foots")
-    with pytest.raises(UnknownNameError, match=r"^no flow in PDK 'tiny' 'two'; known: one$"):
+    with pytest.raises(UnknownNameError, match=r"^no flow 'two' in PDK 'tiny'; known: one$"):
         tiny.flow("two")
 
 

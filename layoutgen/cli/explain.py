@@ -11,16 +11,25 @@ import click
 def command(rule: str, pdk_name: str | None) -> int:
     """Say what RULE (as in RDL.S.1) asks for, why, by whose word, and how it is checked."""
     from layoutgen import discover
+    from layoutgen.connect import NETS_RULE, NETS_TEXT
     from layoutgen.drc.run import describe
     from layoutgen.errors import UnknownNameError
 
+    if rule == NETS_RULE:
+        click.echo(f"{NETS_RULE}: {NETS_TEXT}. Every build compares the drawn metal with the chip's nets.")
+        return 0
     pdks = [discover.pdk(name) for name in ([pdk_name] if pdk_name else discover.pdk_names())]
-    found = [pdk for pdk in pdks if rule in pdk.rules]
-    if not found:
-        raise UnknownNameError("rule", rule, {name for pdk in pdks for name in pdk.rules})
-    texts: dict[str, list[str]] = {}
-    for pdk in found:
-        texts.setdefault(describe(rule, pdk.rules[rule]), []).append(pdk.name)
-    for text, names in texts.items():
-        click.echo(f"[{', '.join(names)}] {text}\n")
+    known = {name.upper(): name for pdk in pdks for name in pdk.rules}
+    rule = known.get(rule.upper(), rule)
+    said: dict[str, dict[str, list[str]]] = {}
+    for pdk in pdks:
+        if rule in pdk.rules:
+            text, _, kind = describe(rule, pdk.rules[rule]).partition("\n\n")
+            said.setdefault(kind, {}).setdefault(text, []).append(pdk.name)
+    if not said:
+        raise UnknownNameError("rule", rule, {NETS_RULE, *known.values()})
+    for kind, texts in said.items():  # the same kind of check is documented once
+        for text, names in texts.items():
+            click.echo(f"[{', '.join(names)}] {text}")
+        click.echo(f"\n{kind}\n")
     return 0

@@ -14,7 +14,7 @@ from layoutgen.findings import Finding, Hull, RuleResult, Status
 from layoutgen.units import Um, to_dbu
 
 NETS_RULE = "NETS"
-TEXT = "every net of the chip is one piece of metal that joins its pads and balls, and no two nets are one piece"
+NETS_TEXT = "every net of the chip is one piece of metal that joins its pads and balls, and no two nets are one piece"
 
 
 def check_nets(
@@ -35,7 +35,7 @@ def check_nets(
         if not ok:
             where = next(to_dbu((x, y)) for _, n, x, y in terminals if n == net)
             findings.append(Finding(NETS_RULE, polygon=_spot(where), note=f"net {net} has no tie: it is not plated"))
-    return RuleResult(NETS_RULE, TEXT, Status.RUN, "", tuple(findings))
+    return RuleResult(NETS_RULE, NETS_TEXT, Status.RUN, "", tuple(findings))
 
 
 def _piece_of(pieces: Sequence[kdb.Polygon], terminals: list[tuple[str, str, float, float]]) -> list[int | None]:

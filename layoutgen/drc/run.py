@@ -50,7 +50,7 @@ def run(pdk: Pdk, flow: str, content: Content, progress: Progress | None = None)
     pdk.flow(flow)
     for name in sorted(content.applies or ()):
         if name not in pdk.rules:
-            raise UnknownNameError(f"rule in PDK {pdk.name!r}", name, pdk.rules)
+            raise UnknownNameError("rule", name, pdk.rules, where=f"PDK {pdk.name!r}")
     layers = _Layers(pdk, content.fetch)
     results = []
     for name, rule in pdk.rules.items():

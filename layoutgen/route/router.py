@@ -193,7 +193,7 @@ def saturation(problem: RouteProblem, ejector: Ejector, wire: int) -> str:
     topo = ejector.topo
     way = ejector.find(wire, Penalties(dict.fromkeys(topo.strands, 50.0), 500.0))
     if way is None:
-        return "closed in: every channel around it is narrower than a wire"
+        return "closed in: every channel around it is narrower than a wire with its space; make one of them smaller"
     full = []
     demand: dict[int, int] = {}
     for s in way.steps:

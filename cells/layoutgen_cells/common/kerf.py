@@ -138,7 +138,8 @@ def contact_ring_stage(c: WaferContext, wafer: OnWafer) -> None:
     if settings.inner <= c.rim.usable:
         raise ParamError(
             f"kerf.ring: its inner edge, at a radius of {settings.inner:g} um, must lie beyond the dies, which reach "
-            f"to {c.rim.usable:g}; widen wafer.edge_exclusion, or change inset and width of the ring"
+            f"to {c.rim.usable:g}; widen wafer.edge_exclusion, or make inset or width smaller under "
+            '[cells."kerf.ring"]'
         )
     wafer.own.place(c.cell("kerf.ring", wafer=c.rim.diameter))
     wafer.own.place(_bus_ends(c, settings.inner))
