@@ -1,20 +1,32 @@
 """Renew what the documentation takes from the code: python docs/renew.py.
 
-Tables: docs/cells.md, and a README.md with its rules in each process's folder. Pictures: docs/images, from the builds
-that they show. The tests compare the tables with the code.
+Tables: docs/cells.md, docs/spec.md, and a README.md with its rules in each process's folder. Pictures: docs/images,
+from the builds that they show. The tests compare the tables with the code.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
+import types
+import typing
+from collections.abc import Iterable
 from dataclasses import MISSING, fields
 from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 import layoutgen as lg
 from layoutgen import discover
+from layoutgen.cell import field_meanings
+from layoutgen.chip.tables import BALL_COLUMNS, PAD_COLUMNS
 from layoutgen.drc.checks import task
 from layoutgen.pdk import Pdk
+from layoutgen.spec import SpecFile
+from layoutgen.tomlfile import NAMES
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = {"caravel_post": ("die", "wafer"), "caravel_wlcsp": ("die",)}
@@ -35,7 +47,7 @@ def main() -> None:
 
 def tables() -> dict[str, str]:
     """Each generated text by its file, relative to the project."""
-    out = {"docs/cells.md": cells()}
+    out = {"docs/cells.md": cells(), "docs/spec.md": spec()}
     for name in discover.pdk_names():
         out[f"pdk/layoutgen_pdk/{name}/README.md"] = process(discover.pdk(name))
     return out
@@ -61,6 +73,98 @@ def cells() -> str:
             lines.append(f"| `{f.name}` | {units[f.name]} | {default} | {meanings[f.name]} |")
         lines.append("")
     return "\n".join(lines)
+
+
+SPEC = """\
+# The spec
+
+A TOML file: what to build, of which chip, in which process. All lengths are µm, and paths are relative to the file.
+`layoutgen init NAME` writes one that builds at once. A key that is not listed here is refused, and so is a value of
+another type.
+"""
+COLUMNS = {
+    "pad": "Name; each pad has one of its own.",
+    "ball": "Name; each ball has one of its own.",
+    "net": "The net that it belongs to. Each net has a pad and a ball at least; those of one net are joined.",
+    "x": "Centre, from the die's left edge.",
+    "y": "Centre, from the die's lower edge.",
+    "width": "Width of the pad's metal; where it is left out or empty, `chip.pad_size` says it.",
+    "height": "Height of the pad's metal, likewise.",
+}
+TABLES = """\
+## The pad table and the ball table
+
+CSV in UTF-8 with commas between cells. The first row names the columns, in any order; empty lines and lines that start
+with # are passed over. (0, 0) is the die's lower-left corner.
+"""
+
+
+def spec() -> str:
+    """Every key of a spec, and the columns of a chip's tables."""
+    lines = [SPEC, *keys(SpecFile, "The file", ""), TABLES]
+    for title, columns in (("pads", PAD_COLUMNS), ("balls", BALL_COLUMNS)):
+        lines += [f"| column of `chip.{title}` | unit | meaning |", "|---|---|---|"]
+        lines += [f"| `{c}` | {'um' if c in PAD_COLUMNS[2:] else ''} | {COLUMNS[c]} |" for c in columns]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def keys(model: type[BaseModel], title: str, table: str) -> list[str]:
+    """One table of the spec, and then the tables in it."""
+    lines = [f"## {title}", "", (model.__doc__ or "").strip(), ""]
+    lines += ["| key | type | unit | default | meaning |", "|---|---|---|---|---|"]
+    meanings, below = field_meanings(model), []
+    for name, field in model.model_fields.items():
+        place = f"{table}.{name}" if table else name
+        type_, unit = words(field.annotation, field.metadata)
+        lines.append(f"| `{name}` | {type_} | {unit} | {default(field)} | {meanings[name]} |")
+        for inner in (field.annotation, *get_args(field.annotation)):
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                below += keys(inner, f"`[{place}]`", place)
+    return [*lines, "", *below]
+
+
+def default(field: FieldInfo) -> str:
+    """What a key is where it is left out."""
+    if field.is_required():
+        return "must be given"
+    value = field.get_default(call_default_factory=True)
+    if value in (None, "", {}) or isinstance(value, BaseModel):
+        return "none"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{json.dumps(value)}`"
+
+
+def words(annotation: Any, metadata: Iterable[Any] = ()) -> tuple[str, str]:
+    """A type with its bounds in words, and its unit."""
+    flat = [part for m in metadata for part in (m.metadata if isinstance(m, FieldInfo) else [m])]
+    unit = next((m for m in flat if isinstance(m, str)), "")
+    arguments = get_args(annotation)
+    match get_origin(annotation):
+        case typing.Annotated:
+            inner, below = words(arguments[0], arguments[1:])
+            return inner, unit or below
+        case typing.Union | types.UnionType:
+            parts = [words(a) for a in arguments if a is not type(None)]
+            return " or ".join(p for p, _ in parts), unit or parts[0][1]
+        case typing.Literal:
+            return " or ".join(f'`"{a}"`' for a in arguments), unit
+        case origin if origin is tuple:
+            inner, below = words(arguments[0])
+            return f"two numbers `[x, y]`{inner.removeprefix('number')}", below
+        case origin if origin is dict:
+            return "tables", unit
+    if issubclass(annotation, BaseModel):
+        return "table", unit
+    kind = {float: "number", int: "whole number", str: "text", bool: "true or false"}[annotation]
+    return " ".join([kind, *bounds(flat)]), unit
+
+
+def bounds(metadata: list[Any]) -> list[str]:
+    """What limits a value, in words: none or one phrase."""
+    signs = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
+    out = [f"{word} {getattr(m, key):g}" for m in metadata for key, word in signs.items() if hasattr(m, key)]
+    out += [f"({NAMES[m.pattern]})" for m in metadata if getattr(m, "pattern", None) in NAMES]
+    return [", ".join(out)] if out else []
 
 
 def process(pdk: Pdk) -> str:

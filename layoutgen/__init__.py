@@ -15,23 +15,31 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from layoutgen.api import build, cells, check, load_pdk, read_spec, save, to_gdstk, to_klayout, write
-    from layoutgen.cell import Drawing, generator
+    from layoutgen.cell import Drawing, Size, generator
     from layoutgen.die import stage
     from layoutgen.errors import LayoutgenError
+    from layoutgen.pdk import Pdk
+    from layoutgen.units import Um
 
 _HOME = {
     **dict.fromkeys(
         ("build", "cells", "check", "load_pdk", "read_spec", "save", "to_gdstk", "to_klayout", "write"), "layoutgen.api"
     ),
     "Drawing": "layoutgen.cell",
+    "Size": "layoutgen.cell",
     "generator": "layoutgen.cell",
     "stage": "layoutgen.die",
     "LayoutgenError": "layoutgen.errors",
+    "Pdk": "layoutgen.pdk",
+    "Um": "layoutgen.units",
 }
 
 __all__ = [
     "Drawing",
     "LayoutgenError",
+    "Pdk",
+    "Size",
+    "Um",
     "build",
     "cells",
     "check",
@@ -50,3 +58,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'layoutgen' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

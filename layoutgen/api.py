@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import klayout.db as kdb
 
@@ -19,6 +21,9 @@ from layoutgen.spec import Spec
 if TYPE_CHECKING:
     import gdstk
 
+Folders: TypeAlias = str | Path | Iterable[str | Path]
+"""A folder, or several."""
+
 
 def load_pdk(name_or_path: str) -> Pdk:
     """A process by name, or from a folder that holds a pdk.toml.
@@ -31,26 +36,41 @@ def load_pdk(name_or_path: str) -> Pdk:
 
 
 def cells(*folders: str | Path) -> Library:
-    """All cells by name: the installed ones, and those in the Python files of `folders`."""
+    """All cells by name: the installed ones, and those in the Python files of `folders`.
+
+    Raises:
+        CellsError: a file of `folders` is wrong.
+    """
     return discover.cells(*(Path(f) for f in folders))
 
 
-def read_spec(path: str | Path) -> Spec:
+def read_spec(path: str | Path, cells: Folders = ()) -> Spec:
     """A spec from a TOML file, checked as a whole, with its chip.
+
+    `cells` are folders with Python files of cells and stages of your own.
 
     Raises:
         SpecError: with every problem found.
     """
-    return spec_module.read(Path(path))
+    return spec_module.read(Path(path), _folders(cells))
 
 
-def build(spec: Spec | str | Path) -> MaskSet:
+def build(spec: Spec | str | Path, cells: Folders = ()) -> MaskSet:
     """The mask set of a spec, built and checked in memory.
+
+    `cells` are folders with Python files of cells and stages of your own, besides those that a spec was read with.
 
     Raises:
         SpecError: the spec, or what it names, is wrong.
+        CellsError: a file of `cells` is wrong.
     """
-    return maskset.build(spec if isinstance(spec, Spec) else read_spec(spec))
+    if isinstance(spec, Spec):
+        return maskset.build(replace(spec, cell_folders=(*spec.cell_folders, *_folders(cells))))
+    return maskset.build(read_spec(spec, cells))
+
+
+def _folders(given: Folders) -> tuple[Path, ...]:
+    return tuple(Path(f) for f in ([given] if isinstance(given, str | Path) else given))
 
 
 def write(built: MaskSet, folder: str | Path, *, previews: bool = True) -> list[Path]:

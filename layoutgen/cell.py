@@ -3,7 +3,7 @@
 @dataclass(frozen=True, kw_only=True)
 class Ball:
     '''A solder ball.'''
-    diameter: Um
+    diameter: Size
 
 @generator("ball", Ball)
 def ball(pdk: Pdk, p: Ball) -> Drawing: ...
@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, get_type_hints
+from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +31,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from layoutgen.errors import ParamError, UnknownNameError, nearest, printable
 from layoutgen.pdk import Pdk
+from layoutgen.tomlfile import NonNegativeUm, PositiveUm
 from layoutgen.units import LARGEST, Deg, Points, Um
+
+Size: TypeAlias = PositiveUm
+"""A length above 0 um, as a parameter of a cell."""
+Distance: TypeAlias = NonNegativeUm
+"""A length of 0 um or more, as a parameter of a cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,11 @@ class Circle:
 
     at: tuple[Um, Um]
     diameter: Um
+
+    @property
+    def radius(self) -> Um:
+        """Half the diameter."""
+        return self.diameter / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +173,7 @@ class Generator(Generic[P]):
         """The parameter set: what the PDK says, what is `changed`, and the dataclass's own defaults for the rest."""
         given = {**self.defaults(pdk), **changed}
         try:
-            checked = _schema(self.params).model_validate(given)
+            checked = schema(self.params).model_validate(given)
         except ValidationError as e:
             raise ParamError("\n".join(f"{self.name}: {self._problem(dict(item))}" for item in e.errors())) from None
         values = {f.name: getattr(checked, f.name) for f in fields(self.params)}
@@ -207,18 +218,26 @@ class Generator(Generic[P]):
 
     def meanings(self) -> dict[str, str]:
         """What each parameter means: the text below its field."""
-        body = ast.parse(textwrap.dedent(inspect.getsource(self.params))).body[0]
-        out: dict[str, str] = {}
-        for node, after in pairwise(getattr(body, "body", [])):
-            match node, after:
-                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str() as text)):
-                    out[name] = " ".join(text.split())
-        return out
+        return field_meanings(self.params)
 
     def units(self) -> dict[str, str]:
         """The unit of each parameter, '' for a pure number or a choice."""
         hints = get_type_hints(self.params, include_extras=True)
         return {name: next((m for m in _metadata(hint) if isinstance(m, str)), "") for name, hint in hints.items()}
+
+
+def field_meanings(record: type[Any]) -> dict[str, str]:
+    """What each field of a class means: the text below it in the source; none where there is no source."""
+    try:
+        body = ast.parse(textwrap.dedent(inspect.getsource(record))).body[0]
+    except (OSError, TypeError):
+        return {}
+    out: dict[str, str] = {}
+    for node, after in pairwise(getattr(body, "body", [])):
+        match node, after:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str() as text)):
+                out[name] = " ".join(text.split())
+    return out
 
 
 def generator(name: str, params: type[P]) -> Callable[[Callable[[Pdk, P], Drawing]], Generator[P]]:
@@ -273,7 +292,7 @@ def _metadata(hint: Any) -> Iterator[Any]:
 
 
 @lru_cache(maxsize=256)
-def _schema(params: type[Any]) -> type[BaseModel]:
+def schema(params: type[Any]) -> type[BaseModel]:
     """What checks the types of a parameter class: no conversions, no infinities, no unknown names."""
     hints = get_type_hints(params, include_extras=True)
     shape: dict[str, Any] = {

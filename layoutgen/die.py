@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from layoutgen.cell import Drawing, Library, Placement
 from layoutgen.chip import Chip
-from layoutgen.errors import UnknownNameError
+from layoutgen.errors import ParamError, UnknownNameError
 from layoutgen.pdk import Flow, Pdk
 from layoutgen.route import RoutePlan
 from layoutgen.units import Um
@@ -59,7 +59,10 @@ class Context:
             UnknownNameError: there is no such cell.
             ParamError: a parameter is wrong.
         """
-        given = {**self.parameters.get(name, {}), **changed}
+        own = self.parameters.get(name, {})
+        if fixed := sorted(own.keys() & changed.keys()):
+            raise ParamError(f"{name}: {fixed[0]} follows from the chip and the wafer; leave it out of the spec")
+        given = {**own, **changed}
         key = (name, repr(sorted(given.items())))
         if key not in self._drawn:
             self._drawn[key] = self.library[name](self.pdk, **given)

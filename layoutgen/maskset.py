@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import klayout.db as kdb
 
 from layoutgen import discover, gds
-from layoutgen.connect import check_nets
+from layoutgen.connect import check_nets, check_tied
 from layoutgen.die import Context, Die, DieContext, Stages, build_die
 from layoutgen.drc.run import Content, run
 from layoutgen.errors import InputError, LayoutgenError, Problem, SpecError
@@ -21,7 +21,7 @@ from layoutgen.kerf import Step, StreetContext, build_step
 from layoutgen.pdk import Pdk
 from layoutgen.spec import Spec
 from layoutgen.units import Um, dbu, to_dbu
-from layoutgen.wafer import Grid, Rim, Wafer, WaferContext, build_wafer, lay_grid
+from layoutgen.wafer import Grid, Place, Rim, Wafer, WaferContext, build_wafer, lay_grid, neighbours
 
 Progress = Callable[[str], None]
 T = TypeVar("T")
@@ -72,14 +72,14 @@ def build(spec: Spec, progress: Progress = lambda _: None) -> MaskSet:
         base.pdk, base.flow, base.library, base.parameters, rim=rim, grid=grid, step=step, die=die
     )  # fmt: skip
     wafer = at_place(file, "", lambda: build_wafer(context, stages, spec.file.name.replace("-", "_")))
-    layout = gds.to_layout(wafer.drawing, base.pdk)
+    layout = at_place(file, "", lambda: gds.to_layout(wafer.drawing, base.pdk))
     gds.write_derived(layout, layout.cell("DIE"), base.pdk)
 
     contents = _contents(base.pdk, step, grid, layout, wafer)
     reports = [run(base.pdk, flow, content, lambda rule: progress(f"checking {rule}")) for content in contents]
     report = merge_reports(reports, spec.file.name)
     progress("checking nets")
-    report = _with_nets(report, spec, base.pdk, flow, die, grid, layout)
+    report = _with_nets(report, spec, base.pdk, flow, step, grid, layout)
     cells = {name: asdict(base.settings(name)) for name in sorted({*base.pdk.cells, *base.parameters})}
     return MaskSet(spec, base.pdk, flow, die, step, rim, grid, layout, report, cells)
 
@@ -88,7 +88,8 @@ def _context(spec: Spec, file: str) -> tuple[Context, str, Stages]:
     """Process, flow, cells and stages."""
     pdk = at_place(file, "pdk", lambda: discover.pdk(spec.file.pdk))
     name, flow = at_place(file, "flow", lambda: pdk.flow(spec.file.flow))
-    return Context(pdk, flow, discover.cells(), spec.file.cells), name, discover.stages()
+    library, stages = discover.cells(*spec.cell_folders), discover.stages(*spec.cell_folders)
+    return Context(pdk, flow, library, spec.file.cells), name, stages
 
 
 def _die_context(spec: Spec, base: Context) -> DieContext:
@@ -96,8 +97,8 @@ def _die_context(spec: Spec, base: Context) -> DieContext:
     return DieContext(
         base.pdk, base.flow, base.library, base.parameters,
         chip=spec.chip,
-        most_columns=max(1, int(across / spec.step[0])),
-        most_rows=max(1, int(across / spec.step[1])),
+        most_columns=max(1, int((across - spec.chip.width) / spec.step[0]) + 1),
+        most_rows=max(1, int((across - spec.chip.height) / spec.step[1]) + 1),
         labelled=spec.file.label.draw,
         label_at=spec.file.label.at,
     )  # fmt: skip
@@ -119,15 +120,17 @@ def at_place(file: str, place: str, call: Callable[[], T]) -> T:
 
 def _contents(pdk: Pdk, step: Step, grid: Grid, layout: kdb.Layout, wafer: Wafer) -> Iterator[Content]:
     """What the rules are run on: one step among its neighbours, and all that is on the wafer besides its steps."""
-    place = grid.typical
-    (x, y), (x0, y0, x1, y1) = grid.at(place), step.box
-    window = kdb.Box(*(int(v) for v in to_dbu([x + x0, y + y0, x + x1, y + y1])))
-    yield Content(
-        f"the step of die {grid.name(place)}, whose lower-left corner lies at ({x:.3f}, {y:.3f}) um, with its eight "
-        "neighbours as they stand on the wafer",
-        gds.fetch(layout, pdk, layout.top_cell(), window.enlarged(dbu(_halo(pdk)))),
-        window,
-    )
+    dies = set(grid.dies)
+    for place in grid.representatives:
+        window = _window(step, grid, place)
+        beside = sum(n in dies for n in neighbours(place))
+        x, y = grid.at(place)
+        yield Content(
+            f"the step of die {grid.name(place)}, whose lower-left corner lies at ({x:.3f}, {y:.3f}) um, with its "
+            f"{beside} neighbours as they stand on the wafer",
+            gds.fetch(layout, pdk, layout.top_cell(), window.enlarged(dbu(_halo(pdk)))),
+            window,
+        )
     for title, drawing in (
         ("the wafer's own content: marks, rim, what runs at its edge, and the streets beside them", wafer.own),
         ("each label once", wafer.in_dies),
@@ -142,15 +145,32 @@ def _halo(pdk: Pdk) -> Um:
     return max(rule.limit or 0.0 for rule in pdk.rules.values()) + reach + 1.0
 
 
+def _window(step: Step, grid: Grid, place: Place) -> kdb.Box:
+    """The box of the step at a place, in database units."""
+    (x, y), (x0, y0, x1, y1) = grid.at(place), step.box
+    return kdb.Box(*(int(v) for v in to_dbu([x + x0, y + y0, x + x1, y + y1])))
+
+
 def _with_nets(
-    report: Report, spec: Spec, pdk: Pdk, flow: str, die: Die, grid: Grid, layout: kdb.Layout
+    report: Report, spec: Spec, pdk: Pdk, flow: str, step: Step, grid: Grid, layout: kdb.Layout
 ) -> Report:  # fmt: skip
-    """The report with the chip's nets as the metal of one die joins them, and with what was not checked."""
-    x, y = grid.at(grid.typical)
-    box = kdb.Box(*(int(v) for v in to_dbu([x, y, x + die.width, y + die.height])))
-    metal = kdb.Region(box) & gds.fetch(layout, pdk, layout.top_cell(), box)(pdk.role("metal"))
-    tied = {p.net for p in die.ports}
-    wanted = {net: net in tied for net in spec.chip.nets} if pdk.flows[flow].current == "kerf" else None
-    nets = check_nets(metal, spec.chip, (x, y), wanted)
+    """The report with the chip's nets as the metal of one step joins them, and with what was not checked."""
+    origin, window = grid.at(grid.typical), _window(step, grid, grid.typical)
+    found = gds.fetch(layout, pdk, layout.top_cell(), window)
+
+    def here(layer: str) -> kdb.Region:
+        return found(layer) & kdb.Region(window)
+
+    metal = pdk.evaluate(pdk.connect.metal, here)
+    tied = pdk.flows[flow].current == "kerf"
+    # where the kerf carries the current the nets are apart only when the blade has been through it
+    apart = metal - here("cut_sure") if tied else metal
+    standing = {kind: {n: pdk.region(n, here) for n in getattr(pdk.connect, kind)} for kind in ("pad", "ball")}
+    results = [check_nets(apart, spec.chip, origin, on_pads=standing["pad"], on_balls=standing["ball"])]
+    if tied:
+        everywhere = gds.fetch(layout, pdk, layout.top_cell())
+        ring = everywhere(pdk.role("ring"))
+        trunk = everywhere(pdk.role("bus")) + ring
+        results.append(check_tied(metal, here(pdk.role("bus")), trunk, ring, spec.chip, origin))
     note = f"{len(grid.dies)} dies repeat that step. The whole wafer, each die with what lies on it, is not checked yet"
-    return replace(report, scope=(*report.scope, note), results=(*report.results, nets))
+    return replace(report, scope=(*report.scope, note), results=(*report.results, *results))

@@ -132,6 +132,17 @@ class Flow(Model):
     """Layers that must not be empty; a check of an empty one would say nothing."""
 
 
+class Connect(Model):
+    """What conducts, and what has to stand on the chip's terminals; the chip's nets are checked against it."""
+
+    metal: str
+    """An expression: all metal of the level that joins pads and balls, the bus included."""
+    pad: tuple[str, ...]
+    """Layers of which a shape stands over the centre of each pad."""
+    ball: tuple[str, ...]
+    """Layers of which a shape stands over the centre of each ball."""
+
+
 CellDefault = bool | int | float | str | dict[str, str]
 
 
@@ -156,6 +167,7 @@ class Pdk(Model):
     flows: dict[Name, Flow]
     masks: dict[Name, Mask]
     cells: dict[str, dict[str, CellDefault]] = Field(default_factory=dict)
+    connect: Connect
     rules: dict[RuleId, Rule]
 
     # layers -----------------------------------------------------------------------------------------------------
@@ -370,6 +382,9 @@ def _contradictions(pdk: Pdk, file: str) -> Iterator[Problem]:
             yield from unknown(f"rules.{name}.layers", layer_name, layers)
         for flow in rule.flows:
             yield from unknown(f"rules.{name}.flows", flow, set(pdk.flows), "flow")
+    yield from expression("connect.metal", pdk.connect.metal)
+    for layer_name in (*pdk.connect.pad, *pdk.connect.ball):
+        yield from unknown("connect", layer_name, layers)
     for name, flow_ in pdk.flows.items():
         for layer_name in flow_.draws:
             yield from unknown(f"flows.{name}.draws", layer_name, layers)

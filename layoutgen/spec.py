@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -11,9 +11,10 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field
 
 from layoutgen import discover, tomlfile
+from layoutgen.cell import Library
 from layoutgen.chip import Chip, array_chip, check, read_tables
 from layoutgen.errors import ChipError, InputError, LayoutgenError, Problem, SpecError
-from layoutgen.tomlfile import Model, NonNegativeUm, PositiveUm
+from layoutgen.tomlfile import FILE_NAME, SPACED_NAME, Model, NonNegativeUm, OneOrPair, PositiveUm
 from layoutgen.units import DBU, LARGEST, Um
 
 M = TypeVar("M", bound=Model)
@@ -25,8 +26,11 @@ class ArraySpec(Model):
     """A generated chip: an array of balls and a ring of pads."""
 
     columns: int = Field(ge=1, le=400)
+    """Balls in x."""
     rows: int = Field(ge=1, le=400)
+    """Balls in y."""
     pitch: OnWafer
+    """Between the centres of neighbouring balls, in x and y."""
     margin: OnWafer
     """From the outermost ball centres to the die edge."""
     pad_inset: OnWafer = 75.0
@@ -36,46 +40,65 @@ class ArraySpec(Model):
 class ChipSpec(Model):
     """Where the chip comes from: two tables and a size, or an array."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_ .-]{0,63}$")
+    name: str = Field(pattern=SPACED_NAME)
+    """The chip's name, for reports."""
     size: tuple[PositiveUm, PositiveUm] | None = None
+    """Width and height of the die: the outer edge of its seal ring."""
     pads: str = ""
+    """The pad table: a CSV file, its path relative to the spec."""
     balls: str = ""
+    """The ball table, likewise."""
     pad_size: tuple[PositiveUm, PositiveUm] | None = None
-    """Metal of pads whose row in the table does not say."""
+    """Width and height of pad metal where the pad table does not say; 55 x 55 with `array`."""
     array: ArraySpec | None = None
+    """Instead of `size`, `pads` and `balls`: a generated chip."""
 
 
 class WaferSpec(Model):
     """The incoming wafer and how dies stand on it."""
 
     diameter: OnWafer = 200_000.0
+    """Diameter of the wafer."""
     edge_exclusion: NonNegativeUm = 5_000.0
+    """From the wafer's edge; whole dies stand within, and no others."""
     notch: Literal["bottom", "left", "top", "right", "none"] = "bottom"
-    street: PositiveUm | tuple[PositiveUm, PositiveUm] | None = None
+    """Where the wafer's notch is."""
+    street: OneOrPair | None = None
+    """Between dies, the same in x and y or one each; 100 where neither this nor `step` is given."""
     step: tuple[PositiveUm, PositiveUm] | None = None
     """The step the wafer came with; the street follows. Give this or `street`."""
     centre: Literal["die", "street"] = "street"
+    """What stands on the wafer's centre: the middle of a die, or the crossing of two streets."""
     mark_sites: int = Field(default=2, ge=2, le=8)
+    """Places that hold alignment marks instead of a die."""
 
 
 class LabelSpec(Model):
-    """The die label: its place in the die, lower-left corner; left out, a free corner is found."""
+    """The label of each die: its row's letters and its column's number."""
 
     at: tuple[NonNegativeUm, NonNegativeUm] | None = None
+    """Its lower-left corner in the die; left out, a free corner is found."""
     draw: bool = True
     """False: dies get no label."""
 
 
 class SpecFile(Model):
-    """The whole file."""
+    """What to build, and in which process; tables say the rest."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$")
+    name: str = Field(pattern=FILE_NAME)
+    """The build's name, its folder's, and the beginning of its files' names."""
     pdk: str = Field(min_length=1)
+    """The process: a name that `layoutgen pdk` lists, or a path to a folder with a pdk.toml."""
     flow: str | None = None
+    """One of the process's flows; may be left out where there is only one."""
     chip: ChipSpec
+    """The chip."""
     wafer: WaferSpec = WaferSpec()
+    """The wafer."""
     label: LabelSpec = LabelSpec()
+    """The die label."""
     cells: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """`[cells."NAME"]`: parameters of a cell; the rest comes from the process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +109,8 @@ class Spec:
     file: SpecFile
     chip: Chip
     step: tuple[Um, Um]
+    cell_folders: tuple[Path, ...] = ()
+    """Folders with Python files of the user's own cells and stages."""
 
     @property
     def street(self) -> tuple[Um, Um]:
@@ -93,12 +118,15 @@ class Spec:
         return round(self.step[0] - self.chip.width, 3), round(self.step[1] - self.chip.height, 3)
 
 
-def read(path: Path) -> Spec:
-    """The spec in a file, with its chip.
+def read(path: Path, cells: Iterable[Path] = ()) -> Spec:
+    """The spec in a file, with its chip; `cells` are folders with Python files of the user's own cells and stages.
+
+    Only the caller names such folders: what a spec says never runs code.
 
     Raises:
         SpecError: anything in it, or in the tables, process and cells it names, is wrong; all problems at once.
     """
+    folders = tuple(cells)
     shown = str(path)
     raw = tomlfile.load(path, SpecError)
     problems: list[Problem] = []
@@ -107,10 +135,10 @@ def read(path: Path) -> Spec:
     chip_spec, wafer = (_table(raw.get(key, {}), model) for key, model in (("chip", ChipSpec), ("wafer", WaferSpec)))
     chip = _chip(chip_spec, path, problems) if isinstance(chip_spec, ChipSpec) else None
     step = _step(wafer, chip, shown, problems) if isinstance(wafer, WaferSpec) else None
-    problems += _process(raw, shown)
+    problems += _process(raw, shown, folders)
     if problems or file is None or chip is None or step is None:
         raise SpecError(problems)
-    return Spec(path, file, chip, step)
+    return Spec(path, file, chip, step, folders)
 
 
 def _table(raw: Any, model: type[M], file: str = "", problems: list[Problem] | None = None) -> M | None:
@@ -123,9 +151,14 @@ def _table(raw: Any, model: type[M], file: str = "", problems: list[Problem] | N
         return None
 
 
-def _process(raw: dict[str, Any], file: str) -> Iterator[Problem]:
-    """What is wrong with the process, the flow and the cell parameters that a spec names."""
+def _process(raw: dict[str, Any], file: str, folders: tuple[Path, ...]) -> Iterator[Problem]:
+    """What is wrong with the cells brought along, and with the process, flow and cell parameters that a spec names."""
     name, flow, cells = raw.get("pdk"), raw.get("flow"), raw.get("cells", {})
+    library: Library | None = None
+    try:
+        library, _ = discover.cells(*folders), discover.stages(*folders)
+    except InputError as e:
+        yield from e.problems
     if not isinstance(name, str) or not name:
         return
     try:
@@ -140,8 +173,9 @@ def _process(raw: dict[str, Any], file: str) -> Iterator[Problem]:
         pdk.flow(flow if isinstance(flow, str) else None)
     except LayoutgenError as e:
         yield Problem(file, "flow", str(e))
-    library = discover.cells()
-    for cell, given in cells.items() if isinstance(cells, dict) else ():
+    if library is None or not isinstance(cells, dict):
+        return
+    for cell, given in cells.items():
         place = f'cells."{cell}"'
         if not isinstance(given, dict):
             continue

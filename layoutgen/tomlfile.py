@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from layoutgen.errors import InputError, Problem, nearest
 from layoutgen.units import Um
@@ -25,6 +25,11 @@ MAX_DEPTH = 32
 """Tables and lists in each other; the files that are read here need four."""
 PositiveUm = Annotated[Um, Field(gt=0)]
 NonNegativeUm = Annotated[Um, Field(ge=0)]
+OneOrPair = Annotated[
+    Annotated[PositiveUm, Tag("[one]")] | Annotated[tuple[PositiveUm, PositiveUm], Tag("[pair]")],
+    Discriminator(lambda value: "[pair]" if isinstance(value, tuple) else "[one]"),
+]
+"""A length for x and y alike, or one each; told apart first, so that what is wrong is said once."""
 M = TypeVar("M", bound=BaseModel)
 MakeError = Callable[[Iterator[Problem]], InputError]
 
@@ -41,7 +46,8 @@ def load(path: Path, error: type[InputError]) -> dict[str, Any]:
     except FileNotFoundError:
         problem = "no such file"
     except IsADirectoryError:
-        problem = "is a folder, not a file"
+        files = ", ".join(sorted(p.name for p in path.glob("*.toml"))[:12])
+        problem = f"is a folder, not a file; name {f'one in it: {files}' if files else 'a .toml file'}"
     except OSError as e:
         problem = f"cannot be read: {e.strerror}"
     except UnicodeDecodeError:
@@ -82,7 +88,8 @@ def validate(raw: dict[str, Any], model: type[M], file: str, error: type[InputEr
     try:
         return model.model_validate(_tuples(raw))
     except ValidationError as e:
-        raise error([_problem(file, model, dict(item)) for item in e.errors(include_url=False)]) from None
+        problems = [_problem(file, model, dict(item)) for item in e.errors(include_url=False)]
+        raise error(dict.fromkeys(problems)) from None
 
 
 def _tuples(value: Any) -> Any:
@@ -96,10 +103,15 @@ def _tuples(value: Any) -> Any:
 
 PLAIN_NAME = r"^[A-Za-z][A-Za-z0-9_]{0,31}$"
 RULE_NAME = r"^[A-Za-z][A-Za-z0-9_.-]{0,31}$"
-_NAMES = {
+FILE_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$"
+SPACED_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_ .-]{0,63}$"
+NAMES = {
     PLAIN_NAME: "a letter, then letters, digits and _, 32 at most",
     RULE_NAME: "a letter, then letters, digits, _ . and -, 32 at most",
+    FILE_NAME: "letters, digits, _ and -, the first no -, 64 at most",
+    SPACED_NAME: "letters, digits, spaces, _ . and -, a letter, digit or _ first, 64 at most",
 }
+"""What each pattern of a name asks for, in words."""
 _MESSAGES = {
     "missing": "is missing; add it",
     "float_type": "must be a number",
@@ -114,13 +126,19 @@ _MESSAGES = {
 
 
 def _problem(file: str, model: type[BaseModel], item: dict[str, Any]) -> Problem:
-    place = ".".join(str(part) for part in item["loc"])
     kind, value, context = item["type"], item["input"], item.get("ctx", {})
-    if item["loc"][-1:] == ("[key]",):  # a table's own name
-        place = ".".join(str(part) for part in item["loc"][:-2])
-        message = f"{value!r} is no plain name: {_NAMES.get(context.get('pattern', ''), 'letters, digits and _')}"
+    loc = tuple(part for part in item["loc"] if part not in ("[one]", "[pair]"))
+    place = ".".join(str(part) for part in loc)
+    if loc[-1:] == ("[key]",):  # a table's own name
+        place = ".".join(str(part) for part in loc[:-2])
+        message = f"{value!r} is no plain name: {NAMES.get(context.get('pattern', ''), 'letters, digits and _')}"
+    elif kind == "missing" and isinstance(loc[-1], int):  # of a pair; there are no longer tuples of a fixed length
+        place = ".".join(str(part) for part in loc[:-1])
+        message = f"must be two numbers, not {list(value)}"
+    elif kind == "too_long" and context.get("max_length") == 2:
+        message = f"must be two numbers, not {list(value)}"
     elif kind == "extra_forbidden":
-        message = f"unknown key{nearest(str(item['loc'][-1]), _known_keys(model, item['loc'][:-1]))}"
+        message = f"unknown key{nearest(str(loc[-1]), _known_keys(model, loc[:-1]))}"
     elif kind == "missing":
         message = _MESSAGES[kind]
     else:
@@ -138,6 +156,10 @@ def _bound(kind: str, context: dict[str, Any]) -> str:
         return f"must be {words} {context[key]:g}"
     if kind == "literal_error":
         return f"must be {context['expected']}"
+    if kind == "string_pattern_mismatch" and context["pattern"] in NAMES:
+        return f"must be {NAMES[context['pattern']]}"
+    if kind == "string_too_short":
+        return "must have text in it"
     return ""
 
 

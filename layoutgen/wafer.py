@@ -122,6 +122,23 @@ class Grid:
         border = set(self.border)
         return min(self.dies, key=lambda p: (p in border, round(math.hypot(*self._centre(p)), 3), p))
 
+    @cached_property
+    def representatives(self) -> tuple[Place, ...]:
+        """Dies that between them show every way in which two dies are neighbours; most often the typical one alone."""
+        dies = set(self.dies)
+
+        def shows(place: Place) -> set[Place]:
+            # to be the right neighbour is the same as to have one on the left
+            seen = {(n[0] - place[0], n[1] - place[1]) for n in neighbours(place) if n in dies}
+            return {max(o, (-o[0], -o[1])) for o in seen}
+
+        chosen, missing = [self.typical], set().union(*(shows(p) for p in self.border)) - shows(self.typical)
+        while missing:
+            best = min(self.border, key=lambda p: (-len(shows(p) & missing), p))
+            chosen.append(best)
+            missing -= shows(best)
+        return tuple(chosen)
+
     def _centre(self, place: Place) -> tuple[Um, Um]:
         x, y = self.at(place)
         return x + self.pitch[0] / 2, y + self.pitch[1] / 2

@@ -81,7 +81,12 @@ VALUES = {
     "one mark site": (STREET, "mark_sites = 1", "wafer.mark_sites: must be at least 2, not 1"),
     "an unknown choice": (STREET, 'notch = "botom"',
                           "wafer.notch: must be 'bottom', 'left', 'top', 'right' or 'none', not 'botom'"),
-    "half a size": (SIZE, "size = [1500]", "chip.size.1: is missing; add it"),
+    "half a size": (SIZE, "size = [1500]", "chip.size: must be two numbers, not [1500]"),
+    "no size in the brackets": (SIZE, "size = []", "chip.size: must be two numbers, not []"),
+    "a size of three": (SIZE, "size = [1, 2, 3]", "chip.size: must be two numbers, not [1, 2, 3]"),
+    "half a street": (STREET, "street = [100]", "wafer.street: must be two numbers, not [100]"),
+    "half a negative street": (STREET, "street = [100, -1]", "wafer.street.1: must be greater than 0, not -1"),
+    "text for a street": (STREET, 'street = "wide"', "wafer.street: must be a number, not 'wide'"),
     "a negative size": (SIZE, "size = [1500, -1]", "chip.size.1: must be greater than 0, not -1"),
     "a zero size": (SIZE, "size = [0, 1500]", "chip.size.0: must be greater than 0, not 0"),
     "an infinite size": (SIZE, "size = [inf, 1500]", "chip.size.0: must be a finite number, not inf"),
@@ -130,7 +135,13 @@ VALUES = {
     "a number for a cell": ('[cells."rdl.wire"]\nwidth = 30', '[cells]\n"rdl.wire" = 30',
                           "cells.rdl.wire: must be a table, not 30"),
     "a path for a name": ('name = "small"', 'name = "../small"',
-                          "name: String should match pattern '^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$', not '../small'"),
+                          "name: must be letters, digits, _ and -, the first no -, 64 at most, not '../small'"),
+    "a space in the name": ('name = "small"', 'name = "my chip"',
+                            "name: must be letters, digits, _ and -, the first no -, 64 at most, not 'my chip'"),
+    "a slash in the chip's name": ('name = "Small"', 'name = "a/b"',
+                                   "chip.name: must be letters, digits, spaces, _ . and -, a letter, digit or _ first, "
+                                   "64 at most, not 'a/b'"),
+    "an empty process": ('pdk = "wlcsp_500"', 'pdk = ""', "pdk: must have text in it, not ''"),
 }  # fmt: skip
 
 
@@ -146,7 +157,8 @@ def test_a_step_smaller_than_the_die_and_a_street_narrower_than_the_cut(refusal:
         "small.toml: wafer.step: the step in y, 1400 um, must exceed the die, 1500; widen the step",
     ]
     assert refusal(spec_file((STREET, "street = 71"))) == [
-        f"small.toml: wafer.street: the street in {axis} is 71 um; the blade may touch 72: widen the street"
+        f"small.toml: wafer.street: the street in {axis} is 71 um, and the blade of PDK 'wlcsp_500' may touch 72: "
+        "widen the street, or take a PDK with another [cut]"
         for axis in "xy"
     ]
 
@@ -218,7 +230,10 @@ def test_a_file_that_is_not_toml_says_the_line(text: str, refusal: Refusal, tmp_
 
 def test_no_file_a_folder_and_a_name_that_no_file_can_have(refusal: Refusal, tmp_path: Path) -> None:
     assert refusal(tmp_path / "nowhere.toml") == ["nowhere.toml: no such file"]
-    assert refusal(tmp_path) == [f"{tmp_path}: is a folder, not a file"]
+    assert refusal(tmp_path) == [f"{tmp_path}: is a folder, not a file; name a .toml file"]
+    for name in ("b.toml", "a.toml"):
+        (tmp_path / name).touch()
+    assert refusal(tmp_path) == [f"{tmp_path}: is a folder, not a file; name one in it: a.toml, b.toml"]
     (line,) = refusal(tmp_path / ("x" * 5_000))
     assert line.endswith("...: cannot be read: File name too long")
 
@@ -238,13 +253,15 @@ PAD_TABLES = {
                           ["pads.csv: line 5: net 'e' of pad 'P4' has no ball; add a ball with this net",
                            "balls.csv: line 3: net 'd' of ball 'A2' has no pad; add a pad with this net"]),
     "a pad outside": (PADS.replace("500,75", "500,27"),
-                      ["pads.csv: line 2: pad 'P1' at (500, 27) is not inside the die of 1500 x 1500 um; "
-                       "move it, or mend the size"]),
+                      ["pads.csv: line 2: pad 'P1' at (500, 27) is not inside the die of 1500 x 1500 um, "
+                       "whose lower-left corner is (0, 0); move it, or mend the size"]),
     "overlapping pads": (PADS.replace("P2,b,1000,75", "P2,b,555,75"),
                          ["pads.csv: line 3: pads 'P1' and 'P2' overlap; move or shrink one"]),
     "a missing column": (PADS.replace("pad,net,x,y", "pad,net,x,z"),
                          ["pads.csv: line 1: no column 'y'; add it to the header",
                           "pads.csv: line 1: unknown column 'z'; known: height, net, pad, width, x, y"]),
+    "semicolons": (PADS.replace(",", ";"),
+                   ["pads.csv: line 1: has no commas; put commas between cells, and points in numbers"]),
     "a column twice": (PADS.replace("pad,net,x,y", "pad,net,x,y,x").replace("75\n", "75,1\n")
                        .replace("1425\n", "1425,1\n"),
                        ["pads.csv: line 1: column 'x' stands twice; remove one"]),
@@ -294,7 +311,11 @@ def test_a_wrong_pad_table(case: str, refusal: Refusal, spec_file: Spec) -> None
 
 def test_a_wrong_ball_table(refusal: Refusal, spec_file: Spec) -> None:
     assert refusal(spec_file(balls=BALLS.replace("500,1000", "500,1500"))) == [
-        "balls.csv: line 2: ball 'A1' at (500, 1500) is not inside the die of 1500 x 1500 um; move it, or mend the size"
+        "balls.csv: line 2: ball 'A1' at (500, 1500) is not inside the die of 1500 x 1500 um, "
+        "whose lower-left corner is (0, 0); move it, or mend the size"
+    ]
+    assert refusal(spec_file(balls=BALLS.replace("A1,c,500,1000", "A1,c,500,1425"))) == [
+        "balls.csv: line 2: ball 'A1' stands on the centre of pad 'P3'; move the ball"
     ]
     assert refusal(spec_file(balls=BALLS.replace("A2,d,1000,1000", "A2,d,500,1000"))) == [
         "balls.csv: line 3: balls 'A1' and 'A2' stand at the same place; move one"
@@ -304,8 +325,7 @@ def test_a_wrong_ball_table(refusal: Refusal, spec_file: Spec) -> None:
 def test_both_tables_and_the_pad_size_are_read_before_anything_is_said(refusal: Refusal, spec_file: Spec) -> None:
     spec = spec_file(("pad_size = [55, 55]\n", ""), pads="pad,net,x,y\nP1,a,1,1\n", balls="ball,net,x\nA1,a,1\n")
     assert refusal(spec) == [
-        "pads.csv: line 2: width: is missing; fill it in, or set chip.pad_size in the spec",
-        "pads.csv: line 2: height: is missing; fill it in, or set chip.pad_size in the spec",
+        "pads.csv: line 1: no columns 'width' and 'height'; add them to the header, or set chip.pad_size in the spec",
         "balls.csv: line 1: no column 'y'; add it to the header",
     ]
 

@@ -113,10 +113,16 @@ def test_a_missing_or_unreadable_table_is_said(tmp_path: Path) -> None:
 
 
 def test_a_pad_without_any_size_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "p.csv").write_text("pad,net,x,y\nP,N,1,1\n")
     (tmp_path / "b.csv").write_text("ball,net,x,y\nA,N,1,1\n")
-    with pytest.raises(ChipError, match=r"line 2: width: is missing; fill it in, or set chip.pad_size in the spec"):
-        read_tables("c", (9.0, 9.0), tmp_path / "p.csv", tmp_path / "b.csv", None)
+    for pads, said in (
+        ("pad,net,x,y\nP,N,1,1\nQ,N,2,2\n", "line 1: no columns 'width' and 'height'; add them to the header,"),
+        ("pad,net,x,y,width\nP,N,1,1,2\n", "line 1: no column 'height'; add it to the header,"),
+        ("pad,net,x,y,width,height\nP,N,1,1,2,\n", "line 2: height: is missing; fill it in,"),
+    ):
+        (tmp_path / "p.csv").write_text(pads)
+        with pytest.raises(ChipError) as e:
+            read_tables("c", (9.0, 9.0), tmp_path / "p.csv", tmp_path / "b.csv", None)
+        assert str(e.value) == f"{tmp_path / 'p.csv'}: {said} or set chip.pad_size in the spec"
 
 
 def test_a_name_that_looks_like_a_note_stays_readable_to_any_csv_reader() -> None:
@@ -207,7 +213,7 @@ def test_a_good_chip_comes_back_itself() -> None:
     assert check(GOOD, "file") is GOOD
 
 
-DIE = "is not inside the die of 1000 x 1000 um; move it, or mend the size"
+DIE = "is not inside the die of 1000 x 1000 um, whose lower-left corner is (0, 0); move it, or mend the size"
 
 
 @pytest.mark.parametrize(
@@ -228,6 +234,8 @@ DIE = "is not inside the die of 1000 x 1000 um; move it, or mend the size"
         (with_pads(replace(PAD, name="Q", x=139.9)), "file: pads 'P' and 'Q' overlap; move or shrink one"),
         (with_pads(replace(PAD, name="Q", y=119.9, place="p: 9")),
          "p: 9: pads 'P' and 'Q' overlap; move or shrink one"),
+        (with_balls(replace(BALL, name="C", x=100.0, y=100.0, place="b: 3")),
+         "b: 3: ball 'C' stands on the centre of pad 'P'; move the ball"),
         (with_balls(replace(BALL, name="C")), "file: balls 'B' and 'C' stand at the same place; move one"),
         (with_pads(replace(PAD, name="Q", x=300.0, net="M")),
          "file: net 'M' of pad 'Q' has no ball; add a ball with this net"),

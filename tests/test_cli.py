@@ -370,13 +370,13 @@ def test_debug_shows_the_traceback_and_no_other_call_does(capsys: pytest.Capture
 def test_an_unforeseen_failure_is_one_line_that_calls_it_a_defect(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("layoutgen.spec.read", lambda path: 1 / 0)
+    monkeypatch.setattr("layoutgen.spec.read", lambda path, cells: 1 / 0)
     assert run(["build", "x.toml"]) == 2
     assert only_line(capsys.readouterr().err).startswith("error: this is a defect in layoutgen: ZeroDivisionError: ")
 
 
 def test_an_interrupt_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def interrupted(path: Path) -> None:
+    def interrupted(path: Path, cells: tuple[Path, ...]) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("layoutgen.spec.read", interrupted)

@@ -151,7 +151,7 @@ def test_a_layer_without_a_number_is_refused(layer: str) -> None:
     d = Drawing("D")
     d.polygon(layer, [(0, 0), (1, 0), (0, 1)])
     for convert in (gds.to_layout, gds.to_gdstk):
-        with pytest.raises(UnknownNameError, match=rf"^no layer with a GDS number in PDK 'post' '{layer}'"):
+        with pytest.raises(UnknownNameError, match=rf"^no layer with a GDS number '{layer}' in PDK 'post'"):
             convert(d, POST)
 
 

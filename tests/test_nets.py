@@ -8,7 +8,7 @@ import klayout.db as kdb
 import pytest
 
 from layoutgen.chip import Ball, Chip, Pad
-from layoutgen.connect import NETS_RULE, check_nets
+from layoutgen.connect import NETS_RULE, TIED_RULE, check_nets, check_tied
 from layoutgen.findings import RuleResult, Status
 
 # two nets, each a pad below and a ball above (um)
@@ -112,11 +112,46 @@ def test_the_die_may_stand_anywhere(origin: tuple[float, float]) -> None:
     assert result.findings[0].at == pytest.approx((500.0 + x, 100.0 + y))
 
 
-def test_a_net_without_a_tie_is_not_plated() -> None:
-    result = check_nets(metal(LEFT, RIGHT), CHIP, tied={"N1": True, "N2": False})
-    assert notes(result) == ["net N2 has no tie: it is not plated"]
-    assert result.findings[0].at == (500.0, 100.0)
-    assert notes(check_nets(metal(LEFT, RIGHT), CHIP, tied={"N1": True, "N2": True})) == []
+BUS = metal((-20, -20, 1020, 0))
+RING = metal((-40, -200, 1040, -100))
+TRUNK = BUS + RING + metal((500, -100, 520, -20))
+
+
+def tied_notes(ties: kdb.Region, trunk: kdb.Region = TRUNK) -> list[str]:
+    result = check_tied(metal(LEFT, RIGHT) + ties + BUS, BUS, trunk, RING, CHIP, (0.0, 0.0))
+    assert result.rule == TIED_RULE
+    return sorted(f.note for f in result.findings)
+
+
+def test_nets_that_reach_a_bus_that_reaches_the_ring_are_tied() -> None:
+    assert tied_notes(metal((90, 0, 110, 80), (490, 0, 510, 80))) == []
+
+
+def test_a_tie_that_ends_one_unit_before_the_bus_leaves_its_net_unplated() -> None:
+    notes = tied_notes(metal((90, 0.001, 110, 80), (490, 0, 510, 80)))
+    assert notes == [f"{t} of net N1 is not joined to the bus: not plated" for t in ("ball A1", "pad P1")]
+
+
+def test_a_bus_that_does_not_reach_the_ring_is_found() -> None:
+    ties = metal((90, 0, 110, 80), (490, 0, 510, 80))
+    assert tied_notes(ties, BUS + RING) == ["this bus does not reach the contact ring"]
+
+
+@pytest.mark.parametrize(
+    ("pads", "expected"),
+    [
+        (((90, 90, 110, 110), (490, 90, 510, 110)), []),
+        (((90, 90, 110, 110),), ["pad P2 of net N2 has no opening"]),
+        (((90, 90, 110, 110), (490, 111, 510, 131)),
+         ["pad P2 of net N2 has no opening", "this opening belongs to no terminal"]),
+        (((90, 90, 110, 110), (490, 90, 510, 110), (700, 700, 720, 720)), ["this opening belongs to no terminal"]),
+    ],
+)  # fmt: skip
+def test_what_stands_on_a_terminal_is_looked_for(
+    pads: tuple[tuple[float, float, float, float], ...], expected: list[str]
+) -> None:
+    result = check_nets(metal(LEFT, RIGHT), CHIP, on_pads={"opening": metal(*pads)})
+    assert notes(result) == expected
 
 
 def test_metal_of_no_net_is_no_concern() -> None:
@@ -124,6 +159,6 @@ def test_metal_of_no_net_is_no_concern() -> None:
 
 
 def test_each_finding_has_an_identity_of_its_own() -> None:
-    found = check_nets(metal(), CHIP, tied={"N1": False, "N2": False}).findings
-    assert len(found) == 6
-    assert len({(f.identity, f.note) for f in found}) == 6
+    found = check_nets(metal(), CHIP).findings
+    assert len(found) == 4
+    assert len({f.identity for f in found}) == 4

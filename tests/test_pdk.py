@@ -47,6 +47,11 @@ title = "One"
 current = "none"
 stages = ["chip"]
 draws = ["wire"]
+[connect]
+metal = "tie | wire"
+pad = ["pad"]
+ball = ["hole"]
+
 [masks.H]
 data = "hole"
 gds = [1, 0]
@@ -253,6 +258,8 @@ WRONG = [
     ('"wire | tie"', '"metal | tie"', "derived.metal: is made of itself; break the circle"),
     ('"wire | tie"', '"wire | all"', "derived.metal: is made of itself; break the circle"),
     ('[roles]\nmetal = "wire"', '[roles]\nmetal = "wires"', "roles.metal: no layer 'wires'; did you mean 'wire'?"),
+    ('metal = "tie | wire"', 'metal = "wire | tei"', "connect.metal: no layer 'tei'; did you mean 'toe'?"),
+    ('ball = ["hole"]', 'ball = ["holes"]', "connect: no layer 'holes'; did you mean 'hole'?"),
     ('data = "hole"', 'data = "hoole"', "masks.H.data: no layer 'hoole'; did you mean 'hole'?"),
     ('marks = "hole"', 'marks = "metal"', "masks.H.marks: no layer 'metal'; known: hole, pad, tie, wire"),
     ('marks = "hole"', 'marks = "die"', "masks.H.marks: no layer 'die'; did you mean 'tie'?"),

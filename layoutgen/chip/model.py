@@ -63,8 +63,8 @@ def check(chip: Chip, file: str) -> Chip:
     """The chip itself, if it can be built.
 
     Raises:
-        ChipError: with a problem for each pad or ball outside the die, each overlap, each name used twice, and each
-            net that has pads but no ball, or balls but no pad.
+        ChipError: with a problem for each pad or ball outside the die, each overlap, each ball on a pad's centre, each
+            name used twice, and each net that has pads but no ball, or balls but no pad.
     """
     if problems := list(_problems(chip, file)):
         raise ChipError(problems)
@@ -98,7 +98,10 @@ def _problems(chip: Chip, file: str) -> Iterator[Problem]:
 
 
 def _outside(chip: Chip, x: Um, y: Um) -> str:
-    return f"at ({x:g}, {y:g}) is not inside the die of {chip.width:g} x {chip.height:g} um; move it, or mend the size"
+    return (
+        f"at ({x:g}, {y:g}) is not inside the die of {chip.width:g} x {chip.height:g} um, whose lower-left corner is "
+        "(0, 0); move it, or mend the size"
+    )
 
 
 def _overlaps(chip: Chip, file: str) -> Iterator[Problem]:
@@ -117,3 +120,7 @@ def _overlaps(chip: Chip, file: str) -> Iterator[Problem]:
         if a < b:
             message = f"balls {balls[a].name!r} and {balls[b].name!r} stand at the same place; move one"
             yield Problem(balls[b].place or file, "", message)
+    centres = shapely.points([(p.x, p.y) for p in pads]) if pads else np.array([], dtype=object)
+    for b, a in zip(*shapely.STRtree(centres).query(points, predicate="dwithin", distance=1e-3).tolist(), strict=True):
+        message = f"ball {balls[b].name!r} stands on the centre of pad {pads[a].name!r}; move the ball"
+        yield Problem(balls[b].place or file, "", message)

@@ -16,6 +16,7 @@ from layoutgen.units import Um
 T = TypeVar("T")
 PAD_COLUMNS = ("pad", "net", "x", "y", "width", "height")
 BALL_COLUMNS = ("ball", "net", "x", "y")
+SIZES = PAD_COLUMNS[4:]
 
 
 def read_tables(name: str, size: tuple[Um, Um], pads: Path, balls: Path, pad_size: tuple[Um, Um] | None) -> Chip:
@@ -37,7 +38,7 @@ def read_tables(name: str, size: tuple[Um, Um], pads: Path, balls: Path, pad_siz
         x, y = _number(row, "x", place, problems), _number(row, "y", place, problems)
         return Ball(_text(row, "ball", place, problems), _text(row, "net", place, problems), x, y, place)
 
-    all_pads = _rows(pads, PAD_COLUMNS[:4], PAD_COLUMNS, pad, problems)
+    all_pads = _rows(pads, PAD_COLUMNS[:4] if pad_size else PAD_COLUMNS, PAD_COLUMNS, pad, problems)
     all_balls = _rows(balls, BALL_COLUMNS, BALL_COLUMNS, ball, problems)
     if problems:
         raise ChipError(problems)
@@ -92,7 +93,14 @@ def _rows(
             return []
     header = [cell.strip() for cell in table[0]]
     place = f"{path}: line {numbered[0][0]}"
-    wrong = [f"no column {c!r}; add it to the header" for c in needed if c not in header]
+    if len(header) == 1 and any(separator in header[0] for separator in ";\t"):  # as some spreadsheets write
+        problems.append(Problem(place, "", "has no commas; put commas between cells, and points in numbers"))
+        return []
+    missing = [c for c in needed if c not in header]
+    wrong = [f"no column {c!r}; add it to the header" for c in missing if c not in SIZES]
+    if sizes := [repr(c) for c in missing if c in SIZES]:
+        what = f"no column {sizes[0]}; add it" if len(sizes) == 1 else f"no columns {' and '.join(sizes)}; add them"
+        wrong.append(f"{what} to the header, or set chip.pad_size in the spec")
     wrong += [f"unknown column {c!r}{nearest(c, known)}" for c in header if c not in known]
     wrong += [f"column {c!r} stands twice; remove one" for c in sorted(set(header)) if header.count(c) > 1]
     if wrong:

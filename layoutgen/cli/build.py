@@ -20,19 +20,24 @@ MOST_FINDINGS = 10
 @click.argument("spec", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("output"), show_default=True,
               help="Folder to write into; the build gets a folder of its name in it.")  # fmt: skip
+@click.option("--cells", type=click.Path(path_type=Path, exists=True, file_okay=False), multiple=True,
+              help="Also take the cells and stages in this folder's Python files; may be given again.")  # fmt: skip
 @click.option("--no-previews", is_flag=True, help="Leave out the pictures.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
-def command(spec: Path, output: Path, no_previews: bool, as_json: bool, quiet: bool) -> int:
+def command(
+    spec: Path, output: Path, cells: tuple[Path, ...], no_previews: bool, as_json: bool, quiet: bool
+) -> int:  # fmt: skip
     """Build the mask set that SPEC (a TOML file) asks for, check it, and write it to OUTPUT/NAME.
 
     Exit code 0: clean. 1: the rules found something; the files are written all the same. 2: anything else.
     """
-    from layoutgen import handover, maskset
+    from layoutgen import discover, handover, maskset
     from layoutgen import spec as spec_file
 
-    wanted = spec_file.read(spec)
-    with progress(_steps(wanted.file.pdk), quiet or as_json) as tell:
+    with discover.blamed_on(*cells):
+        wanted = spec_file.read(spec, cells)
+    with progress(_steps(wanted.file.pdk), quiet or as_json) as tell, discover.blamed_on(*cells):
         built = maskset.build(wanted, tell)
         files = handover.write(built, output / built.name, previews=not no_previews, progress=tell)
     if as_json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,43 +15,59 @@ if TYPE_CHECKING:
     from layoutgen.pdk import Pdk
 
 
+of_ones_own = click.option(
+    "--cells", "folders", type=click.Path(path_type=Path, exists=True, file_okay=False), multiple=True,
+    help="Also take the cells in this folder's Python files; may be given again.",
+)  # fmt: skip
+
+
 @click.group("cells", invoke_without_command=True, short_help="List cells, or draw one.")
-@click.option("--cells", "folders", type=click.Path(path_type=Path, exists=True, file_okay=False), multiple=True,
-              help="Also take the cells in the Python files of this folder.")  # fmt: skip
+@of_ones_own
 @click.pass_context
 def command(ctx: click.Context, folders: tuple[Path, ...]) -> int:
     """List every cell with what it is."""
     from layoutgen import discover
 
+    if ctx.invoked_subcommand is not None:
+        ctx.obj = {**(ctx.obj or {}), "folders": folders}
+        return 0
     library = discover.cells(*folders)
-    ctx.obj = {**(ctx.obj or {}), "library": library}
-    if ctx.invoked_subcommand is None:
-        for name in library:
-            click.echo(f"{name:18} {first_line(library[name].params.__doc__)}")
-        click.echo("\nlayoutgen cells show NAME -o NAME.png draws one")
+    for name in library:
+        click.echo(f"{name:18} {first_line(library[name].params.__doc__)}")
+    click.echo("\nlayoutgen cells show NAME -o NAME.png draws one")
     return 0
 
 
 @command.command("show", short_help="Say a cell's parameters, and draw it.")
 @click.argument("name")
+@of_ones_own
 @click.option("--pdk", "pdk_name", help="Process to draw it in; left out, the first that has all it needs.")
 @click.option("-p", "--parameter", "given", multiple=True, metavar="KEY=VALUE", help="A parameter to change.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="A .gds, .oas or .png file.")
 @click.pass_context
-def show(ctx: click.Context, name: str, pdk_name: str | None, given: tuple[str, ...], output: Path | None) -> int:
+def show(
+    ctx: click.Context, name: str, folders: tuple[Path, ...], pdk_name: str | None, given: tuple[str, ...],
+    output: Path | None,
+) -> int:  # fmt: skip
     """Say what the parameters of cell NAME are, and draw it into a file."""
     if output is not None and output.suffix not in (".gds", ".oas", ".png"):
         raise click.BadParameter(f"{output.name!r} must end in .gds, .oas or .png", param_hint="-o")
-    generator = ctx.obj["library"][name]
+    from layoutgen import discover
+
+    folders = (*ctx.obj["folders"], *folders)
+    generator = discover.cells(*folders)[name]
     changed = dict(_parameter(text) for text in given)
-    pdk = _process(generator, changed, pdk_name)
-    values, units = generator.parameters(pdk, **changed), generator.units()
+    with discover.blamed_on(*folders):
+        pdk = _process(generator, changed, pdk_name)
+        values = generator.parameters(pdk, **changed)
+        drawing = generator(pdk, **changed) if output is not None else None
+    units, meanings = generator.units(), generator.meanings()
     click.echo(f"{name} in {pdk.name}: {first_line(generator.params.__doc__)}")
-    for name_, meaning in generator.meanings().items():
-        value = f"{getattr(values, name_)!r} {units[name_]}".strip()
-        click.echo(f"  {name_:14} {value:14} {meaning}")
-    if output is not None:
-        _write(generator(pdk, **changed), pdk, output)
+    for f in fields(generator.params):
+        value = f"{getattr(values, f.name)!r} {units[f.name]}".strip()
+        click.echo(f"  {f.name:14} {value:14} {meanings.get(f.name, '')}".rstrip())
+    if output is not None and drawing is not None:
+        _write(drawing, pdk, output)
         click.echo(f"wrote {output}")
     return 0
 

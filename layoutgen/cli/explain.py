@@ -11,12 +11,13 @@ import click
 def command(rule: str, pdk_name: str | None) -> int:
     """Say what RULE (as in RDL.S.1) asks for, why, by whose word, and how it is checked."""
     from layoutgen import discover
-    from layoutgen.connect import NETS_RULE, NETS_TEXT
+    from layoutgen.connect import NETS_RULE, NETS_TEXT, TIED_RULE, TIED_TEXT
     from layoutgen.drc.run import describe
     from layoutgen.errors import UnknownNameError
 
-    if rule == NETS_RULE:
-        click.echo(f"{NETS_RULE}: {NETS_TEXT}. Every build compares the drawn metal with the chip's nets.")
+    always = {NETS_RULE: NETS_TEXT, TIED_RULE: TIED_TEXT}
+    if rule.upper() in always:
+        click.echo(f"{rule.upper()}: {always[rule.upper()]}. Every build checks this from the drawn metal.")
         return 0
     pdks = [discover.pdk(name) for name in ([pdk_name] if pdk_name else discover.pdk_names())]
     known = {name.upper(): name for pdk in pdks for name in pdk.rules}
@@ -27,7 +28,7 @@ def command(rule: str, pdk_name: str | None) -> int:
             text, _, kind = describe(rule, pdk.rules[rule]).partition("\n\n")
             said.setdefault(kind, {}).setdefault(text, []).append(pdk.name)
     if not said:
-        raise UnknownNameError("rule", rule, {NETS_RULE, *known.values()})
+        raise UnknownNameError("rule", rule, {*always, *known.values()})
     for kind, texts in said.items():  # the same kind of check is documented once
         for text, names in texts.items():
             click.echo(f"[{', '.join(names)}] {text}")

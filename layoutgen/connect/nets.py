@@ -14,31 +14,83 @@ from layoutgen.findings import Finding, Hull, RuleResult, Status
 from layoutgen.units import Um, to_dbu
 
 NETS_RULE = "NETS"
-NETS_TEXT = "every net of the chip is one piece of metal that joins its pads and balls, and no two nets are one piece"
+NETS_TEXT = (
+    "every net of the chip is one piece of metal that joins its pads and balls, no two nets are one piece, and every "
+    "pad and ball has all that stands on it"
+)
+TIED_RULE = "TIED"
+TIED_TEXT = "before the cut every net is joined to the bus, and the bus is one piece that reaches the contact ring"
+Terminal = tuple[str, str, Um, Um]
+"""Name, net, and centre (um)."""
 
 
 def check_nets(
-    metal: kdb.Region, chip: Chip, origin: tuple[Um, Um] = (0.0, 0.0), tied: Mapping[str, bool] | None = None
+    metal: kdb.Region,
+    chip: Chip,
+    origin: tuple[Um, Um] = (0.0, 0.0),
+    *,
+    on_pads: Mapping[str, kdb.Region] | None = None,
+    on_balls: Mapping[str, kdb.Region] | None = None,
 ) -> RuleResult:
     """Nets as the metal of one die joins them; `origin` is the die's lower-left corner (um), `metal` in database units.
 
-    A finding for each net in several pieces (or with a terminal on no metal), and for each piece that holds several
-    nets. `tied`, where given, says of each net whether a tie leaves the die: a finding for each that has none.
+    `on_pads` and `on_balls` are the layers of which a shape must stand over the centre of each pad or ball, by name. A
+    finding for each net in several pieces (or with a terminal on no metal), for each piece that holds several nets, for
+    each terminal that lacks one of its layers, and for each shape there that belongs to no terminal.
     """
+    pads, balls = _terminals(chip, origin)
     pieces = list(metal.merged().each())
-    x0, y0 = origin
-    terminals = [(f"pad {p.name}", p.net, x0 + p.x, y0 + p.y) for p in chip.pads]
-    terminals += [(f"ball {b.name}", b.net, x0 + b.x, y0 + b.y) for b in chip.balls]
-    on = _piece_of(pieces, terminals)
-    findings = list(_findings(pieces, terminals, on))
-    for net, ok in sorted((tied or {}).items()):
-        if not ok:
-            where = next(to_dbu((x, y)) for _, n, x, y in terminals if n == net)
-            findings.append(Finding(NETS_RULE, polygon=_spot(where), note=f"net {net} has no tie: it is not plated"))
+    findings = list(_findings(pieces, pads + balls, _piece_of(pieces, pads + balls)))
+    for terminals, layers in ((pads, on_pads), (balls, on_balls)):
+        for layer, region in (layers or {}).items():
+            findings += _standing(layer, list(region.merged().each()), terminals)
     return RuleResult(NETS_RULE, NETS_TEXT, Status.RUN, "", tuple(findings))
 
 
-def _piece_of(pieces: Sequence[kdb.Polygon], terminals: list[tuple[str, str, float, float]]) -> list[int | None]:
+def check_tied(
+    metal: kdb.Region, bus: kdb.Region, trunk: kdb.Region, ring: kdb.Region, chip: Chip, origin: tuple[Um, Um]
+) -> RuleResult:
+    """Whether plating current reaches every net of one die, and the bus of all dies the contact ring.
+
+    `metal` and `bus` are those of one step before the cut, `trunk` is bus and ring of the whole wafer, in database
+    units; `origin` is the die's lower-left corner (um). A finding for each terminal whose piece of metal holds no bus,
+    and for each piece of the trunk that holds no ring.
+    """
+    pads, balls = _terminals(chip, origin)
+    pieces = list(metal.merged().each())
+    fed = {k for k, piece in enumerate(pieces) if not (kdb.Region(piece) & bus).is_empty()}
+    findings = [
+        Finding(
+            TIED_RULE, polygon=_spot(to_dbu((x, y))), note=f"{name} of net {net} is not joined to the bus: not plated"
+        )
+        for (name, net, x, y), k in zip(pads + balls, _piece_of(pieces, pads + balls), strict=True)
+        if k not in fed
+    ]
+    for piece in trunk.merged().each():
+        if (kdb.Region(piece) & ring).is_empty():
+            findings.append(Finding(TIED_RULE, polygon=_hull(piece), note="this bus does not reach the contact ring"))
+    return RuleResult(TIED_RULE, TIED_TEXT, Status.RUN, "", tuple(findings))
+
+
+def _terminals(chip: Chip, origin: tuple[Um, Um]) -> tuple[list[Terminal], list[Terminal]]:
+    x0, y0 = origin
+    return (
+        [(f"pad {p.name}", p.net, x0 + p.x, y0 + p.y) for p in chip.pads],
+        [(f"ball {b.name}", b.net, x0 + b.x, y0 + b.y) for b in chip.balls],
+    )
+
+
+def _standing(layer: str, shapes: Sequence[kdb.Polygon], terminals: list[Terminal]) -> Iterator[Finding]:
+    """Terminals without a shape of a layer over their centre, and shapes without a terminal."""
+    on = _piece_of(shapes, terminals)
+    for (name, net, x, y), shape in zip(terminals, on, strict=True):
+        if shape is None:
+            yield Finding(NETS_RULE, polygon=_spot(to_dbu((x, y))), note=f"{name} of net {net} has no {layer}")
+    for k in sorted(set(range(len(shapes))) - set(on)):
+        yield Finding(NETS_RULE, polygon=_hull(shapes[k]), note=f"this {layer} belongs to no terminal")
+
+
+def _piece_of(pieces: Sequence[kdb.Polygon], terminals: list[Terminal]) -> list[int | None]:
     """The piece below each terminal's centre."""
     boxes = [p.bbox() for p in pieces]
     tree = shapely.STRtree([shapely.box(b.left, b.bottom, b.right, b.top) for b in boxes])
@@ -52,9 +104,7 @@ def _piece_of(pieces: Sequence[kdb.Polygon], terminals: list[tuple[str, str, flo
     return out
 
 
-def _findings(
-    pieces: Sequence[kdb.Polygon], terminals: list[tuple[str, str, float, float]], on: list[int | None]
-) -> Iterator[Finding]:
+def _findings(pieces: Sequence[kdb.Polygon], terminals: list[Terminal], on: list[int | None]) -> Iterator[Finding]:
     by_net: dict[str, set[int | None]] = {}
     by_piece: dict[int, set[str]] = {}
     for (name, net, x, y), piece in zip(terminals, on, strict=True):

@@ -22,6 +22,7 @@ title = "Two layers"
 source = "test"
 roles = { metal = "rdl" }
 masks = {}
+connect = { metal = "rdl", pad = [], ball = [] }
 
 [layers]
 rdl = { gds = [1, 0], title = "metal" }
@@ -65,8 +66,10 @@ def pdk(tmp_path: Path) -> Callable[..., Pdk]:
 
     def make(**rules: str) -> Pdk:
         tables = [f'[rules.{name}]\nwhy = "w"\nsource = "s"\n{keys}\n' for name, keys in rules.items()]
-        (tmp_path / "pdk.toml").write_text(TINY + GOOD + "\n".join(tables), "utf-8")
-        return read(tmp_path, lambda name: tmp_path)
+        folder = tmp_path / "tiny"
+        folder.mkdir(exist_ok=True)
+        (folder / "pdk.toml").write_text(TINY + GOOD + "\n".join(tables), "utf-8")
+        return read(folder, lambda name: folder)
 
     return make
 
@@ -201,9 +204,9 @@ def test_other_flow_and_other_content(pdk: Callable[..., Pdk]) -> None:
     none = drc.run(process, "one", drc.Content("wafer", region, applies=frozenset({"T"})))
     assert {r.status for r in none.results} == {Status.NOT_APPLICABLE}
     assert none.exit_code == 2  # nothing ran, so nothing is clean
-    with pytest.raises(UnknownNameError, match="no flow in PDK 'tiny' 'tow'; did you mean 'two'"):
+    with pytest.raises(UnknownNameError, match="no flow 'tow' in PDK 'tiny'; did you mean 'two'"):
         drc.run(process, "tow", CONTENT)
-    with pytest.raises(UnknownNameError, match="no rule in PDK 'tiny' 'T2'"):
+    with pytest.raises(UnknownNameError, match="no rule 'T2' in PDK 'tiny'"):
         drc.run(process, "one", drc.Content("wafer", region, applies=frozenset({"T2"})))
 
 

@@ -24,6 +24,7 @@ def pdk() -> Pdk:
     flow = {"title": "f", "current": "none", "stages": (), "draws": ("rdl",)}
     return Pdk.model_validate({
         "name": "tiny", "title": "t", "source": "s", "layers": layers, "reserved": {}, "roles": {}, "masks": {},
+        "connect": {"metal": "rdl", "pad": (), "ball": ()},
         "flows": {"one": flow}, "rules": dict.fromkeys(("A.1", "B.1", "C.1", "D.1", "E.1"), rule),
     })  # fmt: skip
 

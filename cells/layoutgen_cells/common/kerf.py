@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
 
 from layoutgen import geom
-from layoutgen.cell import Drawing, generator
+from layoutgen.cell import Drawing, Size, generator
 from layoutgen.die import stage
 from layoutgen.errors import ParamError
 from layoutgen.kerf import Street, StreetContext, frame
 from layoutgen.pdk import Pdk
 from layoutgen.units import Deg, Points, Um
-from layoutgen.wafer import OnWafer, WaferContext
+from layoutgen.wafer import NOTCH_DEPTH, OnWafer, WaferContext
 
-Size = Annotated[Um, Field(gt=0)]
 RING_POINTS = 4096
 RING_SECTORS = 64
 MAX_SLANT = math.sin(math.radians(70))
@@ -140,6 +137,11 @@ def contact_ring_stage(c: WaferContext, wafer: OnWafer) -> None:
             f"kerf.ring: its inner edge, at a radius of {settings.inner:g} um, must lie beyond the dies, which reach "
             f"to {c.rim.usable:g}; widen wafer.edge_exclusion, or make inset or width smaller under "
             '[cells."kerf.ring"]'
+        )
+    if settings.inset < (NOTCH_DEPTH if c.rim.notch_at else 0.0):
+        raise ParamError(
+            f"kerf.ring: inset={settings.inset:g} um leads the ring through the notch, which is {NOTCH_DEPTH:g} deep; "
+            "make it larger"
         )
     wafer.own.place(c.cell("kerf.ring", wafer=c.rim.diameter))
     wafer.own.place(_bus_ends(c, settings.inner))

@@ -13,14 +13,13 @@ import shapely
 from pydantic import Field
 
 from layoutgen import gds
-from layoutgen.cell import Drawing, generator
+from layoutgen.cell import Drawing, Size, generator
 from layoutgen.die import Die, DieContext, stage
-from layoutgen.errors import Problem, SpecError
+from layoutgen.errors import ParamError, Problem, SpecError, nearest
 from layoutgen.pdk import Pdk
 from layoutgen.units import DBU, Um
 from layoutgen.wafer import OnWafer, Place, WaferContext, placed, row_letters
 
-Size = Annotated[Um, Field(gt=0)]
 INSET: Um = 30.0
 """From the label to the die's edge, where a free corner is looked for."""
 SPOTS = 40
@@ -44,12 +43,16 @@ class LabelText:
 def label_text(pdk: Pdk, p: LabelText) -> Drawing:
     """Draws on role `label` (or `layer`) with KLayout's font, lower-left corner of the first letter at the origin."""
     d = Drawing("label_text")
+    layer = p.layer or pdk.role("label")
+    printed = [name for name, known in pdk.layers.items() if known.drawn is not None]
+    if layer not in printed:
+        raise ParamError(f"label.text: no mask prints layer {layer!r}{nearest(layer, printed)}")
     font = FONT()
     region = font.text(p.text, DBU, p.line / font.dline_width()).merged()
     for polygon in region.moved(-region.bbox().left, -region.bbox().bottom).each():
         # letters with holes are drawn in parts: simple polygons only
         for part in polygon.decompose_trapezoids() if polygon.holes() else (polygon.to_simple_polygon(),):
-            d.polygon(p.layer or pdk.role("label"), np.array([(q.x, q.y) for q in part.each_point()]) * DBU)
+            d.polygon(layer, np.array([(q.x, q.y) for q in part.each_point()]) * DBU)
     return d
 
 

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated
-
-from pydantic import Field
 
 from layoutgen import geom
-from layoutgen.cell import Drawing, generator
+from layoutgen.cell import Drawing, Size, generator
 from layoutgen.die import stage
 from layoutgen.errors import ParamError
 from layoutgen.pdk import Pdk
 from layoutgen.units import Um
 from layoutgen.wafer import OnWafer, WaferContext
-
-Size = Annotated[Um, Field(gt=0)]
-
 
 CLEARANCE: Um = 100.0
 """Between one mark and the next."""

@@ -6,19 +6,14 @@ Every cell stands with its centre at the origin; all lengths are um.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from layoutgen import geom
-from layoutgen.cell import Drawing, generator
+from layoutgen.cell import Distance, Drawing, Size, generator
 from layoutgen.errors import UnknownNameError
 from layoutgen.pdk import Pdk
 from layoutgen.route import RouteProblem, Terminal, draw, route
 from layoutgen.units import DBU, Um
-
-Size = Annotated[Um, Field(gt=0)]
-Bevel = Annotated[Um, Field(ge=0)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +24,7 @@ class ChipPad:
     """Extent in x."""
     height: Size = 60.0
     """Extent in y."""
-    bevel: Bevel = 0.0
+    bevel: Distance = 0.0
     """How much of each corner is cut at 45 degrees."""
 
     def __post_init__(self) -> None:
@@ -51,7 +46,7 @@ class PolymerOpening:
 
     size: Size
     """Width and height."""
-    bevel: Bevel = 0.0
+    bevel: Distance = 0.0
     """How much of each corner is cut at 45 degrees."""
 
     def __post_init__(self) -> None:
@@ -72,7 +67,7 @@ class RdlPad:
 
     size: Size
     """Width and height."""
-    bevel: Bevel = 0.0
+    bevel: Distance = 0.0
     """How much of each corner is cut at 45 degrees."""
 
     def __post_init__(self) -> None:
@@ -92,7 +87,7 @@ def rdl_pad(pdk: Pdk, p: RdlPad) -> Drawing:
 class RdlCapture:
     """The round pad at the end of a wire that a via, and what stands on it, lands on."""
 
-    diameter: Annotated[Um, Field(gt=0)] | None = None
+    diameter: Size | None = None
     """None: the least that the rules on via and under-bump metal ask for."""
 
 
@@ -211,7 +206,7 @@ def polymer_via(pdk: Pdk, p: PolymerVia) -> Drawing:
 class Ubm:
     """Under-bump metal over a via."""
 
-    diameter: Annotated[Um, Field(gt=0)] | None = None
+    diameter: Size | None = None
     """None: the least that the rules on its width and on the via below ask for."""
 
 
