@@ -166,6 +166,8 @@ class Generator(Generic[P]):
         own = {**{f.name: f.default for f in fields(self.params)}, **self.defaults(pdk)}
         given = {name: getattr(parameters, name) for name in changed}
         drawing = self.draw(pdk, parameters)
+        if not isinstance(drawing, Drawing):
+            raise ParamError(f"{self.name}: drew {type(drawing).__name__}, not a Drawing; end it with `return d`")
         drawing.name = cell_name(self.name, {name: value for name, value in given.items() if value != own[name]})
         return drawing
 

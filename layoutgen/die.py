@@ -171,4 +171,8 @@ def build_die(context: DieContext, stages: Stages) -> Die:
     die = Die(context.chip.width, context.chip.height)
     for step in stages.pick("die", context.flow.stages):
         die = step(context, die)
+        if not isinstance(die, Die):
+            raise ParamError(
+                f"stage {step.name!r} returned {type(die).__name__}, not the Die; end it with `return die`"
+            )
     return die

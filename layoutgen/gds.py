@@ -179,6 +179,8 @@ def save(layout: kdb.Layout, path: Path, top: kdb.Cell | None = None) -> None:
     Raises:
         OutputError: it could not be written, or what was read back is not what was written.
     """
+    if not path.name.endswith((".gds", ".oas", ".gds.gz", ".oas.gz")):
+        raise OutputError(f"{path}: a layout file ends in .gds or .oas; name it so")
     options = kdb.SaveLayoutOptions()
     options.set_format_from_filename(path.name)
     options.gds2_write_timestamps = False

@@ -111,6 +111,8 @@ def _write_manifest(built: MaskSet, folder: Path, files: list[str]) -> None:
     for table in (spec.file.chip.pads, spec.file.chip.balls):
         if table:
             inputs[table] = spec.path.parent / table
+    for source in (file for f in spec.cell_folders for file in sorted(f.glob("*.py"))):
+        inputs[f"{source.parent.name}/{source.name}"] = source
     masks = built.pdk.masks_of(built.flow)
     text = manifest.text(
         name=built.name, inputs=inputs, build=figures(built), masks=masks,

@@ -14,6 +14,7 @@ from layoutgen import discover, tomlfile
 from layoutgen.cell import Library
 from layoutgen.chip import Chip, array_chip, check, read_tables
 from layoutgen.errors import ChipError, InputError, LayoutgenError, Problem, SpecError
+from layoutgen.pdk import Pdk
 from layoutgen.tomlfile import FILE_NAME, SPACED_NAME, Model, NonNegativeUm, OneOrPair, PositiveUm
 from layoutgen.units import DBU, LARGEST, Um
 
@@ -175,15 +176,20 @@ def _process(raw: dict[str, Any], file: str, folders: tuple[Path, ...]) -> Itera
         yield Problem(file, "flow", str(e))
     if library is None or not isinstance(cells, dict):
         return
+    wrong = {cell: list(_wrong_parameters(library, pdk, cell, {})) for cell in pdk.cells}
+    for cell, lines in wrong.items():
+        yield from (Problem(f"PDK {pdk.name!r}", f'cells."{cell}"', line) for line in lines)
     for cell, given in cells.items():
-        place = f'cells."{cell}"'
-        if not isinstance(given, dict):
-            continue
-        try:
-            library[cell].parameters(pdk, **given)
-        except LayoutgenError as e:
-            for line in str(e).splitlines():
-                yield Problem(file, place, line.removeprefix(f"{cell}: "))
+        if isinstance(given, dict) and not wrong.get(cell):
+            for line in _wrong_parameters(library, pdk, cell, given):
+                yield Problem(file, f'cells."{cell}"', line)
+
+
+def _wrong_parameters(library: Library, pdk: Pdk, cell: str, given: dict[str, Any]) -> Iterator[str]:
+    try:
+        library[cell].parameters(pdk, **given)
+    except LayoutgenError as e:
+        yield from (line.removeprefix(f"{cell}: ") for line in str(e).splitlines())
 
 
 def _chip(spec: ChipSpec, path: Path, problems: list[Problem]) -> Chip | None:

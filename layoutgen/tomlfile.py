@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import tomllib
 import types
 import typing
@@ -31,7 +32,22 @@ OneOrPair = Annotated[
 ]
 """A length for x and y alike, or one each; told apart first, so that what is wrong is said once."""
 M = TypeVar("M", bound=BaseModel)
+MOST_BYTES = 64 << 20
 MakeError = Callable[[Iterator[Problem]], InputError]
+
+
+def plain_text(path: Path) -> str:
+    """The text of a file that someone named, byte-order mark aside.
+
+    Raises:
+        OSError: there is none, it cannot be read, it is no plain file (a device, a pipe), or it is far too large.
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(errno.EINVAL, "it is a device or a pipe, not a file")
+    if path.is_file() and path.stat().st_size > MOST_BYTES:
+        raise OSError(errno.EFBIG, f"it is larger than {MOST_BYTES >> 20} MB")
+    return path.read_text("utf-8-sig")
 
 
 def load(path: Path, error: type[InputError]) -> dict[str, Any]:
@@ -41,7 +57,7 @@ def load(path: Path, error: type[InputError]) -> dict[str, Any]:
         error: the file is missing, is not UTF-8, or is not TOML; or a whole number in it is beyond TOML's 64 bits.
     """
     try:
-        raw = tomllib.loads(path.read_text("utf-8-sig"))
+        raw = tomllib.loads(plain_text(path))
         place = _beyond_64_bits(raw)
     except FileNotFoundError:
         problem = "no such file"

@@ -496,3 +496,34 @@ def test_whatever_a_spec_says_it_is_read_or_refused_in_lines(
     assert all(line.startswith("error: ") and line.isprintable() for line in lines)
     assert not any("defect in layoutgen" in line for line in lines)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no such device here")
+@pytest.mark.parametrize(("old", "place"), [('pads = "pads.csv"', "/dev/zero: "), ("", "/dev/zero: ")])
+def test_a_device_is_not_read_for_ever(
+    old: str, place: str, spec_file: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = spec_file((old, 'pads = "/dev/zero"')) if old else Path("/dev/zero")
+    assert run(["build", str(spec)]) == 2
+    assert f"error: {place}cannot be read" in capsys.readouterr().err
+
+
+def test_a_process_with_a_misspelt_cell_or_parameter_is_said_to_be_wrong(
+    spec_file: Callable[..., Path], user_pdk: Callable[[str, str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    cells = '[cells]\n"rdl.padd" = { size = 60.0 }\n"mark.key" = { sise = 1.0 }\n'
+    user_pdk("mine", f'extends = "wlcsp_500"\nname = "mine"\n{cells}')
+    assert run(["build", str(spec_file(('"wlcsp_500"', '"mine"')))]) == 2
+    said = capsys.readouterr().err
+    assert "error: PDK 'mine': cells.\"rdl.padd\": no cell 'rdl.padd'; did you mean 'rdl.pad'?" in said
+    assert "error: PDK 'mine': cells.\"mark.key\": no parameter 'sise'; did you mean 'size'?" in said
+
+
+def test_a_coordinate_finer_than_the_grid_is_said_where_it_stands(
+    spec_file: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = spec_file()
+    pads = spec.parent / "pads.csv"
+    pads.write_text(pads.read_text().replace("500,75", "500.0004,75"))
+    assert run(["build", str(spec)]) == 2
+    assert capsys.readouterr().err.endswith("line 2: x: 500.0004 is finer than 1 nm; round it to 3 decimals\n")

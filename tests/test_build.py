@@ -535,7 +535,6 @@ ALLOWED = {
     # where the plating current comes from is a choice every process makes: a value of `current`, and a flow's name too
     ("pdk.py", "blanket"),
     # the process that `layoutgen init` writes a spec for when none is named
-    ("cli/init.py", "wlcsp_500"),
 }
 
 

@@ -396,7 +396,7 @@ def test_a_rule_that_cannot_run_is_never_clean(
     path = spec_file(('"wlcsp_500"', '"mine"'))
     assert run(["build", str(path), "-o", str(tmp_path / "out"), "--no-previews"]) == 2
     folder = tmp_path / "out" / "small"
-    assert "RDL.W.1 failed: " in capsys.readouterr().out
+    assert "error: RDL.W.1 did not run (failed): " in capsys.readouterr().err
     assert manifest(folder)["checks"]["rules"]["RDL.W.1"] == "failed"
     errors = ET.parse(folder / "results.xml").getroot().findall(".//error")  # noqa: S314 - our own
     assert ["wydth" in e.get("message", "") for e in errors] == [True]

@@ -11,7 +11,8 @@ from typing import TypeVar
 
 from layoutgen.chip.model import Ball, Chip, Pad
 from layoutgen.errors import ChipError, Problem, nearest, printable
-from layoutgen.units import Um
+from layoutgen.tomlfile import plain_text
+from layoutgen.units import DBU, Um
 
 T = TypeVar("T")
 PAD_COLUMNS = ("pad", "net", "x", "y", "width", "height")
@@ -68,7 +69,7 @@ def _rows(
     problems: list[Problem],
 ) -> list[T]:  # fmt: skip
     try:
-        lines = path.read_text("utf-8-sig").splitlines()
+        lines = plain_text(path).splitlines()
     except FileNotFoundError:
         problems.append(Problem(str(path), "", "no such file; paths are relative to the spec"))
         return []
@@ -133,6 +134,8 @@ def _number(row: dict[str, str], key: str, place: str, problems: list[Problem]) 
     if not math.isfinite(value):
         problems.append(Problem(place, key, f"must be a finite number of um, not {printable(row[key], 40)!r}"))
         return 0.0
+    if abs(value / DBU - round(value / DBU)) > 1e-3:
+        problems.append(Problem(place, key, f"{printable(row[key], 40)} is finer than 1 nm; round it to 3 decimals"))
     return value
 
 

@@ -34,12 +34,16 @@ def command(
     """
     from layoutgen import discover, handover, maskset
     from layoutgen import spec as spec_file
+    from layoutgen.findings import Status
 
     with discover.blamed_on(*cells):
         wanted = spec_file.read(spec, cells)
     with progress(_steps(wanted.file.pdk), quiet or as_json) as tell, discover.blamed_on(*cells):
         built = maskset.build(wanted, tell)
         files = handover.write(built, output / built.name, previews=not no_previews, progress=tell)
+    for result in built.report.results:
+        if result.status in (Status.FAILED, Status.SKIPPED):
+            click.echo(f"error: {result.rule} did not run ({result.status}): {result.reason}", err=True)
     if as_json:
         click.echo(json.dumps(_result(built, files), indent=1, ensure_ascii=False))
     elif not quiet:
@@ -71,7 +75,6 @@ def _result(built: MaskSet, files: list[Path]) -> dict[str, Any]:
 
 
 def _say(built: MaskSet, folder: Path, files: int) -> None:
-    from layoutgen.findings import Status
     from layoutgen.report import line
 
     chip, plan, grid, report = built.spec.chip, built.die.plan, built.grid, built.report
@@ -89,8 +92,9 @@ def _say(built: MaskSet, folder: Path, files: int) -> None:
     click.echo(f"  masks   {', '.join(built.pdk.masks_of(built.flow))}")
     click.echo(f"  checks  {report.summary}")
     for result in report.results:
-        if result.status in (Status.FAILED, Status.SKIPPED):
-            click.echo(f"          {result.rule} {result.verdict}: {result.reason}")
-        for finding in result.findings[:2]:
-            click.echo(f"          {result.rule} at {line(finding)}")
+        if result.findings:
+            click.echo(f"          {result.rule}: {result.verdict}, first at {line(result.findings[0])}")
+            click.echo(f"            {result.text}")
+    if report.findings:
+        click.echo(f"          all of them: {folder / 'results.md'}, and {folder / 'drc.lyrdb'} for KLayout")
     click.echo(f"{files} files in {folder}; look at them with: layoutgen view {folder}")

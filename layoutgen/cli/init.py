@@ -39,15 +39,16 @@ space = {space:g}
 
 @click.command("init", short_help="Write a commented spec that builds at once.")
 @click.argument("name")
-@click.option("--pdk", "pdk_name", default="wlcsp_500", show_default=True, help="The process to write it for.")
+@click.option("--pdk", "pdk_name", help="The process to write it for; left out, the first that `layoutgen pdk` lists.")
 @click.option("--force", is_flag=True, help="Replace files that are there.")
-def command(name: str, pdk_name: str, force: bool) -> int:
+def command(name: str, pdk_name: str | None, force: bool) -> int:
     """Write NAME.toml, NAME_pads.csv and NAME_balls.csv here: a small chip that builds at once."""
     from layoutgen import discover, gds
     from layoutgen.chip import array_chip, write_tables
 
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}", name):
         raise click.BadParameter(f"{name!r} must be letters, digits, _ and - only", param_hint="NAME")
+    pdk_name = pdk_name or discover.pdk_names()[0]
     pdk, library = discover.pdk(pdk_name), discover.cells()
     wire = library["rdl.wire"].parameters(pdk)
     chip = array_chip(name, columns=4, rows=4, pitch=500.0, margin=500.0, pad_size=(55.0, 55.0), pad_inset=75.0)
