@@ -14,6 +14,7 @@ from layoutgen import gds, geom
 from layoutgen.cell import Drawing
 from layoutgen.die import Box, Context, Die, Port, Stages
 from layoutgen.errors import Problem, SpecError
+from layoutgen.pdk import Pdk
 from layoutgen.units import Um, to_dbu
 
 
@@ -68,7 +69,7 @@ def build_step(context: StreetContext, stages: Stages, file: str) -> Step:
     Raises:
         SpecError: the street is too narrow for the blade, or a port meets nothing in the street.
     """
-    if problems := list(_too_narrow(context, file)):
+    if problems := list(too_narrow(context.pdk, context.street, file)):
         raise SpecError(problems)
     die, box = context.die, context.box
     street = Street(Drawing("STREET"), Drawing("STREET_ENDS"))
@@ -110,13 +111,13 @@ def frame(box: Box, half: Um) -> Iterator[list[tuple[Um, Um]]]:
         yield geom.span(x0 - half, y - half, x1 + half, y + half).tolist()
 
 
-def _too_narrow(context: StreetContext, file: str) -> Iterator[Problem]:
-    cut = context.pdk.cut
-    for axis, width in zip("xy", context.street, strict=True):
-        if cut and width < 2 * cut.touched:
+def too_narrow(pdk: Pdk, street: tuple[Um, Um], file: str) -> Iterator[Problem]:
+    """A problem for each direction in which the street (um) is narrower than what the process's blade may touch."""
+    for axis, width in zip("xy", street, strict=True):
+        if pdk.cut and width < 2 * pdk.cut.touched:
             message = (
-                f"the street in {axis} is {width:g} um, and the blade of PDK {context.pdk.name!r} may touch "
-                f"{2 * cut.touched:g}: widen the street, or take a PDK with another [cut]"
+                f"the street in {axis} is {width:g} um, and the blade of PDK {pdk.name!r} may touch "
+                f"{2 * pdk.cut.touched:g}: widen the street, or take a PDK with another [cut]"
             )
             yield Problem(file, "wafer.street", message)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -14,6 +15,7 @@ from layoutgen import discover, tomlfile
 from layoutgen.cell import Library
 from layoutgen.chip import Chip, array_chip, check, read_tables
 from layoutgen.errors import ChipError, InputError, LayoutgenError, Problem, SpecError
+from layoutgen.kerf import too_narrow
 from layoutgen.pdk import Pdk
 from layoutgen.tomlfile import FILE_NAME, SPACED_NAME, Model, NonNegativeUm, OneOrPair, PositiveUm
 from layoutgen.units import DBU, LARGEST, Um
@@ -135,11 +137,29 @@ def read(path: Path, cells: Iterable[Path] = ()) -> Spec:
     # a table that is right by itself is looked into, whatever is wrong beside it
     chip_spec, wafer = (_table(raw.get(key, {}), model) for key, model in (("chip", ChipSpec), ("wafer", WaferSpec)))
     chip = _chip(chip_spec, path, problems) if isinstance(chip_spec, ChipSpec) else None
+    if chip_spec is None:
+        problems += _tables(raw.get("chip"), path)
     step = _step(wafer, chip, shown, problems) if isinstance(wafer, WaferSpec) else None
     problems += _process(raw, shown, folders)
+    if chip is not None and step is not None and isinstance(raw.get("pdk"), str):
+        street = (round(step[0] - chip.width, 3), round(step[1] - chip.height, 3))
+        with suppress(LayoutgenError):  # what is wrong with the process has been said
+            problems += too_narrow(discover.pdk(raw["pdk"]), street, shown)
     if problems or file is None or chip is None or step is None:
         raise SpecError(problems)
     return Spec(path, file, chip, step, folders)
+
+
+def _tables(chip: Any, path: Path) -> tuple[Problem, ...]:
+    """What is wrong with the tables that a chip names, where the chip itself cannot be taken."""
+    pads, balls = (chip.get(key) if isinstance(chip, dict) else None for key in ("pads", "balls"))
+    if not isinstance(pads, str) or not isinstance(balls, str):
+        return ()
+    try:
+        read_tables("", (LARGEST, LARGEST), path.parent / pads, path.parent / balls, (1.0, 1.0))
+    except ChipError as e:
+        return e.problems
+    return ()
 
 
 def _table(raw: Any, model: type[M], file: str = "", problems: list[Problem] | None = None) -> M | None:

@@ -527,3 +527,18 @@ def test_a_coordinate_finer_than_the_grid_is_said_where_it_stands(
     pads.write_text(pads.read_text().replace("500,75", "500.0004,75"))
     assert run(["build", str(spec)]) == 2
     assert capsys.readouterr().err.endswith("line 2: x: 500.0004 is finer than 1 nm; round it to 3 decimals\n")
+
+
+def test_mistakes_in_spec_tables_street_and_cells_are_all_said_at_once(
+    spec_file: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    narrow = spec_file(("street = 100", "street = 10"), ("width = 30", "widht = 30"))
+    assert run(["build", str(narrow)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("the street in") == 2
+    assert "no parameter 'widht'" in said
+    missing = spec_file(("size = [1500, 1500]", "size = [-1, 1500]"), ('"pads.csv"', '"none.csv"'))
+    assert run(["build", str(missing)]) == 2
+    said = capsys.readouterr().err
+    assert "chip.size" in said
+    assert "none.csv: no such file" in said
