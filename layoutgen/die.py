@@ -37,11 +37,16 @@ class Context:
     """What every stage may use: the process, the flow, and cells with this build's parameters."""
 
     pdk: Pdk
-    flow: Flow
+    flow_name: str
     library: Library
     parameters: Mapping[str, Mapping[str, Any]]
     """Cell parameters of the spec, by cell name."""
     _drawn: dict[tuple[str, str], Drawing] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def flow(self) -> Flow:
+        """The process's flow that is being built."""
+        return self.pdk.flows[self.flow_name]
 
     def settings(self, name: str) -> Any:
         """The parameters that a cell has in this build: the PDK's, and the spec's over them.

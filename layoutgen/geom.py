@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from layoutgen.units import DBU, Deg, Points, Um, to_dbu
+from layoutgen.units import DBU, Points, Um, to_dbu
 
 
 def box(width: Um, height: Um, at: tuple[Um, Um] = (0.0, 0.0)) -> Points:
@@ -90,20 +90,3 @@ def ring_sectors(inner: Um, outer: Um, sectors: int, points: int, at: tuple[Um, 
         unit = np.column_stack([np.cos(angle), np.sin(angle)])
         out.append(np.vstack([unit * outer, unit[::-1] * inner]) + at)
     return out
-
-
-def half_plane_turn(points: Points, angle: Deg, mirror: bool = False) -> Points:
-    """Points turned by a multiple of 90 degrees about the origin, after mirroring at the x axis."""
-    x, y = points[:, 0], points[:, 1] * (-1 if mirror else 1)
-    match round(angle) % 360:
-        case 0:
-            turned = (x, y)
-        case 90:
-            turned = (-y, x)
-        case 180:
-            turned = (-x, -y)
-        case 270:
-            turned = (y, -x)
-        case _:
-            raise ValueError(f"{angle} degrees is not a multiple of 90")
-    return np.column_stack(turned)

@@ -58,18 +58,19 @@ def build(spec: Spec, progress: Progress = lambda _: None) -> MaskSet:
     """
     file = str(spec.path)
     progress("reading the process")
-    base, flow, stages = _context(spec, file)
+    base, stages = _context(spec, file)
+    flow = base.flow_name
     rim = Rim(spec.file.wafer.diameter, spec.file.wafer.edge_exclusion, spec.file.wafer.notch)
 
     progress("drawing and routing the die")
     die = at_place(file, "", lambda: build_die(_die_context(spec, base), stages))
 
     progress("laying out the wafer")
-    street = StreetContext(base.pdk, base.flow, base.library, base.parameters, die=die, street=spec.street)
+    street = StreetContext(base.pdk, base.flow_name, base.library, base.parameters, die=die, street=spec.street)
     step = at_place(file, "", lambda: build_step(street, stages, file))
     grid = lay_grid(rim, step, spec.file.wafer.centre, spec.file.wafer.mark_sites, file)
     context = WaferContext(
-        base.pdk, base.flow, base.library, base.parameters, rim=rim, grid=grid, step=step, die=die
+        base.pdk, base.flow_name, base.library, base.parameters, rim=rim, grid=grid, step=step, die=die
     )  # fmt: skip
     wafer = at_place(file, "", lambda: build_wafer(context, stages, spec.file.name.replace("-", "_")))
     layout = at_place(file, "", lambda: gds.to_layout(wafer.drawing, base.pdk))
@@ -84,18 +85,18 @@ def build(spec: Spec, progress: Progress = lambda _: None) -> MaskSet:
     return MaskSet(spec, base.pdk, flow, die, step, rim, grid, layout, report, cells)
 
 
-def _context(spec: Spec, file: str) -> tuple[Context, str, Stages]:
+def _context(spec: Spec, file: str) -> tuple[Context, Stages]:
     """Process, flow, cells and stages."""
     pdk = at_place(file, "pdk", lambda: discover.pdk(spec.file.pdk))
-    name, flow = at_place(file, "flow", lambda: pdk.flow(spec.file.flow))
+    name, _ = at_place(file, "flow", lambda: pdk.flow(spec.file.flow))
     library, stages = discover.cells(*spec.cell_folders), discover.stages(*spec.cell_folders)
-    return Context(pdk, flow, library, spec.file.cells), name, stages
+    return Context(pdk, name, library, spec.file.cells), stages
 
 
 def _die_context(spec: Spec, base: Context) -> DieContext:
     across = spec.file.wafer.diameter
     return DieContext(
-        base.pdk, base.flow, base.library, base.parameters,
+        base.pdk, base.flow_name, base.library, base.parameters,
         chip=spec.chip,
         most_columns=max(1, int((across - spec.chip.width) / spec.step[0]) + 1),
         most_rows=max(1, int((across - spec.chip.height) / spec.step[1]) + 1),

@@ -6,7 +6,6 @@ import errno
 import tomllib
 import types
 import typing
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
@@ -33,7 +32,6 @@ OneOrPair = Annotated[
 """A length for x and y alike, or one each; told apart first, so that what is wrong is said once."""
 M = TypeVar("M", bound=BaseModel)
 MOST_BYTES = 64 << 20
-MakeError = Callable[[Iterator[Problem]], InputError]
 
 
 def plain_text(path: Path) -> str:

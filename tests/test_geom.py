@@ -146,24 +146,6 @@ def test_plain_shapes_have_these_corners_counter_clockwise(points: Points, expec
     assert shapely.LinearRing(points).is_ccw
 
 
-@pytest.mark.parametrize(
-    ("angle", "mirror", "expected"),
-    [
-        (0, False, (3, 1)), (90, False, (-1, 3)), (180, False, (-3, -1)), (270, False, (1, -3)), (-90, False, (1, -3)),
-        (360, False, (3, 1)), (0, True, (3, -1)), (90, True, (1, 3)), (180, True, (-3, 1)), (270, True, (-1, -3)),
-    ],
-)  # fmt: skip
-def test_quarter_turns_come_after_the_mirror(angle: float, mirror: bool, expected: tuple[int, int]) -> None:
-    point = np.array([(3.0, 1.0)])
-    assert tuple(geom.half_plane_turn(point, angle, mirror)[0]) == expected
-
-
-@pytest.mark.parametrize("angle", [45.0, 89.0, 1.0])
-def test_other_turns_are_refused(angle: float) -> None:
-    with pytest.raises(ValueError, match=rf"{angle} degrees is not a multiple of 90"):
-        geom.half_plane_turn(np.array([(1.0, 0.0)]), angle)
-
-
 @pytest.mark.parametrize(("inner", "outer"), [(96_500.0, 98_500.0), (100.0, 101.0)])
 @pytest.mark.parametrize("at", [(0.0, 0.0), (1_000.5, -20.25)])
 def test_ring_sectors_are_simple_and_merge_to_one_ring(inner: float, outer: float, at: tuple[float, float]) -> None:

@@ -263,13 +263,14 @@ def context(case: int, exclusion: float = 5000.0) -> WaferContext:
     """A wafer of empty dies with the kerf bus round each."""
     diameter, width, height, centre, notch = CASES[case]
     name, flow = POST.flow()
-    flow = flow.model_copy(update={"wafer": ("contact_ring",)})
+    only_ring = flow.model_copy(update={"wafer": ("contact_ring",)})
+    pdk = POST.model_copy(update={"flows": {name: only_ring}})
     assert name == "plated"
     library, stages, die = discover.cells(), discover.stages(), Die(width, height)
-    step = build_step(StreetContext(POST, flow, library, {}, die=die, street=(100.0, 120.0)), stages, "f")
+    step = build_step(StreetContext(pdk, name, library, {}, die=die, street=(100.0, 120.0)), stages, "f")
     rim = Rim(diameter, exclusion, notch)
     grid = lay_grid(rim, step, centre, 4, "f")
-    return WaferContext(POST, flow, library, {}, rim=rim, grid=grid, step=step, die=die)
+    return WaferContext(pdk, name, library, {}, rim=rim, grid=grid, step=step, die=die)
 
 
 def ring(c: WaferContext) -> tuple[float, float]:

@@ -89,8 +89,7 @@ def alignment_marks(c: WaferContext, wafer: OnWafer) -> None:
         ParamError: the marks of all masks do not fit where a die would stand.
     """
     site = Drawing("MARKS")
-    flow = next(name for name, flow in c.pdk.flows.items() if flow == c.flow)
-    masks = c.pdk.masks_of(flow)
+    masks = c.pdk.masks_of(c.flow_name)
     key = c.settings("mark.key")
     for mask, at in zip(masks.values(), _spots(c, len(masks), key.size + 2 * key.gap + CLEARANCE), strict=True):
         layer = c.pdk.role("incoming") if mask.aligns_to == "incoming" else c.pdk.masks[mask.aligns_to].marks
