@@ -1,6 +1,6 @@
 """Redistribution routing: pads to balls, and ties to the outline, on one layer at any angle.
 
-    problem = RouteProblem(outline, terminals, obstacles, width, space, edge, ties, guard)
+    problem = RouteProblem(box(0, 0, 3588, 5188), terminals, obstacles, width=30, space=20, edge=15)
     plan = route(problem)           # legal wires, and what stayed unrouted with the reason
     metal = draw(problem, plan)     # integer polygons per net
 
@@ -8,8 +8,39 @@ One file per stage: `tiles` (where there is room), `topology`, `search` and `eje
 they leave the die), `rubber` (their shortest shapes), `legal` (what breaks a rule), `wires` (metal).
 """
 
-from layoutgen.route.problem import Obstacle, RoutePlan, RouteProblem, Terminal, Unrouted, Wire
+from layoutgen.route.problem import (
+    Bottleneck,
+    Matched,
+    NetRule,
+    Obstacle,
+    RoutePlan,
+    RouteProblem,
+    Style,
+    Terminal,
+    Unrouted,
+    Via,
+    WideSpace,
+    Wire,
+    box,
+)
 from layoutgen.route.router import route
 from layoutgen.route.wires import NetMetal, draw
 
-__all__ = ["NetMetal", "Obstacle", "RoutePlan", "RouteProblem", "Terminal", "Unrouted", "Wire", "draw", "route"]
+__all__ = [
+    "Bottleneck",
+    "Matched",
+    "NetMetal",
+    "NetRule",
+    "Obstacle",
+    "RoutePlan",
+    "RouteProblem",
+    "Style",
+    "Terminal",
+    "Unrouted",
+    "Via",
+    "WideSpace",
+    "Wire",
+    "box",
+    "draw",
+    "route",
+]

@@ -41,7 +41,7 @@ def terminal_shape(terminal: Terminal) -> tuple[shapely.Geometry, int]:
 
 def obstacle_shape(obstacle: Obstacle) -> shapely.Geometry:
     """An obstacle in dbu."""
-    return shapely.box(dbu(obstacle.x0), dbu(obstacle.y0), dbu(obstacle.x1), dbu(obstacle.y1))
+    return shapely.Polygon([(dbu(x), dbu(y)) for x, y in obstacle.points])
 
 
 def conflicts(problem: RouteProblem, wires: list[Wire], width: int) -> list[Conflict]:
@@ -93,7 +93,7 @@ def _to_fixed(problem: RouteProblem, wires: list[Wire], bodies: np.ndarray) -> l
 
 
 def _to_outline(problem: RouteProblem, wires: list[Wire], bodies: np.ndarray) -> list[Conflict]:
-    x0, y0, x1, y1 = (dbu(c) for c in problem.outline)
+    x0, y0, x1, y1 = (dbu(c) for c in problem.bounds)
     found = []
     for i, (wire, bounds) in enumerate(zip(wires, shapely.bounds(bodies).tolist(), strict=True)):
         keep = 0 if wire.tie else dbu(problem.edge)

@@ -30,7 +30,7 @@ def route(problem: RouteProblem) -> RoutePlan:
     drawn, reasons = _draw_legal(problem, ejector)
     unrouted = [_unrouted(problem, ejector, i, reasons.get(i)) for i in range(len(links)) if i not in drawn]
     wires = tuple(drawn[i] for i in sorted(drawn))
-    return RoutePlan(wires, tuple(unrouted), problem.width + problem.guard, problem.space + problem.guard)
+    return RoutePlan(wires, tuple(unrouted), some_ties=problem.some_ties)
 
 
 def best_topology(graph: tiles.Tiles, links: list[Link], members: dict[str, list[int]]) -> Ejector:
@@ -63,7 +63,7 @@ def make_links(problem: RouteProblem) -> tuple[list[Link], dict[str, list[int]]]
             links.append(Link(net, a, b, air))
             joined.append(b)
     if problem.ties:
-        x0, y0, x1, y1 = problem.outline
+        x0, y0, x1, y1 = problem.bounds
         for net, own in members.items():
             air, a = min((min(at[i][0] - x0, x1 - at[i][0], at[i][1] - y0, y1 - at[i][1]), i) for i in own)
             links.append(Link(net, a, OUTSIDE, air))
@@ -160,7 +160,7 @@ def centre_lines(problem: RouteProblem, ejector: Ejector) -> tuple[dict[int, Wir
         if points is None:
             bad.append(i)
         else:
-            drawn[i] = Wire(link.net, start, name, points, link.tie)
+            drawn[i] = Wire(link.net, start, name, points, link.tie, problem.width_of(link.net))
     return drawn, bad
 
 
@@ -185,7 +185,9 @@ def _unrouted(problem: RouteProblem, ejector: Ejector, wire: int, reason: str | 
     link = ejector.links[wire]
     start = problem.terminals[link.start].name
     end = "" if link.tie else problem.terminals[link.end].name
-    return Unrouted(link.net, start, end, saturation(problem, ejector, wire) or reason or "no legal way found")
+    return Unrouted(
+        link.net, start, end, saturation(problem, ejector, wire) or reason or "no legal way found", link.tie
+    )
 
 
 def saturation(problem: RouteProblem, ejector: Ejector, wire: int) -> str:

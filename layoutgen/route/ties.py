@@ -82,7 +82,7 @@ def end_points(topo: Topology, problem: RouteProblem) -> tuple[dict[int, TieEnd]
 
 def _side(problem: RouteProblem, side: int) -> tuple[bool, Um, Um, Um]:
     """Whether a side (0 bottom, 1 right, 2 top, 3 left) runs along x; its fixed coordinate; its ends."""
-    x0, y0, x1, y1 = problem.outline
+    x0, y0, x1, y1 = problem.bounds
     horizontal = side % 2 == 0
     return horizontal, (y0, x1, y1, x0)[side], x0 if horizontal else y0, x1 if horizontal else y1
 

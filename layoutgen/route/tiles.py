@@ -105,8 +105,9 @@ def collect(problem: RouteProblem) -> Features:
 
 def pieces(obstacle: Obstacle, problem: RouteProblem) -> list[tuple[Um, Um, Um, Um]]:
     """Centre and half extents of nearly square pieces of an obstacle, clipped to the outline."""
-    x0, x1 = max(obstacle.x0, problem.outline[0]), min(obstacle.x1, problem.outline[2])
-    y0, y1 = max(obstacle.y0, problem.outline[1]), min(obstacle.y1, problem.outline[3])
+    xs, ys = zip(*obstacle.points, strict=True)
+    x0, x1 = max(min(xs), problem.bounds[0]), min(max(xs), problem.bounds[2])
+    y0, y1 = max(min(ys), problem.bounds[1]), min(max(ys), problem.bounds[3])
     if x0 >= x1 or y0 >= y1:
         return []
     side = max(min(x1 - x0, y1 - y0), 2 * problem.pitch)
@@ -119,7 +120,7 @@ def pieces(obstacle: Obstacle, problem: RouteProblem) -> list[tuple[Um, Um, Um, 
 
 def boundary_points(f: Features, problem: RouteProblem) -> list[tuple[Um, Um]]:
     """Points on the outline: corners, the feet of near features, and fillers, thinned; counter-clockwise."""
-    x0, y0, x1, y1 = problem.outline
+    x0, y0, x1, y1 = problem.bounds
     step = _boundary_step(f, problem)
     points: list[tuple[Um, Um]] = []
     for side in range(4):
@@ -144,7 +145,7 @@ def boundary_points(f: Features, problem: RouteProblem) -> list[tuple[Um, Um]]:
 
 def _boundary_step(f: Features, problem: RouteProblem) -> Um:
     """Spacing of outline points: the median distance of a feature to its nearest neighbour, within bounds."""
-    x0, y0, x1, y1 = problem.outline
+    x0, y0, x1, y1 = problem.bounds
     longest = max(x1 - x0, y1 - y0) / 4
     if len(f) < 2:
         return longest
@@ -196,7 +197,7 @@ def build(problem: RouteProblem) -> Tiles:
         _capacities(shapes, ends, edge_tris, problem),
         _second_capacities(shapes, ends, edge_tris, triangles, f.kind, problem),
         _spans(shapes, ends),
-        problem.outline,
+        problem.bounds,
         edge_of,
         tris_of,
     )

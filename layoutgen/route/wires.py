@@ -42,7 +42,7 @@ class NetMetal:
 
 def draw(problem: RouteProblem, plan: RoutePlan) -> dict[str, NetMetal]:
     """The metal of every net that has wires; the shapes of the terminals themselves are not in it."""
-    width = dbu(plan.width)
+    width = dbu(problem.width + problem.guard)
     bodies = [_cleaned(body(w, width)) for w in plan.wires]
     room = _Room(problem, plan, bodies)
     terminals = {t.name: t for t in problem.terminals}
@@ -99,7 +99,7 @@ def _fill(
     tie = kdb.Region([_kdb(p) for is_tie, p in shapes if is_tie])
     fills: list[kdb.Polygon] = []
     blocked: list[kdb.Polygon] = []
-    depth, space = dbu(plan.width) / 4, dbu((problem.space + plan.space) / 2)
+    depth, space = dbu(problem.width) / 4, dbu(problem.space + problem.guard / 2)
     for round_ in range(_FILL_ROUNDS):
         region.merge()
         notches = region.notch_check(space, False, kdb.Region.Euclidian, NOTCH_ANGLE)
@@ -278,7 +278,7 @@ class _Room:
 
     def __init__(self, problem: RouteProblem, plan: RoutePlan, bodies: list[list[IntPoints]]) -> None:
         self.space = dbu(problem.space) - _SLACK
-        self.outline = tuple(dbu(c) for c in problem.outline)
+        self.outline = tuple(dbu(c) for c in problem.bounds)
         self.edge = dbu(problem.edge)
         shapes: list[shapely.Geometry] = []
         self._nets: list[str | None] = []

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import shapely
 
-from layoutgen.route import NetMetal, Obstacle, RoutePlan, RouteProblem, Terminal
+from layoutgen.route import NetMetal, Obstacle, RoutePlan, RouteProblem, Terminal, box
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 EUCLID = kdb.Region.Euclidian
@@ -26,7 +26,7 @@ def region(polygons: list[np.ndarray]) -> kdb.Region:
     return kdb.Region([kdb.Polygon([kdb.Point(int(x), int(y)) for x, y in p]) for p in polygons])
 
 
-def box(x0: float, y0: float, x1: float, y1: float) -> kdb.Region:
+def rectangle(x0: float, y0: float, x1: float, y1: float) -> kdb.Region:
     return kdb.Region(kdb.Box(dbu(x0), dbu(y0), dbu(x1), dbu(y1)))
 
 
@@ -58,8 +58,8 @@ def findings(problem: RouteProblem, plan: RoutePlan, metal: dict[str, NetMetal])
     ties = region([p for m in metal.values() for p in m.tie])
     obstacles = kdb.Region()
     for o in problem.obstacles:
-        obstacles += box(o.x0, o.y0, o.x1, o.y1)
-    die = box(*problem.outline)
+        obstacles.insert(kdb.Polygon([kdb.Point(dbu(x), dbu(y)) for x, y in o.points]))
+    die = rectangle(*problem.bounds)
     lines = [shapely.LineString(w.points) for w in plan.wires]
     counts = {
         "width": union.width_check(width, False, EUCLID, 80).count(),
@@ -116,7 +116,7 @@ def caravel() -> Callable[..., RouteProblem]:
         for net in chip["nets"]:
             terminals += [Terminal(n, net["net"], x, y, 30.0, 30.0, False) for n, (x, y) in net["pads"].items()]
             terminals += [Terminal(n, net["net"], x, y, ball / 2, ball / 2, True) for n, (x, y) in net["balls"].items()]
-        return RouteProblem(tuple(map(float, chip["chip"])), tuple(terminals), obstacles, width, space, 15.0, ties)
+        return RouteProblem(box(*map(float, chip["chip"])), tuple(terminals), obstacles, width, space, 15.0, ties)
 
     return make
 
@@ -139,6 +139,6 @@ def grid_chip() -> Callable[[bool], RouteProblem]:
         balls.sort(key=angle)
         terminals = [Terminal(f"P{k}", f"n{k}", *pads[k], 30.0, 30.0, False) for k in range(n)]
         terminals += [Terminal(f"B{k}", f"n{k}", *balls[k], 117.5, 117.5, True) for k in range(n)]
-        return RouteProblem((0.0, 0.0, side, side), tuple(terminals), (), 20.0, 15.0, 15.0, ties)
+        return RouteProblem(box(0.0, 0.0, side, side), tuple(terminals), (), 20.0, 15.0, 15.0, ties)
 
     return make

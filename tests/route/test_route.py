@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from layoutgen.errors import ParamError
-from layoutgen.route import NetMetal, Obstacle, RoutePlan, RouteProblem, Terminal, draw, route
+from layoutgen.route import NetMetal, Obstacle, RoutePlan, RouteProblem, Terminal, box, draw, route
 
 Gate = Callable[[RouteProblem, RoutePlan, dict[str, NetMetal]], dict[str, int]]
 Make = Callable[..., RouteProblem]
@@ -28,13 +28,13 @@ def small(*, width: float = 20.0, space: float = 20.0, ties: bool = False, chann
         for side, x in (("W", 100.0), ("E", 900.0))
     ]
     half = channel / 2
-    blocks = (Obstacle(400.0, 16.0, 600.0, 400.0 - half), Obstacle(400.0, 400.0 + half, 600.0, 784.0))
-    return RouteProblem((0.0, 0.0, 1000.0, 800.0), tuple(ends), blocks, width, space, 15.0, ties)
+    blocks = (Obstacle.box(400.0, 16.0, 600.0, 400.0 - half), Obstacle.box(400.0, 400.0 + half, 600.0, 784.0))
+    return RouteProblem(box(0.0, 0.0, 1000.0, 800.0), tuple(ends), blocks, width, space, 15.0, ties)
 
 
 def check_ties(problem: RouteProblem, plan: RoutePlan) -> None:
     """Every tie ends on the outline, with a last leg at right angles to it."""
-    x0, y0, x1, y1 = (round(c * 1000) for c in problem.outline)
+    x0, y0, x1, y1 = (round(c * 1000) for c in problem.bounds)
     for wire in plan.wires:
         if wire.tie:
             (ax, ay), (bx, by) = wire.points[-2:]
@@ -84,7 +84,7 @@ def test_generated_chip(grid_chip: Callable[[bool], RouteProblem], gate: Gate, t
 
 
 def test_label_keep_out_is_respected_by_wires_and_ties(caravel: Make, gate: Gate) -> None:
-    for corner in (Obstacle(30.0, 30.0, 330.0, 100.0), Obstacle(3258.0, 5088.0, 3558.0, 5158.0)):
+    for corner in (Obstacle.box(30.0, 30.0, 330.0, 100.0), Obstacle.box(3258.0, 5088.0, 3558.0, 5158.0)):
         problem = caravel(obstacles=(corner,))
         plan = route(problem)
         assert plan.complete
@@ -94,8 +94,8 @@ def test_label_keep_out_is_respected_by_wires_and_ties(caravel: Make, gate: Gate
 def test_a_tie_goes_around_an_obstacle_at_the_outline(gate: Gate) -> None:
     pad = Terminal("P", "a", 400.0, 150.0, 30.0, 30.0, False)
     ball = Terminal("B", "a", 400.0, 400.0, 60.0, 60.0, True)
-    label = Obstacle(250.0, 30.0, 550.0, 100.0)
-    problem = RouteProblem((0.0, 0.0, 800.0, 1600.0), (pad, ball), (label,), 30.0, 20.0, 15.0, True)
+    label = Obstacle.box(250.0, 30.0, 550.0, 100.0)
+    problem = RouteProblem(box(0.0, 0.0, 800.0, 1600.0), (pad, ball), (label,), 30.0, 20.0, 15.0, True)
     plan = route(problem)
     assert plan.complete
     assert gate(problem, plan, draw(problem, plan)) == {}
@@ -140,7 +140,7 @@ def test_hash_seeds_agree() -> None:
         "for k in range(12):\n"
         "    ts.append(Terminal(f'P{k}', f'n{k}', 75.0, 150.0 + 150 * k, 30.0, 30.0, False))\n"
         "    ts.append(Terminal(f'B{k}', f'n{k}', 400.0 + 400 * (k % 3), 300.0 + 450 * (k // 3), 110.0, 110.0, True))\n"
-        "p = RouteProblem((0.0, 0.0, 1500.0, 2000.0), tuple(ts), (), 20.0, 15.0, 15.0, True)\n"
+        "p = RouteProblem(box(0.0, 0.0, 1500.0, 2000.0), tuple(ts), (), 20.0, 15.0, 15.0, True)\n"
         "plan = route(p)\n"
         "print(plan)\n"
         "print([(n, [a.tolist() for a in m.metal + m.tie]) for n, m in draw(p, plan).items()])\n"
@@ -163,7 +163,7 @@ def test_a_net_of_many_terminals_becomes_one_piece(gate: Gate) -> None:
     terminals = [Terminal(f"a{k}", "a", x, y, 50.0, 50.0, k % 2 == 0) for k, (x, y) in enumerate(at)]
     terminals.append(Terminal("b0", "b", 350.0, 350.0, 30.0, 30.0, False))
     terminals.append(Terminal("b1", "b", 350.0, 650.0, 30.0, 30.0, False))
-    problem = RouteProblem((0.0, 0.0, 1000.0, 1000.0), tuple(terminals), (), 20.0, 20.0, 15.0, True)
+    problem = RouteProblem(box(0.0, 0.0, 1000.0, 1000.0), tuple(terminals), (), 20.0, 20.0, 15.0, True)
     plan = route(problem)
     assert plan.complete
     assert len(plan.wires) == 4 + 1 + 2
@@ -171,7 +171,7 @@ def test_a_net_of_many_terminals_becomes_one_piece(gate: Gate) -> None:
 
 
 def test_nothing_to_do() -> None:
-    problem = RouteProblem((0.0, 0.0, 100.0, 100.0), (), (), 10.0, 10.0, 5.0)
+    problem = RouteProblem(box(0.0, 0.0, 100.0, 100.0), (), (), 10.0, 10.0, 5.0)
     plan = route(problem)
     assert plan.wires == ()
     assert draw(problem, plan) == {}
@@ -182,7 +182,7 @@ def test_nothing_to_do() -> None:
     [
         ({"width": 0.0}, r"^route: width=0.0 um must be above 0$"),
         ({"guard": -1.0}, r"^route: guard=-1.0 um must not be negative$"),
-        ({"outline": (0.0, 0.0, 0.0, 9.0)}, r"^route: outline=.* has no area$"),
+        ({"outline": box(0.0, 0.0, 0.0, 9.0)}, r"^route: outline is no simple polygon with an area$"),
         ({"terminals": (Terminal("a", "n", 5.0, 500.0, 1.0, 1.0, True),)}, r"^route: a lies outside of the outline$"),
         (
             {"terminals": (Terminal("a", "n", 5.0, 5.0, 1.0, 2.0, True),)},
@@ -196,7 +196,7 @@ def test_nothing_to_do() -> None:
 )
 def test_problems_that_make_no_sense_are_refused(change: dict[str, object], message: str) -> None:
     good: dict[str, object] = {
-        "outline": (0.0, 0.0, 100.0, 100.0),
+        "outline": box(0.0, 0.0, 100.0, 100.0),
         "terminals": (),
         "obstacles": (),
         "width": 10.0,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layoutgen.route import RouteProblem, Terminal
+from layoutgen.route import RouteProblem, Terminal, box
 from layoutgen.route.rubber import LEFT, RIGHT, Post, Rubber, grown, ring, tangent_path
 from layoutgen.route.search import find
 from layoutgen.route.tiles import SIDES, build
@@ -57,7 +57,7 @@ def test_an_impossible_way_is_none_or_keeps_its_sides() -> None:
 
 def test_grown_box_has_the_clearance_on_all_normals() -> None:
     problem = RouteProblem(
-        (0.0, 0.0, 500.0, 500.0), (Terminal("a", "n", 250.0, 250.0, 40.0, 25.0, False),), (), 10.0, 10.0, 15.0
+        box(0.0, 0.0, 500.0, 500.0), (Terminal("a", "n", 250.0, 250.0, 40.0, 25.0, False),), (), 10.0, 10.0, 15.0
     )
     corners = grown(build(problem), 0, 12.0)
     assert max(x for x, _ in corners) == pytest.approx(52.0)
@@ -74,7 +74,7 @@ def test_wires_around_a_disc_keep_their_pitch(k: int) -> None:
         *(Terminal(f"w{i}", f"n{i}", 150.0, 420.0 + 130 * i, 20.0, 20.0, True) for i in range(3)),
         *(Terminal(f"e{i}", f"n{i}", 850.0, 420.0 + 130 * i, 20.0, 20.0, True) for i in range(3)),
     )
-    problem = RouteProblem((0.0, 0.0, 1000.0, 1400.0), discs, (), 20.0, 10.0, 15.0, guard=0.0)
+    problem = RouteProblem(box(0.0, 0.0, 1000.0, 1400.0), discs, (), 20.0, 10.0, 15.0, guard=0.0)
     topo = Topology(build(problem))
     for i in range(k + 1):
         way = find(topo, {2 + i}, {5 + i}, None)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layoutgen.route import Obstacle, RouteProblem, Terminal
+from layoutgen.route import Obstacle, RouteProblem, Terminal, box
 from layoutgen.route.tiles import BOUNDARY, UNBOUNDED, Tiles, boundary_points, build, channel_capacity, collect, pieces
 
 
@@ -19,7 +19,7 @@ def two(kind: bool, distance: float, angle: float = 0.0, width: float = 10.0, sp
     ends = tuple(
         Terminal(name, name, 1000 + f * dx, 1000 + f * dy, 50.0, 50.0, kind) for name, f in (("a", -1), ("b", 1))
     )
-    return build(RouteProblem((0.0, 0.0, 2000.0, 2000.0), ends, (), width, space, 15.0))
+    return build(RouteProblem(box(0.0, 0.0, 2000.0, 2000.0), ends, (), width, space, 15.0))
 
 
 @given(n=st.integers(0, 50), width=st.floats(1, 50), space=st.floats(1, 50))
@@ -50,7 +50,7 @@ def test_triangles_cover_the_die_once() -> None:
         for i in range(4)
         for j in range(5)
     )
-    tiles = build(RouteProblem((0.0, 0.0, 1400.0, 1500.0), terminals, (), 10.0, 10.0, 15.0))
+    tiles = build(RouteProblem(box(0.0, 0.0, 1400.0, 1500.0), terminals, (), 10.0, 10.0, 15.0))
     f = tiles.features
     area = 0.0
     for a, b, c in tiles.triangles:
@@ -67,22 +67,22 @@ def test_second_diagonal_is_bounded_where_it_is_narrower() -> None:
     """Four discs on a slightly flat rhombus: the long pair is an edge, the other diagonal limits as well."""
     at = [(1000.0, 850.0), (1000.0, 1150.0), (845.0, 1000.0), (1155.0, 1000.0)]
     ends = tuple(Terminal(str(k), str(k), x, y, 50.0, 50.0, True) for k, (x, y) in enumerate(at))
-    tiles = build(RouteProblem((0.0, 0.0, 2000.0, 2000.0), ends, (), 10.0, 8.0, 15.0))
+    tiles = build(RouteProblem(box(0.0, 0.0, 2000.0, 2000.0), ends, (), 10.0, 8.0, 15.0))
     assert tiles.second_capacity[tiles.edge_of[0, 1]] == channel_capacity(210.0, 8.0, 8.0, 10.0, 8.0)
     assert UNBOUNDED in tiles.second_capacity
 
 
 def test_obstacles_are_cut_into_pieces_that_tile_them() -> None:
-    problem = RouteProblem((0.0, 0.0, 3000.0, 3000.0), (), (), 10.0, 10.0, 15.0)
-    parts = pieces(Obstacle(30.0, 30.0, 330.0, 100.0), problem)
+    problem = RouteProblem(box(0.0, 0.0, 3000.0, 3000.0), (), (), 10.0, 10.0, 15.0)
+    parts = pieces(Obstacle.box(30.0, 30.0, 330.0, 100.0), problem)
     assert sum(4 * hx * hy for _, _, hx, hy in parts) == pytest.approx(300 * 70)
     assert len(parts) > 1
-    assert pieces(Obstacle(-50.0, -50.0, -10.0, -10.0), problem) == []
+    assert pieces(Obstacle.box(-50.0, -50.0, -10.0, -10.0), problem) == []
 
 
 def test_outline_points_go_around_and_meet_the_feet_of_near_features() -> None:
     pad = Terminal("p", "n", 333.0, 60.0, 30.0, 30.0, False)
-    problem = RouteProblem((0.0, 0.0, 1000.0, 800.0), (pad,), (), 30.0, 20.0, 15.0)
+    problem = RouteProblem(box(0.0, 0.0, 1000.0, 800.0), (pad,), (), 30.0, 20.0, 15.0)
     features = collect(problem)
     points = boundary_points(features, problem)
     assert (333.0, 0.0) in points

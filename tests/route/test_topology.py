@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layoutgen.route import RouteProblem, Terminal
+from layoutgen.route import RouteProblem, Terminal, box
 from layoutgen.route.dice import Dice
 from layoutgen.route.eject import Ejector
 from layoutgen.route.router import make_links
@@ -23,7 +23,7 @@ def field(n: int = 5, ties: bool = False) -> RouteProblem:
         for j in range(n)
     )
     side = 200.0 * (n + 1)
-    return RouteProblem((0.0, 0.0, side, side), terminals, (), 10.0, 10.0, 15.0, ties)
+    return RouteProblem(box(0.0, 0.0, side, side), terminals, (), 10.0, 10.0, 15.0, ties)
 
 
 def snapshot(topo: Topology) -> object:
@@ -75,7 +75,7 @@ def test_a_closed_ring_cannot_be_left() -> None:
     """A disc with all channels around it too narrow."""
     at = [(500.0, 500.0)] + [(500.0 + dx, 500.0 + dy) for dx in (-110, 0, 110) for dy in (-110, 0, 110) if dx or dy]
     terminals = tuple(Terminal(f"t{k}", f"n{k}", x, y, 45.0, 45.0, True) for k, (x, y) in enumerate(at))
-    topo = Topology(build(RouteProblem((0.0, 0.0, 1000.0, 1000.0), terminals, (), 20.0, 20.0, 15.0, True)))
+    topo = Topology(build(RouteProblem(box(0.0, 0.0, 1000.0, 1000.0), terminals, (), 20.0, 20.0, 15.0, True)))
     assert find(topo, {0}, {OUTSIDE}, None) is None
 
 

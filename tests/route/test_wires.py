@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import shapely
 
-from layoutgen.route import RoutePlan, RouteProblem, Terminal, Wire, draw
+from layoutgen.route import RoutePlan, RouteProblem, Terminal, Wire, box, draw
 from layoutgen.route.legal import body, conflicts
 from layoutgen.route.router import snap
 from layoutgen.route.wires import teardrops
@@ -18,11 +18,11 @@ OTHER = Terminal("C", "b", 700.0, 600.0, 100.0, 100.0, True)
 
 
 def problem(*terminals: Terminal) -> RouteProblem:
-    return RouteProblem((0.0, 0.0, 1000.0, 1000.0), terminals, (), 30.0, 20.0, 15.0)
+    return RouteProblem(box(0.0, 0.0, 1000.0, 1000.0), terminals, (), 30.0, 20.0, 15.0)
 
 
 def wire(net: str, *points: tuple[int, int]) -> Wire:
-    return Wire(net, "P", "B", points, False)
+    return Wire(net, "P", "B", points, False, 30.0)
 
 
 def test_a_body_is_as_wide_as_asked() -> None:
@@ -68,7 +68,7 @@ def test_conflicts_are_exact_to_the_grid() -> None:
 def test_an_oblique_wire_leaves_a_square_pad_without_notch() -> None:
     p = problem(PAD, BALL)
     slanted = wire("a", (100_000, 300_000), (300_000, 360_000), (700_000, 300_000))
-    plan = RoutePlan((slanted,), (), 30.004, 20.004)
+    plan = RoutePlan((slanted,), ())
     drawn = draw(p, plan)["a"]
     union = kdb.Region([kdb.Polygon([kdb.Point(int(x), int(y)) for x, y in q]) for q in drawn.metal])
     union.insert(kdb.Box(70_000, 270_000, 130_000, 330_000))
@@ -83,7 +83,7 @@ def test_teardrops_give_way_to_other_nets() -> None:
     """A foreign pad beside the ball leaves room for the wire but not for the full drop."""
     beside = Terminal("X", "x", 580.0, 365.0, 20.0, 20.0, False)
     straight = wire("a", (100_000, 300_000), (700_000, 300_000))
-    plan = RoutePlan((straight,), (), 30.004, 20.004)
+    plan = RoutePlan((straight,), ())
     free = draw(problem(PAD, BALL), plan)["a"]
     tight = draw(problem(PAD, BALL, beside), plan)["a"]
     area = [shapely.union_all([shapely.Polygon(q) for q in n.metal]).area for n in (free, tight)]

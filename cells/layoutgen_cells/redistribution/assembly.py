@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from layoutgen.cell import Drawing, Placement
 from layoutgen.die import Die, DieContext, Port, Side, stage
-from layoutgen.route import Obstacle, RoutePlan, RouteProblem, draw, route
+from layoutgen.route import Obstacle, RoutePlan, RouteProblem, box, draw, route
 from layoutgen.units import DBU, Um
 from layoutgen_cells.redistribution.cells import terminal
 
@@ -38,9 +38,9 @@ def redistribute(c: DieContext, die: Die) -> Die:
     landings += [(f"ball {b.name}", b.net, capture, (b.x, b.y)) for b in c.chip.balls]
     metal, wire = c.pdk.role("metal"), c.settings("rdl.wire")
     problem = RouteProblem(
-        outline=(0.0, 0.0, die.width, die.height),
+        outline=box(0.0, 0.0, die.width, die.height),
         terminals=tuple(terminal(name, net, d, at, c.pdk) for name, net, d, at in landings),
-        obstacles=tuple(Obstacle(*box) for box in die.keepouts),
+        obstacles=tuple(Obstacle.box(*keepout) for keepout in die.keepouts),
         width=wire.width,
         space=wire.space,
         edge=c.pdk.limit("edge_distance", metal, "die"),

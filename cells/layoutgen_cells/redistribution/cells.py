@@ -12,7 +12,7 @@ from layoutgen import geom
 from layoutgen.cell import Distance, Drawing, Size, generator
 from layoutgen.errors import UnknownNameError
 from layoutgen.pdk import Pdk
-from layoutgen.route import RouteProblem, Terminal, draw, route
+from layoutgen.route import RouteProblem, Terminal, box, draw, route
 from layoutgen.units import DBU, Um
 
 
@@ -161,7 +161,7 @@ def rdl_wire(pdk: Pdk, p: RdlWire) -> Drawing:
     metal = pdk.role("metal")
     far = p.length + 2 * least_capture(pdk)
     ends = (terminal("pad", "net", pad, (0.0, 0.0), pdk), terminal("ball", "net", capture, (p.length, 0.0), pdk))
-    problem = RouteProblem((-far, -far, far, far), ends, (), p.width, p.space, 0.0, False, pdk.guard)
+    problem = RouteProblem(box(-far, -far, far, far), ends, (), p.width, p.space, 0.0, guard=pdk.guard)
     for net in draw(problem, route(problem)).values():
         for points in net.metal:
             d.polygon(metal, points * DBU)
