@@ -7,12 +7,12 @@ from one seeded generator: the result is the same on every machine.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from layoutgen.route.dice import Dice
-from layoutgen.route.search import Penalties, Way, find
-from layoutgen.route.topology import OUTSIDE, Step, Topology
+from layoutgen.route.search import Penalties, Quest, Way, find
+from layoutgen.route.topology import OUTSIDE, TEE, Step, Topology, Undo, Wires
 from layoutgen.units import Um
 
 PENALTIES = (150.0, 400.0, 1000.0, 60.0, 2500.0)
@@ -22,50 +22,67 @@ IMPROVE_ROUNDS = 6
 RETRY_ROUNDS = 12
 SEARCHES_PER_LINK = 15
 """Work after which missing links are given up, and once more after which no detours are looked for."""
+ASKS = -3
+"""End of a link to any free terminal of its group."""
+_EXACT = 1e-6
+_SPREADS = 256
+"""Different factors that penalties are spread by."""
 
 
 @dataclass(frozen=True)
 class Link:
-    """One wire to be: between two terminals of a net (feature indices), or from `start` to the outline."""
+    """One wire to be, for a cluster: terminals (feature indices) that shall become one piece of metal.
+
+    start, end: two of the cluster to be joined; or a terminal that asks for a free one (`ASKS`); or any and OUTSIDE.
+    """
 
     net: str
     start: int
     end: int
     air: Um
     """Straight length."""
+    cluster: tuple[int, ...]
+    group: str = ""
+    """Of the free terminals that `start` asks for."""
 
     @property
     def tie(self) -> bool:
         return self.end == OUTSIDE
 
 
-@dataclass
-class _Undo:
-    """Enough to take back one change."""
+@dataclass(frozen=True)
+class _Change:
+    """One insertion, or one removal and what undoes it."""
 
     wire: int
-    inserted: bool
-    start: int = 0
-    end: int = 0
-    steps: tuple[Step, ...] = ()
+    undo: Undo | None = None
     cost: Um = 0.0
 
 
 class Ejector:
-    """Routes links on a topology; a wire's number is the index of its link."""
+    """Routes links on a topology; a wire's number is the index of its link. `free` lists free terminals by group."""
 
-    def __init__(self, topo: Topology, links: list[Link], members: dict[str, list[int]], seed: int = 1) -> None:
+    def __init__(
+        self, topo: Topology, links: Sequence[Link], free: Mapping[str, Sequence[int]] | None = None, seed: int = 1
+    ) -> None:
         self.topo = topo
         self.links = links
-        self.members = members
+        self.free = free or {}
+        self.taken: dict[int, int] = {}
+        """Free terminal -> wire that ends there."""
         self.cost: dict[int, Um] = {}
         self.searches = 0
         self.budget = SEARCHES_PER_LINK * len(links)
         self._random = Dice(seed)
-        self._siblings: dict[str, list[int]] = {}
+        spreads = [math.exp(self._random.uniform(-1, 1)) for _ in range(_SPREADS)]
+        self._spreads = spreads * (2 + len(links) // _SPREADS)
+        self._siblings: dict[tuple[int, ...], list[int]] = {}
+        """Wires of a cluster, ties apart."""
         for i, link in enumerate(links):
             if not link.tie:
-                self._siblings.setdefault(link.net, []).append(i)
+                self._siblings.setdefault(link.cluster, []).append(i)
+
+    # ------------------------------------------------------------------ all links
 
     def route(self, order: Iterable[int]) -> list[int]:
         """Insert all links; returns those that could not be inserted."""
@@ -73,7 +90,10 @@ class Ejector:
         self.budget = max(self.budget, self.searches + SEARCHES_PER_LINK * len(todo))
         stuck = 0
         for rounds in range(RETRY_ROUNDS):
-            left = [i for i in todo if self._spent() or not self._try(i, rounds)]
+            for i in todo:
+                if i not in self.cost and not self._spent():
+                    self._try(i, rounds)
+            left = [i for i in todo if i not in self.cost]
             if not left:
                 return []
             stuck = stuck + 1 if len(left) == len(todo) else 0
@@ -89,22 +109,26 @@ class Ejector:
     def _try(self, wire: int, rounds: int) -> bool:
         penalties = PENALTIES[:1] if rounds == 0 else self._random.sample(PENALTIES, 3)
         limit = 12 + 6 * min(rounds, 8)
-        return any(self.chain(wire, p, limit, spread=rounds > 0)[0] for p in penalties)
+        return any(self.chain([wire], p, limit, spread=rounds > 0)[0] for p in penalties)
 
     def improve(self) -> Um:
         """Take out wires with detours and insert them again where the sum gets shorter; returns the gain in um."""
         gain = 0.0
         self.budget = self.searches + SEARCHES_PER_LINK * len(self.links)
-        for _ in range(IMPROVE_ROUNDS):
+        for rounds in range(IMPROVE_ROUNDS):
             before = gain
             for wire in sorted(self.cost, key=lambda i: (self.links[i].air - self.cost[i], i)):
-                old = self.cost[wire]
-                if self._spent() or old - self.links[wire].air < 0.02 * self.links[wire].air + 5.0:
+                if self._spent() or wire not in self.cost:
                     continue
-                log: list[_Undo] = []
+                air = self.links[wire].air
+                if self.cost[wire] - air < 0.02 * air + 5.0 and not (rounds == 0 and self.topo.wires.shares[wire]):
+                    continue
+                out = [*self.topo.dependents(wire), wire]
+                old = sum(self.cost[w] for w in out)
+                log: list[_Change] = []
                 self._remove(wire, log)
                 penalty = self._random.choice(PENALTIES)
-                ok, change, chain_log = self.chain(wire, penalty, 8, spread=True, budget=old)
+                ok, change, chain_log = self.chain(out, penalty, 8 + len(out), spread=True, budget=old)
                 if ok and change < old - 1e-6:
                     gain += old - change
                 else:
@@ -114,18 +138,18 @@ class Ejector:
                 break
         return gain
 
+    # ------------------------------------------------------------------ chains
+
     def chain(
-        self, wire: int, penalty: Um, limit: int, *, spread: bool = False, budget: Um = math.inf
-    ) -> tuple[bool, Um, list[_Undo]]:
-        """Insert one wire and again whatever it throws out.
+        self, wires: list[int], penalty: Um, limit: int, *, spread: bool = False, budget: Um = math.inf
+    ) -> tuple[bool, Um, list[_Change]]:
+        """Insert wires, the last first, and again whatever they throw out.
 
         Returns whether it worked, the change of the total length, and what would undo it (empty if rolled back).
         """
-        weights = {
-            i: penalty * math.exp(self._random.uniform(-1, 1)) if spread else penalty for i in sorted(self.topo.strands)
-        }
-        log: list[_Undo] = []
-        queue, change, steps = [wire], 0.0, 0
+        weights = self._weights(penalty, spread)
+        log: list[_Change] = []
+        queue, change, steps = list(wires), 0.0, 0
         while queue:
             current = queue.pop()
             steps += 1
@@ -140,53 +164,82 @@ class Ejector:
                 return False, 0.0, []
         return True, change, log
 
-    def _insert_one(self, wire: int, weights: dict[int, Um], full: Um, queue: list[int], log: list[_Undo]) -> Um | None:
+    def _weights(self, penalty: Um, spread: bool) -> list[Um]:
+        """What crossing each wire costs: the penalty, spread by up to e either way if asked for."""
+        if not spread:
+            return [penalty] * len(self.links)
+        first = self._random.bits() % _SPREADS
+        return [penalty * x for x in self._spreads[first : first + len(self.links)]]
+
+    def _insert_one(self, wire: int, weights: list[Um], full: Um, queue: list[int], log: list[_Change]) -> Um | None:
         """Insert a wire, queueing what it throws out; the change of length, or None where it cannot go."""
         change = 0.0
         for _ in range(6):
             way = self.find(wire, Penalties(weights, full))
             if way is None or way.cost >= LOCKED / 10:
                 return None
-            victims, steps = self._conflicts(way, weights)
-            if victims is None or any(weights.get(v, LOCKED) >= LOCKED for v in victims):
+            victims, steps = self._conflicts(wire, way, weights)
+            if victims is None or any(weights[v] >= LOCKED for v in victims):
                 return None
             if not victims:
-                cost = self.topo.estimate(steps, way.start, way.end)
-                self._insert(wire, way.start, way.end, steps, cost, log)
+                cost = self.topo.estimate(steps, way.ends)
+                self.insert(wire, Way(way.ends, steps, cost))
+                log.append(_Change(wire))
                 return change + cost
             for v in sorted(victims):
-                change -= self.cost[v]
-                self._remove(v, log)
-                queue.append(v)
+                if v in self.cost:
+                    out = self._remove(v, log)
+                    change -= sum(entry.cost for entry in out)
+                    queue += [entry.wire for entry in out]
         return None
 
     def find(self, wire: int, penalties: Penalties | None) -> Way | None:
-        """Cheapest way for a link as its net stands: between the parts of the net that are not joined yet."""
+        """Cheapest way for a link as its cluster stands: between parts of it that are not joined yet."""
         self.searches += 1
-        link = self.links[wire]
-        if link.tie:
-            return find(self.topo, self.members[link.net], {OUTSIDE}, penalties)
-        sources = self._joined(link.net, link.start)
-        return find(self.topo, sources, set(self.members[link.net]) - sources, penalties)
+        return find(self.topo, self._quest(wire, penalties), penalties)
 
-    def _joined(self, net: str, start: int) -> set[int]:
-        """Terminals that wires of the net join to `start`."""
-        joined = {start}
-        strands = [self.topo.strands[i] for i in self._siblings[net] if i in self.topo.strands]
+    def _quest(self, wire: int, penalties: Penalties | None) -> Quest:
+        link = self.links[wire]
+        present = {w for w in self._siblings.get(link.cluster, ()) if w in self.topo.strands}
+        if link.tie:
+            ends = {self.topo.strands[w].end for w in present if self.links[w].end == ASKS}
+            return Quest(wire, {*link.cluster, *ends}, {}, present, outward=True)
+        if link.end == ASKS:
+            weight = {} if penalties is None else penalties.wires
+            targets = {
+                v: weight.get(self.taken[v], math.inf) if v in self.taken else 0.0 for v in self.free[link.group]
+            }
+            return Quest(wire, {link.start}, {v: c for v, c in targets.items() if c < math.inf})
+        features, wires = self._joined(link.start, present)
+        return Quest(wire, features, {v: 0.0 for v in link.cluster if v not in features}, wires, present - wires)
+
+    def _joined(self, start: int, present: set[int]) -> tuple[set[int], set[int]]:
+        """Terminals, and wires among those present, that are one piece with `start`."""
+        features, wires = {start}, set[int]()
+        strands = self.topo.strands
         grown = True
         while grown:
             grown = False
-            for s in strands:
-                if (s.start in joined) != (s.end in joined):
-                    joined |= {s.start, s.end}
+            for w in present - wires:
+                s = strands[w]
+                lands = any(t.wire in wires for t in s.tees)
+                if (
+                    lands
+                    or s.start in features
+                    or s.end in features
+                    or any(o in wires for o in self.topo.landed.get(w, ()))
+                ):
+                    wires.add(w)
+                    features |= {v for v in (s.start, s.end) if v != TEE}
                     grown = True
-        return joined
+        return features, wires
 
     # ------------------------------------------------------------------ conflicts
 
-    def _conflicts(self, way: Way, weights: dict[int, Um]) -> tuple[set[int] | None, list[Step]]:
+    def _conflicts(self, wire: int, way: Way, weights: Sequence[Um]) -> tuple[set[int] | None, list[Step]]:
         """Wires to throw out for a way, None if even that does not help; and the steps without sideways moves."""
         topo = self.topo
+        slot, shares = topo.wires.slot[wire], topo.wires.shares[wire]
         victims: set[int] = set()
         steps: list[Step] = []
         for s in way.steps:
@@ -196,41 +249,90 @@ class Ejector:
             else:
                 steps.append(s)
         victims |= {topo.direct[s.edge] for s in steps if s.edge in topo.direct}
-        for edge, uses in _counts(s.edge for s in steps).items():
-            crossing = _counts(w for w, _ in topo.order[edge])
-            over = len(topo.order[edge]) + uses - topo.capacity[edge]
-            if not _choose(victims, crossing, over, weights):
+        if way.ends.end in self.taken:
+            victims.add(self.taken[way.ends.end])
+        uses: dict[int, Um] = {}
+        for s in steps:
+            own = shares and self._beside_own(wire, s)
+            uses[s.edge] = uses.get(s.edge, 0.0) + (0.0 if own else slot)
+        for edge, wanted in uses.items():
+            over = topo.load[edge] + wanted - topo.room[edge] if wanted else 0.0
+            if over > _EXACT and not self._choose(victims, _counts(w for w, _ in topo.order[edge]), over, weights):
                 return None, steps
-        for cut, uses in _counts(topo.cuts_of(steps, way.start, way.end)).items():
-            over = topo.second_load[cut] + uses - topo.second_capacity[cut]
-            if not _choose(victims, topo.second[cut], over, weights):
+        for cut, times in _counts(topo.cuts_of(steps, way.ends)).items():
+            over = topo.second_load[cut] + times * slot - topo.second_room[cut]
+            if over > _EXACT and not self._choose(victims, topo.second[cut], over, weights):
                 return None, steps
         return victims, steps
 
-    # ------------------------------------------------------------------ logged changes
+    def _beside_own(self, wire: int, s: Step) -> bool:
+        order, net = self.topo.order[s.edge], self.topo.wires.net
+        return any(net[w] == net[wire] for w, _ in order[max(0, s.gap - 1) : s.gap + 1])
 
-    def _insert(self, wire: int, start: int, end: int, steps: list[Step], cost: Um, log: list[_Undo]) -> None:
-        self.topo.insert(wire, start, end, steps)
+    def _choose(self, victims: set[int], present: Mapping[int, int], over: Um, weights: Sequence[Um]) -> bool:
+        """Add the lightest wires among those present until `over` um are freed; False if that is impossible."""
+        slot = self.topo.wires.slot
+        over -= sum(n * slot[w] for w, n in present.items() if w in victims)
+        for w in sorted(present, key=lambda w: (weights[w], w)):
+            if over <= _EXACT:
+                break
+            if w not in victims:
+                victims.add(w)
+                over -= present[w] * slot[w]
+        return over <= _EXACT
+
+    # ------------------------------------------------------------------ changes
+
+    def insert(self, wire: int, way: Way) -> None:
+        """Put a wire in whose way is free."""
+        self.topo.insert(wire, way.ends, way.steps)
+        self._enter(wire, way.cost)
+
+    def remove(self, wire: int) -> list[int]:
+        """Take a wire out for good, with all that end on it; returns their numbers."""
+        return [entry.wire for entry in self._remove(wire, [])]
+
+    def _enter(self, wire: int, cost: Um) -> None:
         self.cost[wire] = cost
-        log.append(_Undo(wire, True))
+        if self.links[wire].end == ASKS:
+            self.taken[self.topo.strands[wire].end] = wire
 
-    def _remove(self, wire: int, log: list[_Undo]) -> None:
-        s = self.topo.strands[wire]
-        log.append(_Undo(wire, False, s.start, s.end, tuple(self.topo.steps_of(wire)), self.cost.pop(wire)))
-        self.topo.remove(wire)
+    def _take_out(self, wire: int) -> Undo:
+        if self.links[wire].end == ASKS:
+            del self.taken[self.topo.strands[wire].end]
+        del self.cost[wire]
+        return self.topo.remove(wire)
 
-    def remove(self, wire: int) -> None:
-        """Take a wire out for good."""
-        self._remove(wire, [])
+    def _remove(self, wire: int, log: list[_Change]) -> list[_Change]:
+        out = []
+        for w in (*self.topo.dependents(wire), wire):
+            cost = self.cost[w]
+            out.append(_Change(w, self._take_out(w), cost))
+        log += out
+        return out
 
-    def _roll_back(self, log: list[_Undo]) -> None:
+    def _roll_back(self, log: list[_Change]) -> None:
         for entry in reversed(log):
-            if entry.inserted:
-                self.topo.remove(entry.wire)
-                del self.cost[entry.wire]
+            if entry.undo is None:
+                self._take_out(entry.wire)
             else:
-                self.topo.insert(entry.wire, entry.start, entry.end, list(entry.steps), absolute=True)
-                self.cost[entry.wire] = entry.cost
+                self.topo.restore(entry.wire, entry.undo)
+                self._enter(entry.wire, entry.cost)
+
+
+def wires_of(links: Sequence[Link], slots: Mapping[str, Um]) -> Wires:
+    """What a topology must know of the wires of links."""
+    nets: dict[str, int] = {}
+    clusters: dict[tuple[int, ...], int] = {}
+    for link in links:
+        nets[link.net] = nets.get(link.net, 0) + 1
+        clusters[link.cluster] = clusters.get(link.cluster, 0) + 1
+    return Wires(
+        [slots[link.net] for link in links],
+        [link.net for link in links],
+        [not link.tie and clusters[link.cluster] > 1 for link in links],
+        [nets[link.net] > 1 for link in links],
+    )
 
 
 def _counts(items: Iterable[int]) -> dict[int, int]:
@@ -238,17 +340,3 @@ def _counts(items: Iterable[int]) -> dict[int, int]:
     for item in items:
         out[item] = out.get(item, 0) + 1
     return out
-
-
-def _choose(victims: set[int], present: dict[int, int], over: int, weights: dict[int, Um]) -> bool:
-    """Add the lightest wires among those present until `over` crossings are freed; False if that is impossible."""
-    if over <= 0:
-        return True
-    over -= sum(n for w, n in present.items() if w in victims)
-    for w in sorted(present, key=lambda w: (weights.get(w, LOCKED), w)):
-        if over <= 0:
-            break
-        if w not in victims:
-            victims.add(w)
-            over -= present[w]
-    return over <= 0

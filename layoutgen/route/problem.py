@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
 from typing import TypeAlias
@@ -309,6 +309,14 @@ class RoutePlan:
             if wire.tie == ties:
                 wires.setdefault(wire.net, []).append(wire)
         return {net: _union_length(own) for net, own in wires.items()}
+
+
+def resolved(problem: RouteProblem, taken: Mapping[str, str]) -> RouteProblem:
+    """The problem with the nets that took its free terminals filled in."""
+    if not taken:
+        return problem
+    terminals = tuple(replace(t, net=taken[t.name]) if t.name in taken else t for t in problem.terminals)
+    return replace(problem, terminals=terminals)
 
 
 def _union_length(wires: list[Wire]) -> Um:

@@ -6,100 +6,91 @@ import math
 
 from layoutgen.route import tiles
 from layoutgen.route.dice import Dice
-from layoutgen.route.eject import Ejector, Link
+from layoutgen.route.eject import ASKS, Ejector, Link, wires_of
 from layoutgen.route.legal import Conflict, conflicts
-from layoutgen.route.problem import Point, RoutePlan, RouteProblem, Unrouted, Wire
+from layoutgen.route.links import make_links
+from layoutgen.route.problem import Bottleneck, Point, Ring, RoutePlan, RouteProblem, Unrouted, Wire, resolved
 from layoutgen.route.rubber import Rubber
 from layoutgen.route.search import Penalties
 from layoutgen.route.ties import end_points
 from layoutgen.route.tiles import BOUNDARY, TERMINAL
-from layoutgen.route.topology import OUTSIDE, Topology
+from layoutgen.route.topology import Topology
 from layoutgen.units import DBU, Um, dbu, to_dbu
 
-_STARTS = 16
-_START_LINKS = 1100
+_STARTS = 8
+_START_LINKS = 1000
 """Links to be routed over all starts: bounds the time that starts take."""
+_ENOUGH = 2
+"""Starts that are made when nothing is missing."""
 _MENDS = 8
 """Rounds in which wires that came out too near to something are routed again with the channel closed to them."""
 
 
 def route(problem: RouteProblem) -> RoutePlan:
     """Wire all nets of a problem as far as it goes; every wire of the plan is legal, the rest is listed and why."""
-    links, members = make_links(problem)
-    ejector = best_topology(tiles.build(problem), links, members)
+    links, free = make_links(problem)
+    ejector = best_topology(problem, tiles.build(problem), links, free)
     drawn, reasons = _draw_legal(problem, ejector)
-    unrouted = [_unrouted(problem, ejector, i, reasons.get(i)) for i in range(len(links)) if i not in drawn]
+    missing = [i for i in range(len(links)) if i not in drawn]
+    found = [_unrouted(problem, ejector, i, reasons.get(i)) for i in missing]
     wires = tuple(drawn[i] for i in sorted(drawn))
-    return RoutePlan(wires, tuple(unrouted), some_ties=problem.some_ties)
+    return RoutePlan(
+        wires,
+        tuple(unrouted for unrouted, _ in found),
+        _merged([cut for _, cuts in found for cut in cuts]),
+        taken=_taken(problem, ejector),
+        some_ties=problem.some_ties,
+    )
 
 
-def best_topology(graph: tiles.Tiles, links: list[Link], members: dict[str, list[int]]) -> Ejector:
+def best_topology(problem: RouteProblem, graph: tiles.Tiles, links: list[Link], free: dict[str, list[int]]) -> Ejector:
     """The best of a few starts, by missing links and then by length: ties first, and short links before long ones.
 
     Later starts mix the order of the links; large problems get fewer of them.
     """
     starts = []
+    wires = wires_of(links, {link.net: tiles.slot_of(problem, link.net) for link in links})
     for seed in range(max(1, min(_STARTS, _START_LINKS // max(1, len(links))))):
-        ejector = Ejector(Topology(graph), links, members, seed=seed + 1)
+        ejector = Ejector(Topology(graph, wires), links, free, seed=seed + 1)
         mix = Dice(seed)
         air = [link.air * (mix.uniform(0.5, 2.0) if seed else 1.0) for link in links]
         left = ejector.route(sorted(range(len(links)), key=lambda i: (not links[i].tie, air[i], i)))
         ejector.improve()
         starts.append((len(left), sum(ejector.cost.values()), seed, ejector))
+        if seed + 1 >= _ENOUGH and any(start[0] == 0 for start in starts):
+            break
     return min(starts, key=lambda start: start[:3])[3]
 
 
-def make_links(problem: RouteProblem) -> tuple[list[Link], dict[str, list[int]]]:
-    """A minimum spanning tree per net and, if asked for, one tie per net; and the terminals of every net."""
-    members: dict[str, list[int]] = {}
-    for i, t in enumerate(problem.terminals):
-        members.setdefault(t.net, []).append(i)
-    at = [(t.x, t.y) for t in problem.terminals]
-    links = []
-    for net, own in members.items():
-        joined = [own[0]]
-        while len(joined) < len(own):
-            air, a, b = min((math.dist(at[a], at[b]), a, b) for a in joined for b in own if b not in joined)
-            links.append(Link(net, a, b, air))
-            joined.append(b)
-    if problem.ties:
-        x0, y0, x1, y1 = problem.bounds
-        for net, own in members.items():
-            air, a = min((min(at[i][0] - x0, x1 - at[i][0], at[i][1] - y0, y1 - at[i][1]), i) for i in own)
-            links.append(Link(net, a, OUTSIDE, air))
-    return links, members
+def _taken(problem: RouteProblem, ejector: Ejector) -> dict[str, str]:
+    return {problem.terminals[v].name: ejector.links[w].net for v, w in sorted(ejector.taken.items())}
 
 
 def _draw_legal(problem: RouteProblem, ejector: Ejector) -> tuple[dict[int, Wire], dict[int, str]]:
     """Centre lines of all wires; those in conflict are routed anew, and given up in the end."""
     reasons: dict[int, str] = {}
-    for round_ in range(_MENDS + 1):
+    for round_ in range(2 * _MENDS + len(ejector.links)):
         drawn, bad = centre_lines(problem, ejector)
+        numbers = sorted(drawn)
+        met = resolved(problem, _taken(problem, ejector))
+        found = conflicts(met, [drawn[i] for i in numbers], dbu(problem.width + problem.guard))
+        if not found and not bad:
+            break
+        pulled = _pull(found, numbers, drawn)
+        out = []
         for wire in bad:
             reasons[wire] = "the rubber band finds no way through"
-            ejector.remove(wire)
-        numbers = sorted(drawn)
-        found = conflicts(problem, [drawn[i] for i in numbers], dbu(problem.width + problem.guard))
-        if not found and not bad:
-            return drawn, reasons
-        pulled = _pull(found, numbers, drawn)
+            out += ejector.remove(wire) if wire in ejector.cost else []
         for wire, conflict in pulled.items():
-            _close(ejector.topo, wire, conflict)
-            ejector.remove(wire)
             reasons[wire] = "no room next to other metal about ({:.1f}, {:.1f}) um".format(
                 *(c * DBU for c in conflict.at)
             )
+            if wire in ejector.cost:
+                _close(ejector.topo, wire, conflict)
+                out += ejector.remove(wire)
         if round_ < _MENDS // 2:
-            ejector.route([*bad, *pulled])
-    while True:
-        drawn, bad = centre_lines(problem, ejector)
-        numbers = sorted(drawn)
-        found = conflicts(problem, [drawn[i] for i in numbers], dbu(problem.width + problem.guard))
-        if not found and not bad:
-            return drawn, reasons
-        for wire in {*bad, *_pull(found, numbers, drawn)}:
-            reasons.setdefault(wire, "no room next to other metal")
-            ejector.remove(wire)
+            ejector.route(out)
+    return drawn, reasons
 
 
 def _pull(found: list[Conflict], numbers: list[int], drawn: dict[int, Wire]) -> dict[int, Conflict]:
@@ -132,35 +123,31 @@ def _close(topo: Topology, wire: int, conflict: Conflict) -> None:
     edges = topo.strands[wire].edges
     if edges:
         edge = min(edges, key=lambda e: (distance(e), e))
-        topo.capacity[edge] = min(topo.capacity[edge], len(topo.order[edge]) - 1)
+        topo.room[edge] = min(topo.room[edge], topo.load[edge] - topo.wires.slot[wire])
 
 
 def centre_lines(problem: RouteProblem, ejector: Ejector) -> tuple[dict[int, Wire], list[int]]:
     """The wires of a topology on the grid, and the numbers of those that find no way."""
     topo = ejector.topo
-    half, pitch = (problem.width + problem.guard) / 2, problem.pitch + 2 * problem.guard
-    rubber = Rubber(topo, half, pitch, problem.guard)
+    rubber = Rubber(topo, problem)
     ends, homeless = end_points(topo, problem)
     drawn: dict[int, Wire] = {}
     bad = list(homeless)
     for i in sorted(topo.strands):
         if i in homeless:
             continue
-        link, strand = ejector.links[i], topo.strands[i]
-        start = problem.terminals[strand.start].name
+        link, s = ejector.links[i], topo.strands[i]
+        names = [problem.terminals[v].name if v >= 0 else "" for v in (s.start, s.end)]
         if link.tie:
-            end = ends[i]
-            path = rubber.path(i, end.inner, end.posts)
-            points = None if path is None else snap([*path, end.point])
-            name = ""
+            path = rubber.path(i, ends[i].inner, ends[i].posts)
+            path = None if path is None else [*path, ends[i].point]
         else:
             path = rubber.path(i)
-            points = None if path is None else snap(path)
-            name = problem.terminals[strand.end].name
-        if points is None:
+        points = () if path is None else snap(path)
+        if len(points) < 2:
             bad.append(i)
         else:
-            drawn[i] = Wire(link.net, start, name, points, link.tie, problem.width_of(link.net))
+            drawn[i] = Wire(link.net, names[0], names[1], points, link.tie, problem.width_of(link.net))
     return drawn, bad
 
 
@@ -181,30 +168,46 @@ def _straight(a: Point, b: Point, c: Point) -> bool:
     return ux * vy == uy * vx and ux * vx + uy * vy >= 0
 
 
-def _unrouted(problem: RouteProblem, ejector: Ejector, wire: int, reason: str | None) -> Unrouted:
+def _unrouted(
+    problem: RouteProblem, ejector: Ejector, wire: int, reason: str | None
+) -> tuple[Unrouted, list[Bottleneck]]:
+    """A missing link, why it is missing, and the full channels in its way."""
     link = ejector.links[wire]
+    end = link.group if link.end == ASKS else "" if link.tie else problem.terminals[link.end].name
+    cuts, why = saturation(problem, ejector, wire)
     start = problem.terminals[link.start].name
-    end = "" if link.tie else problem.terminals[link.end].name
-    return Unrouted(
-        link.net, start, end, saturation(problem, ejector, wire) or reason or "no legal way found", link.tie
-    )
+    return Unrouted(link.net, start, end, why or reason or "no legal way found", link.tie), cuts
 
 
-def saturation(problem: RouteProblem, ejector: Ejector, wire: int) -> str:
-    """The full channels on the cheapest way that a missing link would take, with capacity and demand."""
-    topo = ejector.topo
-    way = ejector.find(wire, Penalties(dict.fromkeys(topo.strands, 50.0), 500.0))
+def saturation(problem: RouteProblem, ejector: Ejector, wire: int) -> tuple[list[Bottleneck], str]:
+    """The full channels on the cheapest way that a missing link would take, and the same in words."""
+    topo, net = ejector.topo, ejector.links[wire].net
+    way = ejector.find(wire, Penalties([50.0] * len(ejector.links), 500.0))
     if way is None:
-        return "closed in: every channel around it is narrower than a wire with its space; make one of them smaller"
-    full = []
-    demand: dict[int, int] = {}
-    for s in way.steps:
-        demand.setdefault(s.edge, len(topo.order[s.edge]) + 1)
-    for edge, wanted in demand.items():
-        if wanted > topo.capacity[edge]:
+        return [], "closed in: every channel around it is narrower than a wire with its space; make one of them smaller"
+    full, words = [], []
+    slot, f = topo.wires.slot[wire], topo.tiles.features
+    for edge in dict.fromkeys(s.edge for s in way.steps):
+        if not topo.fits(edge, slot):
+            present = len(topo.order[edge])
+            line = tuple((f.x[v], f.y[v]) for v in topo.tiles.edges[edge])
+            full.append(Bottleneck(line, present, present + 1, (net,)))
             a, b = (_name(problem, topo, v) for v in topo.tiles.edges[edge])
-            full.append(f"{a} to {b} holds {topo.capacity[edge]}, {wanted} wanted")
-    return "; ".join(full)
+            words.append(f"{a} to {b} holds {present}, {present + 1} wanted")
+    return full, "; ".join(words)
+
+
+def _merged(cuts: list[Bottleneck]) -> tuple[Bottleneck, ...]:
+    """Bottlenecks of several links at one place as one."""
+    by_line: dict[Ring, list[Bottleneck]] = {}
+    for cut in cuts:
+        by_line.setdefault(cut.line, []).append(cut)
+    return tuple(
+        Bottleneck(
+            line, own[0].capacity, own[0].capacity + len(own), tuple(dict.fromkeys(n for c in own for n in c.nets))
+        )
+        for line, own in by_line.items()
+    )
 
 
 def _name(problem: RouteProblem, topo: Topology, v: int) -> str:

@@ -1,9 +1,12 @@
 """The rubber band: from crossed edges to the shortest polyline that keeps its distance to everything.
 
-Between a wire and a feature with k wires in between stands the feature grown by a 16-gon of in-radius
-clearance + width/2 + k * (width + space). The corners of these grown shapes, sorted along the wire, are the points it
-must pass on the left or on the right; the shortest path that does so is found by a visibility sweep. Each wire is
-computed alone: that all fit next to each other follows from the capacities.
+Between a wire and a feature stands the feature grown by its clearance, half the wire, and the slots of the wires in
+between, as the polygon of its supports. The corners of these grown shapes, sorted along the wire, are the points it must
+pass on the left or on the right; the shortest path that does so is found by a visibility sweep. Each wire is computed
+alone: that all fit next to each other follows from the rooms of edges.
+
+What is drawn is a little larger than the rules ask (`RouteProblem.guard`), which no room knows of. Where an edge is too
+full for it, the guard shrinks on the sides of the two features that face each other, to nothing if need be.
 """
 
 from __future__ import annotations
@@ -11,14 +14,22 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from layoutgen.route.tiles import BOUNDARY, NORMALS, SIDES, Tiles
-from layoutgen.route.topology import Strand, Topology
+import numpy as np
+import shapely
+import shapely.ops
+
+from layoutgen.route.problem import RouteProblem
+from layoutgen.route.tiles import BOUNDARY, Floats, Tiles, corners_of, least_space, normals
+from layoutgen.route.topology import OUTSIDE, Strand, Tee, Topology
 from layoutgen.units import Um
 
 LEFT, RIGHT = 1, -1
 _TURN = 2 * math.pi
-_CORNERS = tuple((math.cos(_TURN * (j + 0.5) / SIDES), math.sin(_TURN * (j + 0.5) / SIDES)) for j in range(SIDES))
-_SECANT = 1 / math.cos(math.pi / SIDES)
+_TEE_ROUNDS = 3
+"""How often the end on another wire is moved to the point of it that is nearest to the last bend."""
+Path = list[tuple[Um, Um]]
+Found = list[tuple[int, Um, Um, int]]
+"""Posts before they are sorted: (number of the crossing before, x, y, side)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +44,18 @@ class Post:
 
 @dataclass(frozen=True)
 class Corners:
-    """Per triangle corner: wires that pass around it, and wires that end there."""
+    """Per triangle corner: slots (um) and number of the wires that pass around it, and of those that end there."""
 
-    passing: list[list[int]]
-    ending: list[list[int]]
-
-
-def grown(tiles: Tiles, v: int, by: Um) -> list[tuple[Um, Um]]:
-    """Corners, counter-clockwise and relative to its centre, of feature v grown by a 16-gon of in-radius `by`."""
-    f = tiles.features
-    hx, hy, r = f.half_x[v], f.half_y[v], (by + f.radius[v]) * _SECANT
-    return [((hx if c > 0 else -hx) + r * c, (hy if s > 0 else -hy) + r * s) for c, s in _CORNERS]
+    passing: list[list[Um]]
+    ending: list[list[Um]]
 
 
-def ring(x: Um, y: Um, radius: Um) -> list[tuple[Um, Um]]:
-    """Corners of the 16-gon of the given in-radius about a point."""
-    return [(x + radius * _SECANT * c, y + radius * _SECANT * s) for c, s in _CORNERS]
+def ring(x: Um, y: Um, radius: Um, sides: int) -> Path:
+    """Corners of the regular polygon of the given in-radius about a point."""
+    return [(x + px, y + py) for px, py in corners_of(np.full(sides, radius)).tolist()]
 
 
-def tangent_path(start: tuple[Um, Um], posts: list[Post], end: tuple[Um, Um]) -> list[tuple[Um, Um]] | None:
+def tangent_path(start: tuple[Um, Um], posts: list[Post], end: tuple[Um, Um]) -> Path | None:
     """Shortest polyline from start to end that passes all posts in order on their sides; None if there is none.
 
     From every reachable point a cone of open directions is narrowed by each post that follows.
@@ -99,61 +103,131 @@ def tangent_path(start: tuple[Um, Um], posts: list[Post], end: tuple[Um, Um]) ->
     return [p for q, p in enumerate(path) if q == 0 or math.dist(p, path[q - 1]) > 1e-6]
 
 
-def corner_counts(topo: Topology) -> Corners:
-    """How many wires pass around and end at every triangle corner."""
+def corner_counts(topo: Topology, nets: set[str] | None = None) -> Corners:
+    """Slots of the wires (of some nets) that pass around and end at every triangle corner."""
     tiles = topo.tiles
-    passing = [[0, 0, 0] for _ in tiles.triangles]
-    ending = [[0, 0, 0] for _ in tiles.triangles]
-    for s in topo.strands.values():
+    passing = [[0.0, 0.0, 0.0] for _ in tiles.triangles]
+    ending = [[0.0, 0.0, 0.0] for _ in tiles.triangles]
+    for wire, s in topo.strands.items():
+        if nets is not None and topo.wires.net[wire] not in nets:
+            continue
+        slot = topo.wires.slot[wire]
         for i in range(len(s.edges) - 1):
             t = s.tris[i + 1]
-            pivot = next(v for v in tiles.edges[s.edges[i]] if v in tiles.edges[s.edges[i + 1]])
-            passing[t][tiles.triangles[t].index(pivot)] += 1
-        if s.edges:
-            ending[s.tris[0]][tiles.triangles[s.tris[0]].index(s.start)] += 1
-            if s.end >= 0:
-                ending[s.tris[-1]][tiles.triangles[s.tris[-1]].index(s.end)] += 1
+            a, b = tiles.edges[s.edges[i]]
+            pivot = a if a in tiles.edges[s.edges[i + 1]] else b
+            passing[t][tiles.triangles[t].index(pivot)] += slot
+        for t, v in ((s.tris[0], s.start), (s.tris[-1], s.end)):
+            if v >= 0 and not s.direct:
+                ending[t][tiles.triangles[t].index(v)] += slot
     return Corners(passing, ending)
 
 
 @dataclass
 class _Crossing:
-    """One crossed edge as seen along the wire: end features, wires between us and them, apexes before and after."""
+    """One crossed edge as seen along the wire: end features, slots between us and them, apexes before and after."""
 
     left: int
     right: int
-    k_left: int
-    k_right: int
+    k_left: Um
+    k_right: Um
     before: int
     after: int
 
 
 class Rubber:
-    """Draws the strands of one topology; `half` and `pitch` are of the drawn wires (guard included), in um."""
+    """Draws the strands of one topology, once each."""
 
-    def __init__(self, topo: Topology, half: Um, pitch: Um, guard: Um) -> None:
-        self.topo, self.tiles = topo, topo.tiles
-        self.half, self.pitch, self.guard = half, pitch, guard
+    def __init__(self, topo: Topology, problem: RouteProblem) -> None:
+        self.topo, self.tiles, self.problem = topo, topo.tiles, problem
+        self.sides = topo.tiles.features.sides
+        self.guard = problem.guard
         self.counts = corner_counts(topo)
-        self._grown: dict[tuple[int, int], tuple[list[tuple[Um, Um, float]], list[Um]]] = {}
+        self.guards = _guards(topo, problem.guard)
+        self._least = least_space(problem)
+        self._own_counts: dict[str, Corners] = {}
+        self._grown: dict[tuple[int, Um], tuple[list[tuple[Um, Um, float]], list[Um]]] = {}
+        self._bare: dict[int, Path] = {}
+        self._paths: dict[int, Path | None] = {}
+        self._normals = [(float(c), float(s)) for c, s in normals(self.sides)]
+        self._half = 0.0
+        """Of the wire being drawn: half its width, and what its net keeps beyond the least space."""
+        self._net = ""
+        self._mine: Corners | None = None
 
-    def path(
-        self, wire: int, end: tuple[Um, Um] | None = None, neighbours: list[Post] | None = None
-    ) -> list[tuple[Um, Um]] | None:
+    def path(self, wire: int, end: tuple[Um, Um] | None = None, neighbours: list[Post] | None = None) -> Path | None:
         """Centre line of a wire in um, None where it does not fit.
 
         end: the last point of a tie; neighbours: posts that keep it from other ties, `at` falling along the tie.
         """
+        if wire not in self._paths:
+            for tee in self.topo.strands[wire].tees:
+                self.path(tee.wire)
+            self._paths[wire] = self._draw(wire, end, neighbours or [])
+        return self._paths[wire]
+
+    def _draw(self, wire: int, end: tuple[Um, Um] | None, neighbours: list[Post]) -> Path | None:
         s = self.topo.strands[wire]
         f = self.tiles.features
-        start = (f.x[s.start], f.y[s.start])
+        net = self._net = self.topo.wires.net[wire]
+        rule = self.problem
+        self._half = rule.width_of(net) / 2 + rule.space_of(net) - self._least
+        self._mine = None
+        if self.topo.wires.shares[wire]:
+            if net not in self._own_counts:
+                self._own_counts[net] = corner_counts(self.topo, {net})
+            self._mine = self._own_counts[net]
+        if s.start >= 0:
+            start = (f.x[s.start], f.y[s.start])
         if s.end >= 0:
             end = (f.x[s.end], f.y[s.end])
-        if end is None:
+        elif s.end_tee is None and end is None:
             raise ValueError(f"wire {wire} leaves the die: its end on the outline must be given")
-        if not s.edges:
+        if s.direct:
+            assert end is not None
             return tangent_path(start, self._along_edge(s, start, end), end)
-        return tangent_path(start, self._posts(wire, s, start, end, neighbours or []), end)
+        lines = [self._landing(t) if t else None for t in (s.start_tee, s.end_tee)]
+        if s.start_tee:
+            start = (s.start_tee.x, s.start_tee.y)
+        if s.end_tee:
+            end = (s.end_tee.x, s.end_tee.y)
+        assert end is not None
+        for line, tee in zip(lines, (s.start_tee, s.end_tee), strict=True):
+            if tee and line is None:
+                return None
+        path: Path | None = None
+        for _ in range(_TEE_ROUNDS if s.tees else 1):
+            if lines[0] is not None:
+                start = _nearest(lines[0], path[1] if path else end)
+            if lines[1] is not None:
+                end = _nearest(lines[1], path[-2] if path else start)
+            new = tangent_path(start, self._posts(wire, s, start, end, neighbours), end)
+            if new is None:
+                return path
+            if path is not None and math.dist(new[0], path[0]) + math.dist(new[-1], path[-1]) < 1e-3:
+                return new
+            path = new
+            if len(path) < 2:
+                break
+        return path
+
+    def _landing(self, tee: Tee) -> shapely.Geometry | None:
+        """The part of a drawn wire that lies in the triangle of the chord a tee is on."""
+        path = self._paths.get(tee.wire)
+        if path is None or len(path) < 2:
+            return None
+        line = shapely.LineString(path)
+        s, f = self.topo.strands[tee.wire], self.tiles.features
+        ends = [0.0, line.length]
+        for which, number in ((0, tee.segment - 1), (1, tee.segment)):
+            if 0 <= number < len(s.edges):
+                u, v = self.tiles.edges[s.edges[number]]
+                cut = line.intersection(shapely.LineString([(f.x[u], f.y[u]), (f.x[v], f.y[v])]))
+                if not cut.is_empty:
+                    ends[which] = line.project(shapely.get_point(shapely.extract_unique_points(cut), 0) or cut.centroid)
+        if ends[0] >= ends[1]:
+            return line
+        return shapely.ops.substring(line, ends[0], ends[1])
 
     # ------------------------------------------------------------------ posts
 
@@ -161,12 +235,19 @@ class Rubber:
         self, wire: int, s: Strand, start: tuple[Um, Um], end: tuple[Um, Um], neighbours: list[Post]
     ) -> list[Post]:
         crossings = self._crossings(wire, s)
+        if not crossings:
+            return []
         last = len(crossings) - 1
-        raw: list[tuple[int, Um, Um, int]] = []
+        raw: Found = []
         self._beside(crossings, s, raw)
-        self._across(crossings, s, raw)
+        self._across(wire, crossings, s, raw)
         self._beyond_ends(crossings, s, start, end, raw)
-        posts = [Post(self._at(i, x, y, crossings, start, end), x, y, side) for i, x, y, side in raw]
+        posts = []
+        for i, x, y, side in raw:
+            at = self._at(i, x, y, crossings, start, end)
+            beyond = (s.start_tee and at < -1) or (s.end_tee and at > last + 1)
+            if not beyond:
+                posts.append(Post(min(max(at, -1.0), last + 1.0), x, y, side))
         posts += [replace(p, at=last + 1 / (1 + p.at)) for p in neighbours]
         posts.sort(key=lambda p: p.at)
         return posts
@@ -179,7 +260,7 @@ class Rubber:
             right, left = tiles.triangles[t][q], tiles.triangles[t][(q + 1) % 3]
             order = self.topo.order[e]
             p = order.index((wire, i))
-            low, high = p, len(order) - 1 - p
+            low, high = self._slots(wire, order[:p]), self._slots(wire, order[:p:-1])
             k_left, k_right = (low, high) if tiles.edges[e][0] == left else (high, low)
             after = -1
             if s.tris[i + 1] >= 0:
@@ -187,10 +268,19 @@ class Rubber:
             out.append(_Crossing(left, right, k_left, k_right, tiles.triangles[t][(q + 2) % 3], after))
         return out
 
-    def _beside(self, crossings: list[_Crossing], s: Strand, out: list[tuple[int, Um, Um, int]]) -> None:
+    def _slots(self, wire: int, between: list[tuple[int, int]]) -> Um:
+        """What the wires between a feature and a wire take; the last ones do not count where they are of its net."""
+        slot, net = self.topo.wires.slot, self.topo.wires.net
+        if self._mine is None:
+            return sum(slot[w] for w, _ in between)
+        while between and between[-1][0] != wire and net[between[-1][0]] == self._net:
+            between = between[:-1]
+        return sum(slot[w] for w, _ in between)
+
+    def _beside(self, crossings: list[_Crossing], s: Strand, out: Found) -> None:
         """The features at both ends of all crossed edges, each over the angle under which the wire sees it."""
         f = self.tiles.features
-        tie, last = s.end < 0, len(crossings) - 1
+        tie, last = s.end == OUTSIDE, len(crossings) - 1
         for sense in (LEFT, RIGHT):
             ends = [(c.left, c.right, c.k_left) if sense == LEFT else (c.right, c.left, c.k_right) for c in crossings]
             for i, (v, opposite, k) in enumerate(ends):
@@ -204,10 +294,10 @@ class Rubber:
                 else:
                     self._sector(v, k, opposite, c.after, sense, i, True, out)
 
-    def _across(self, crossings: list[_Crossing], s: Strand, out: list[tuple[int, Um, Um, int]]) -> None:
+    def _across(self, wire: int, crossings: list[_Crossing], s: Strand, out: Found) -> None:
         """Features behind the uncrossed edge of each triangle, which may reach in between its ends."""
         tiles, counts = self.tiles, self.counts
-        tie = s.end < 0
+        tie = s.end == OUTSIDE
         for i in range(len(crossings) - 1):
             t = s.tris[i + 1]
             a, b = s.edges[i], s.edges[i + 1]
@@ -223,12 +313,16 @@ class Rubber:
                 continue
             passing, ending = counts.passing[beyond], counts.ending[beyond]
             same = y if tiles.triangles[beyond][y] == tiles.triangles[t][z] else (y + 1) % 3
-            between = max(0, abs(counts.passing[t][z] - passing[same]) - ending[far])
+            between = max(0.0, abs(counts.passing[t][z] - passing[same]) - ending[far])
             k = passing[far] + between + ending[y] + ending[(y + 1) % 3]
             c, d = crossings[i], crossings[i + 1]
             pivot_left = c.left == d.left
-            beyond_us = counts.passing[t][(z + 2) % 3] - 1 - (c.k_left if pivot_left else c.k_right)
-            k += max(0, beyond_us)
+            own = self.topo.wires.slot[wire]
+            k += max(0.0, counts.passing[t][(z + 2) % 3] - own - (c.k_left if pivot_left else c.k_right))
+            if self._mine is not None:
+                mine = self._mine
+                k -= sum(mine.passing[beyond]) + sum(mine.ending[beyond]) + mine.passing[t][(z + 2) % 3] - own
+                k = max(0.0, k)
             if pivot_left:
                 self._window(f, k, c.right, d.right, RIGHT, i, out)
             else:
@@ -240,7 +334,7 @@ class Rubber:
         s: Strand,
         start: tuple[Um, Um],
         end: tuple[Um, Um],
-        out: list[tuple[int, Um, Um, int]],
+        out: Found,
     ) -> None:
         """Features seen past the two edges at a terminal, in the first and in the last triangle."""
         tiles, counts, fs = self.tiles, self.counts, self.tiles.features
@@ -261,17 +355,18 @@ class Rubber:
                     continue
                 u, w = tiles.triangles[t][z], tiles.triangles[t][(z + 1) % 3]
                 near = w if u == v else u
-                k, f = 0, -1
+                k, f = 0.0, -1
                 for y, corner in enumerate(tiles.triangles[beyond]):
+                    mine = self._mine
                     if corner == near:
-                        k += counts.ending[beyond][y]
+                        k += counts.ending[beyond][y] - (mine.ending[beyond][y] if mine else 0.0)
                     else:
-                        k += counts.passing[beyond][y]
+                        k += counts.passing[beyond][y] - (mine.passing[beyond][y] if mine else 0.0)
                         f = corner if corner != v else f
-                if s.end < 0 and fs.kind[f] == BOUNDARY:
+                if s.end == OUTSIDE and fs.kind[f] == BOUNDARY:
                     continue
                 side = LEFT if near == c.left else RIGHT
-                found: list[tuple[int, Um, Um, int]] = []
+                found: Found = []
                 first, second = (v, near) if interval < 0 else (near, v)
                 self._window(f, k, first, second, side, interval, found)
                 out += [p for p in found if (p[1] - at[0]) * to_x + (p[2] - at[1]) * to_y > 0]
@@ -280,7 +375,7 @@ class Rubber:
         """Posts of a wire along a tile edge: the apexes of the triangles on both sides."""
         tiles, f = self.tiles, self.tiles.features
         edge = tiles.edge_of[min(s.start, s.end), max(s.start, s.end)]
-        raw: list[tuple[int, Um, Um, int]] = []
+        raw: Found = []
         for t in tiles.edge_tris[edge]:
             if t < 0:
                 continue
@@ -295,22 +390,31 @@ class Rubber:
 
     # ------------------------------------------------------------------ shapes
 
-    def _shape(self, v: int, k: int) -> tuple[list[tuple[Um, Um, float]], list[Um]]:
-        """Corners (x, y, polar angle) of v grown for k wires in between, and its supports along the 16 normals."""
-        known = self._grown.get((v, k))
+    def _shape(self, v: int, k: Um) -> tuple[list[tuple[Um, Um, float]], list[Um]]:
+        """Corners (x, y, polar angle) of v grown for the wire beyond slots of k um, and its supports."""
+        by = self._half + k
+        known = self._grown.get((v, by))
         if known is None:
             f = self.tiles.features
-            by = self.half + f.clearance[v] + self.guard + k * self.pitch
-            corners = [(f.x[v] + x, f.y[v] + y, math.atan2(y, x)) for x, y in grown(self.tiles, v, by)]
-            supports = [abs(c) * f.half_x[v] + abs(s) * f.half_y[v] + f.radius[v] + by for c, s in NORMALS]
-            known = self._grown[v, k] = (corners, supports)
+            wires = 1.5 + 2 * k / self.tiles.slot
+            supports = f.support[v] + (f.clearance[v] + by) + wires * self.guards[v]
+            corners = [(f.x[v] + x, f.y[v] + y, math.atan2(y, x)) for x, y in corners_of(supports).tolist()]
+            known = self._grown[v, by] = (corners, supports.tolist())
         return known
 
-    def _on_ray(self, v: int, k: int, angle: float) -> tuple[Um, Um]:
+    def _outline_of(self, v: int) -> Path:
+        """Corners of v itself (um)."""
+        known = self._bare.get(v)
+        if known is None:
+            f = self.tiles.features
+            known = self._bare[v] = [(f.x[v] + x, f.y[v] + y) for x, y in corners_of(f.support[v]).tolist()]
+        return known
+
+    def _on_ray(self, v: int, k: Um, angle: float) -> tuple[Um, Um]:
         """Where the ray from the centre of v leaves the grown shape."""
         c, s = math.cos(angle), math.sin(angle)
         reach = math.inf
-        for (nx, ny), support in zip(NORMALS, self._shape(v, k)[1], strict=True):
+        for (nx, ny), support in zip(self._normals, self._shape(v, k)[1], strict=True):
             q = c * nx + s * ny
             if q > 1e-9 and support / q < reach:
                 reach = support / q
@@ -320,13 +424,13 @@ class Rubber:
     def _sector(
         self,
         v: int,
-        k: int,
+        k: Um,
         a: int,
         b: int,
         sense: int,
         interval: int,
         closed: bool,
-        out: list[tuple[int, Um, Um, int]],
+        out: Found,
     ) -> None:
         """The grown shape of v from the direction of feature a to that of b, turning counter-clockwise if sense > 0."""
         f = self.tiles.features
@@ -337,13 +441,13 @@ class Rubber:
     def _turn(
         self,
         v: int,
-        k: int,
+        k: Um,
         from_angle: float,
         to_angle: float,
         sense: int,
         interval: int,
         closed: bool,
-        out: list[tuple[int, Um, Um, int]],
+        out: Found,
     ) -> None:
         span = (sense * (to_angle - from_angle)) % _TURN
         x, y = self._on_ray(v, k, from_angle)
@@ -354,19 +458,15 @@ class Rubber:
             x, y = self._on_ray(v, k, to_angle)
             out.append((interval, x, y, sense))
 
-    def _window(
-        self, f: int, k: int, a: int, b: int, sense: int, interval: int, out: list[tuple[int, Um, Um, int]]
-    ) -> None:
+    def _window(self, f: int, k: Um, a: int, b: int, sense: int, interval: int, out: Found) -> None:
         """The part of f that shows between features a and b, seen from f; nothing if they cover each other."""
         fs = self.tiles.features
         x, y = fs.x[f], fs.y[f]
         a_angle = math.atan2(fs.y[a] - y, fs.x[a] - x)
         span = (sense * (math.atan2(fs.y[b] - y, fs.x[b] - x) - a_angle)) % _TURN
         low, high = 0.0, span
-        for c, s in _CORNERS:
-            for v in (a, b):
-                px = fs.x[v] + math.copysign(fs.half_x[v], c) + fs.radius[v] * c
-                py = fs.y[v] + math.copysign(fs.half_y[v], s) + fs.radius[v] * s
+        for v in (a, b):
+            for px, py in self._outline_of(v):
                 d = (sense * (math.atan2(py - y, px - x) - a_angle)) % _TURN
                 if d > math.pi + span / 2:
                     d -= _TURN
@@ -393,7 +493,7 @@ class Rubber:
             dx, dy = f.x[c.left] - ax, f.y[c.left] - ay
             height = dx * (wy - ay) - dy * (wx - ax)
             part = (dx * (y - ay) - dy * (x - ax)) / height if abs(height) > 1e-9 else 0.0
-            part = min(1.0, max(0.0, part))
+            part = max(0.0, part)
             return -part if interval < 0 else last + part
         c, d = crossings[interval], crossings[interval + 1]
         pivot, a, b, sense = (c.left, c.right, d.right, 1) if c.left == d.left else (c.right, c.left, d.left, -1)
@@ -403,3 +503,30 @@ class Rubber:
         if turn > span / 2 + math.pi:
             turn = 0.0
         return interval + (min(1.0, turn / span) if span > 1e-12 else 0.5)
+
+
+def _guards(topo: Topology, guard: Um) -> Floats:
+    """The guard each feature keeps along each normal: what the fullest edge on that side leaves over."""
+    tiles, f = topo.tiles, topo.tiles.features
+    out = np.full(f.support.shape, guard)
+    used = [e for e, order in enumerate(topo.order) if order]
+    if not used or guard == 0:
+        return out
+    ends = np.array([tiles.edges[e] for e in used], dtype=np.int64)
+    u, v = ends[:, 0], ends[:, 1]
+    wires = np.array([len(topo.order[e]) for e in used])
+    spare = np.array([tiles.room[e] - topo.load[e] for e in used])
+    share = np.clip(spare / (2 * wires + 1), 0.0, guard)
+    share[np.array([tiles.edge_tris[e][1] < 0 for e in used])] = guard
+    d = f.at[v] - f.at[u]
+    half = f.sides // 2
+    facing = (d @ normals(f.sides).T - f.support[u] - np.roll(f.support[v], half, 1)).argmax(1)
+    np.minimum.at(out, (u, facing), share)
+    np.minimum.at(out, (v, (facing + half) % f.sides), share)
+    return out
+
+
+def _nearest(line: shapely.Geometry, point: tuple[Um, Um]) -> tuple[Um, Um]:
+    """The point of a line nearest to a point."""
+    on = line.interpolate(line.project(shapely.Point(point)))
+    return on.x, on.y

@@ -2,188 +2,281 @@
 
 from __future__ import annotations
 
-import heapq
 import math
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
-from layoutgen.route.topology import GAPS, OUTSIDE, Step, Topology
+from layoutgen.route.tiles import Tiles
+from layoutgen.route.topology import GAPS, OUTSIDE, TEE, Chord, Ends, Regions, Step, Tee, Topology
 from layoutgen.units import Um
 
 _FAR = math.inf
+_EXACT = 1e-6
+_FEW = 3
+"""Up to so many targets are looked at one by one when the way that is left is estimated."""
 
 
 @dataclass(frozen=True)
 class Penalties:
     """What a search may do beyond legal insertion, in um of detour: cross a wire, or overfill an edge or a diagonal."""
 
-    wires: dict[int, Um]
-    """Per wire; those absent must not be crossed."""
+    wires: Sequence[Um]
+    """Per wire."""
     full: Um
+
+
+@dataclass(frozen=True)
+class Quest:
+    """What is to be joined: from any source to any target, or to the outline."""
+
+    wire: int
+    sources: Set[int]
+    targets: Mapping[int, Um]
+    """Feature -> what ending there costs beyond the way (um)."""
+    source_wires: Set[int] = frozenset()
+    target_wires: Set[int] = frozenset()
+    outward: bool = False
 
 
 @dataclass(frozen=True)
 class Way:
     """A found way: steps may jump between gaps of one edge where it crosses other wires."""
 
-    start: int
-    end: int
+    ends: Ends
     steps: list[Step]
     cost: Um
 
 
-def find(topo: Topology, sources: Collection[int], targets: Collection[int], penalties: Penalties | None) -> Way | None:
-    """Cheapest way from any source to any target feature, or to the outline if `targets` is {OUTSIDE}.
+@dataclass(frozen=True)
+class _Origin:
+    """Where a way may begin: a feature, or a tee in triangle `tri`."""
 
-    Without penalties only legal insertions are considered.
-    """
-    return _Search(topo, targets, penalties).run(sources)
+    feature: int
+    tee: Tee | None = None
+    tri: int = -1
 
 
+def find(topo: Topology, quest: Quest, penalties: Penalties | None = None) -> Way | None:
+    """Cheapest way of a quest; without penalties only legal insertions are considered."""
+    return _Search(topo, quest, penalties).run()
+
+
+@dataclass
+class _Goal:
+    cost: Um = _FAR
+    state: int = 0
+    """The last state, or -2 - number of the origin for a way without crossings."""
+    feature: int = OUTSIDE
+    tee: Tee | None = None
+
+
+@dataclass
 class _Search:
-    """One run; states are (edge * GAPS + gap) * 2 + direction."""
+    """One run; states are (edge * GAPS + gap) * 2 + direction, origins -2 - number."""
 
-    def __init__(self, topo: Topology, targets: Collection[int], penalties: Penalties | None) -> None:
-        self.topo = topo
-        self.outward = OUTSIDE in targets
-        self.targets = frozenset(targets)
-        self.penalties = penalties
-        self.ahead = self._heuristic()
-        self.cost: dict[int, Um] = {}
-        self.before: dict[int, int] = {}
-        self.heap: list[tuple[Um, int]] = []
-        self.best: Um = _FAR
-        self.goal: tuple[int, int] | None = None
-        """(last state, target), or (-2 - source, target) for a way without crossings."""
+    topo: Topology
+    quest: Quest
+    penalties: Penalties | None
+    cost: dict[int, Um] = field(default_factory=dict)
+    before: dict[int, int] = field(default_factory=dict)
+    heap: list[tuple[Um, int]] = field(default_factory=list)
+    origins: list[_Origin] = field(default_factory=list)
+    goal: _Goal = field(default_factory=_Goal)
 
-    def _heuristic(self) -> Callable[[Um, Um], Um]:
-        f = self.topo.tiles.features
-        x0, y0, x1, y1 = self.topo.tiles.outline
-        if self.outward:
-            return lambda x, y: min(x - x0, x1 - x, y - y0, y1 - y)
-        points = [(f.x[v], f.y[v]) for v in sorted(self.targets)]
-        if len(points) == 1:
-            tx, ty = points[0]
-            return lambda x, y: math.hypot(x - tx, y - ty)
-        return lambda x, y: min(math.hypot(x - px, y - py) for px, py in points)
+    def __post_init__(self) -> None:
+        wires = self.topo.wires
+        self.slot = wires.slot[self.quest.wire]
+        self.net = wires.net[self.quest.wire]
+        self.shares = wires.shares[self.quest.wire]
+        """Whether other wires of the net may stand next to this one and share its room."""
+        self.full = _FAR if self.penalties is None else self.penalties.full
+        self.ahead = _estimate(self.topo, self.quest)
 
-    def run(self, sources: Collection[int]) -> Way | None:
-        for v in sorted(sources):
-            for t in self.topo.tiles.tris_of[v]:
-                self._leave(v, t)
-        while self.heap:
-            key, state = heapq.heappop(self.heap)
-            if key >= self.best - 1e-9:
-                break
-            self._expand(key, state)
+    # ------------------------------------------------------------------ the run
+
+    def run(self) -> Way | None:
+        tris_of, strands = self.topo.tiles.tris_of, self.topo.strands
+        for v in sorted(self.quest.sources):
+            self.origins.append(_Origin(v))
+            for t in tris_of[v]:
+                self._leave_feature(v, t)
+        for wire in sorted(self.quest.source_wires):
+            for segment, t in enumerate(strands[wire].tris):
+                if t >= 0 and not strands[wire].direct:
+                    self._leave_wire((wire, segment), t)
+        self._spread()
         return self._way()
 
-    def _leave(self, v: int, t: int) -> None:
+    def _spread(self) -> None:
+        topo, tiles, goal = self.topo, self.topo.tiles, self.goal
+        edge_tris, tri_edges, tile_edges = tiles.edge_tris, tiles.tri_edges, tiles.edges
+        order, load, room = topo.order, topo.load, topo.room
+        second_load, second_room, direct = topo.second_load, topo.second_room, topo.direct
+        cost_of, before, heap, ahead = self.cost, self.before, self.heap, self.ahead
+        slot, full, shares, outward = self.slot, self.full, self.shares, self.quest.outward
+        targets, target_wires = self.quest.targets, self.quest.target_wires
+        hypot = math.hypot
+        while heap:
+            key, state = heappop(heap)
+            if key >= goal.cost - 1e-9:
+                return
+            place = state >> 1
+            edge, gap = divmod(place, GAPS)
+            x0, y0, x1, y1 = tiles.span[edge]
+            f = (gap + 0.5) / (len(order[edge]) + 1)
+            x, y = x0 + (x1 - x0) * f, y0 + (y1 - y0) * f
+            cost = cost_of[state]
+            if key > cost + ahead(x, y) + 1e-6:
+                continue
+            pair = edge_tris[edge]
+            if pair[1] < 0:
+                goal.cost, goal.state, goal.feature, goal.tee = cost, state, OUTSIDE, None
+                continue
+            t = pair[state & 1]
+            if self.penalties is not None:
+                self._sideways(state, edge, gap, cost, x, y)
+            known = topo._regions[t]
+            regions = topo.regions(t) if known is None else known
+            region = regions.of_gap[place]
+            a, b, c = tri_edges[t]
+            rest = a + b + c - edge
+            tight = second_load[edge] + slot > second_room[edge] + _EXACT
+            previous = self._previous_edge(state, edge) if tight else -1
+            for other, other_gap, leaving, px, py in regions.gaps[region]:
+                if other == edge:
+                    continue
+                cut = rest - other
+                extra = 0.0
+                if load[other] + slot > room[other] + _EXACT and not (shares and self._beside_own(other, other_gap)):
+                    extra = full
+                if second_load[cut] + slot > second_room[cut] + _EXACT:
+                    extra += full if second_room[cut] >= slot else _FAR
+                if tight and previous >= 0 and topo.zigzag(previous, edge, other):
+                    extra += full if second_room[edge] >= slot else _FAR
+                if other in direct:
+                    extra += self._crossing(direct[other])
+                if extra == _FAR or room[other] + _EXACT < slot or (not outward and edge_tris[other][1] < 0):
+                    continue
+                total = cost + hypot(px - x, py - y) + extra
+                if total < cost_of.get(leaving, _FAR) - 1e-9:
+                    cost_of[leaving] = total
+                    before[leaving] = state
+                    heappush(heap, (total + ahead(px, py), leaving))
+            if not outward:
+                for u in regions.corners[region]:
+                    if u in targets and u not in tile_edges[edge]:
+                        over = self._over(g for g in tri_edges[t] if g != edge)
+                        total = cost + hypot(tiles.features.x[u] - x, tiles.features.y[u] - y) + over + targets[u]
+                        if total < goal.cost:
+                            goal.cost, goal.state, goal.feature, goal.tee = total, state, u, None
+                if target_wires and regions.walls[region]:
+                    self._join(regions, region, state, cost, x, y)
+
+    # ------------------------------------------------------------------ beginnings
+
+    def _leave_feature(self, v: int, t: int) -> None:
         """All first steps from feature v in triangle t."""
-        topo, f = self.topo, self.topo.tiles.features
-        x, y = f.x[v], f.y[v]
-        edges = topo.tiles.tri_edges[t]
-        regions = topo.regions(t)
-        for region, corners in enumerate(regions.corners):
-            if v not in corners:
-                continue
-            for edge, gap, px, py in regions.gaps[region]:
-                if v not in topo.tiles.edges[edge]:
-                    extra = self._extra(edge, [g for g in edges if g != edge])
-                    if extra < _FAR:
-                        self._reach(edge, gap, t, px, py, math.hypot(px - x, py - y) + extra, -2 - v)
-            for u in corners:
-                if u in self.targets and u != v:
-                    edge = topo.tiles.edge_of[min(u, v), max(u, v)]
-                    cost = math.hypot(f.x[u] - x, f.y[u] - y) + self._over([edge])
-                    if cost < self.best and edge not in topo.direct:
-                        self.best, self.goal = cost, (-2 - v, u)
-
-    def _expand(self, key: Um, state: int) -> None:
         topo, tiles = self.topo, self.topo.tiles
-        place, into = state >> 1, state & 1
-        edge, gap = place // GAPS, place % GAPS
-        x, y = topo.gap_point(edge, gap)
-        cost = self.cost[state]
-        if key > cost + self.ahead(x, y) + 1e-6:
-            return
-        t = tiles.edge_tris[edge][into]
-        if tiles.edge_tris[edge][1] < 0:
-            if cost < self.best:
-                self.best, self.goal = cost, (state, OUTSIDE)
-            return
-        if self.penalties is not None:
-            self._sideways(state, x, y, self.penalties)
-        previous = self._previous_edge(state, edge)
-        tight_edge = previous >= 0 and topo.second_load[edge] >= topo.second_capacity[edge]
-        regions = topo.regions(t)
-        region = regions.of_gap[place]
+        x, y = tiles.features.x[v], tiles.features.y[v]
         edges = tiles.tri_edges[t]
-        edge_sum = edges[0] + edges[1] + edges[2]
-        for other, other_gap, px, py in regions.gaps[region]:
-            if other == edge:
-                continue
-            cuts = [edge_sum - edge - other]
-            if tight_edge and topo.zigzag(previous, edge, other):
-                cuts.append(edge)
-            extra = self._extra(other, cuts)
-            if extra < _FAR:
-                self._reach(other, other_gap, t, px, py, cost + math.hypot(px - x, py - y) + extra, state)
-        if not self.outward:
-            self._arrive(state, t, regions.corners[region], x, y)
+        opposite = edges[(tiles.triangles[t].index(v) + 1) % 3]
+        regions = topo.regions(t)
+        origin = -1 - len(self.origins)
+        extra = self._over(g for g in edges if g != opposite)
+        for region in regions.sectors[tiles.triangles[t].index(v)]:
+            for edge, gap, state, px, py in regions.gaps[region]:
+                if edge == opposite and extra < _FAR:
+                    self._relax(edge, gap, state, px, py, math.hypot(px - x, py - y) + extra, origin)
+            for u in regions.corners[region]:
+                if u in self.quest.targets and u != v:
+                    edge = tiles.edge_of[min(u, v), max(u, v)]
+                    cost = math.hypot(tiles.features.x[u] - x, tiles.features.y[u] - y) + self._over((edge,))
+                    cost += self.quest.targets[u]
+                    if cost < self.goal.cost and edge not in topo.direct:
+                        self._end(cost, origin, u, None)
+            if self.quest.target_wires and regions.walls[region]:
+                self._join(regions, region, origin, 0.0, x, y)
 
-    def _arrive(self, state: int, t: int, corners: list[int], x: Um, y: Um) -> None:
+    def _leave_wire(self, chord: Chord, t: int) -> None:
+        """All first steps from a chord of a wire in triangle t."""
         topo, f = self.topo, self.topo.tiles.features
-        edge = (state >> 1) // GAPS
-        for u in corners:
-            if u in self.targets and u not in topo.tiles.edges[edge]:
-                over = self._over([g for g in topo.tiles.tri_edges[t] if g != edge])
-                cost = self.cost[state] + math.hypot(f.x[u] - x, f.y[u] - y) + over
-                if cost < self.best:
-                    self.best, self.goal = cost, (state, u)
+        line = topo.chord_ends(chord)
+        regions = topo.regions(t)
+        for region, walls in enumerate(regions.walls):
+            if chord not in walls:
+                continue
+            for edge, gap, state, px, py in regions.gaps[region]:
+                x, y = _foot(line, px, py)
+                cost = math.hypot(px - x, py - y)
+                if cost < self.cost.get(state, _FAR):
+                    self.origins.append(_Origin(TEE, Tee(*chord, x, y), t))
+                    self._relax(edge, gap, state, px, py, cost, -1 - len(self.origins))
+            for u in regions.corners[region]:
+                if u in self.quest.targets:
+                    x, y = _foot(line, f.x[u], f.y[u])
+                    cost = math.hypot(f.x[u] - x, f.y[u] - y) + self.quest.targets[u]
+                    if cost < self.goal.cost:
+                        self.origins.append(_Origin(TEE, Tee(*chord, x, y), t))
+                        self._end(cost, -1 - len(self.origins), u, None)
+            if self.quest.target_wires:
+                (ax, ay), (bx, by) = line
+                x, y = (ax + bx) / 2, (ay + by) / 2
+                self.origins.append(_Origin(TEE, Tee(*chord, x, y), t))
+                self._join(regions, region, -1 - len(self.origins), 0.0, x, y)
 
-    def _sideways(self, state: int, x: Um, y: Um, penalties: Penalties) -> None:
+    # ------------------------------------------------------------------ steps and ends
+
+    def _relax(self, edge: int, gap: int, state: int, x: Um, y: Um, cost: Um, before: int) -> None:
+        """Note a first step, if the edge may be crossed there."""
+        topo = self.topo
+        if topo.room[edge] + _EXACT < self.slot or (not self.quest.outward and topo.tiles.edge_tris[edge][1] < 0):
+            return
+        if not topo.fits(edge, self.slot) and not (self.shares and self._beside_own(edge, gap)):
+            cost += self.full
+        if edge in topo.direct:
+            cost += self._crossing(topo.direct[edge])
+        if cost < self.cost.get(state, _FAR) - 1e-9:
+            self.cost[state], self.before[state] = cost, before
+            heappush(self.heap, (cost + self.ahead(x, y), state))
+
+    def _sideways(self, state: int, edge: int, gap: int, cost: Um, x: Um, y: Um) -> None:
         """Crossing the neighbouring wire on the same edge."""
-        place = state >> 1
-        edge, gap = place // GAPS, place % GAPS
         order = self.topo.order[edge]
         for step in (-1, 1):
-            if not 0 <= gap + step <= len(order):
-                continue
-            wire = order[gap - 1 if step < 0 else gap][0]
-            cost = self.cost[state] + penalties.wires.get(wire, _FAR)
-            self._relax(state + 2 * step, cost, self.ahead(x, y), state)
+            if 0 <= gap + step <= len(order):
+                total = cost + self._crossing(order[gap - 1 if step < 0 else gap][0])
+                if total < self.cost.get(state + 2 * step, _FAR) - 1e-9:
+                    self.cost[state + 2 * step], self.before[state + 2 * step] = total, state
+                    heappush(self.heap, (total + self.ahead(x, y), state + 2 * step))
 
-    def _extra(self, edge: int, cuts: list[int]) -> Um:
-        """Penalty for crossing an edge together with second diagonals; inf where not allowed."""
-        topo = self.topo
-        capacity = topo.capacity[edge]
-        if capacity == 0 or (not self.outward and topo.tiles.edge_tris[edge][1] < 0):
-            return _FAR
-        extra = self._over(cuts)
-        if len(topo.order[edge]) >= capacity:
-            extra += _FAR if self.penalties is None else self.penalties.full
-        if edge in topo.direct:
-            extra += _FAR if self.penalties is None else self.penalties.wires.get(topo.direct[edge], _FAR)
-        return extra
+    def _crossing(self, wire: int) -> Um:
+        return _FAR if self.penalties is None else self.penalties.wires[wire]
 
-    def _over(self, cuts: list[int]) -> Um:
+    def _over(self, cuts: Iterable[int]) -> Um:
+        """Penalty for second diagonals that are full."""
         topo = self.topo
         over = 0.0
         for g in cuts:
-            if topo.second_load[g] >= topo.second_capacity[g]:
-                over += _FAR if self.penalties is None or topo.second_capacity[g] == 0 else self.penalties.full
+            if topo.second_load[g] + self.slot > topo.second_room[g] + _EXACT:
+                over += self.full if topo.second_room[g] >= self.slot else _FAR
         return over
 
-    def _reach(self, edge: int, gap: int, t: int, x: Um, y: Um, cost: Um, before: int) -> None:
-        into = 1 if self.topo.tiles.edge_tris[edge][0] == t else 0
-        self._relax((edge * GAPS + gap) * 2 + into, cost, self.ahead(x, y), before)
+    def _beside_own(self, edge: int, gap: int) -> bool:
+        order, net = self.topo.order[edge], self.topo.wires.net
+        return (gap > 0 and net[order[gap - 1][0]] == self.net) or (gap < len(order) and net[order[gap][0]] == self.net)
 
-    def _relax(self, state: int, cost: Um, ahead: Um, before: int) -> None:
-        if cost < self.cost.get(state, _FAR) - 1e-9:
-            self.cost[state] = cost
-            self.before[state] = before
-            heapq.heappush(self.heap, (cost + ahead, state))
+    def _join(self, regions: Regions, region: int, state: int, cost: Um, x: Um, y: Um) -> None:
+        """End on a wire of the net that stands along a region."""
+        for chord in regions.walls[region]:
+            if chord[0] in self.quest.target_wires:
+                fx, fy = _foot(self.topo.chord_ends(chord), x, y)
+                total = cost + math.hypot(fx - x, fy - y)
+                if total < self.goal.cost:
+                    self._end(total, state, TEE, Tee(*chord, fx, fy))
+
+    def _end(self, cost: Um, state: int, feature: int, tee: Tee | None) -> None:
+        self.goal.cost, self.goal.state, self.goal.feature, self.goal.tee = cost, state, feature, tee
 
     def _previous_edge(self, state: int, edge: int) -> int:
         before = self.before[state]
@@ -192,12 +285,67 @@ class _Search:
         return (before >> 1) // GAPS if before >= 0 else -1
 
     def _way(self) -> Way | None:
-        if self.goal is None:
+        goal = self.goal
+        if goal.cost == _FAR:
             return None
-        state, end = self.goal
-        steps = []
+        state, steps = goal.state, []
         while state >= 0:
             place = state >> 1
             steps.append(Step(place // GAPS, place % GAPS, state & 1))
             state = self.before[state]
-        return Way(-2 - state, end, steps[::-1], self.best)
+        steps.reverse()
+        origin = self.origins[-2 - state]
+        tri = -1
+        if not steps and (origin.tee or goal.tee):
+            tri = origin.tri if origin.tee else self._tri_of(goal.tee)
+        return Way(Ends(origin.feature, goal.feature, origin.tee, goal.tee, tri), steps, goal.cost)
+
+    def _tri_of(self, tee: Tee | None) -> int:
+        return -1 if tee is None else self.topo.strands[tee.wire].tris[tee.segment]
+
+
+def _estimate(topo: Topology, quest: Quest) -> Callable[[Um, Um], Um]:
+    """The least way that can be left from a point."""
+    f = topo.tiles.features
+    if quest.outward:
+        return _to_outline(topo.tiles)
+    points = [(f.x[v], f.y[v]) for v in sorted(quest.targets)]
+    if len(points) == 1 and not quest.target_wires:
+        tx, ty = points[0]
+        return lambda x, y: math.hypot(x - tx, y - ty)
+    if len(points) <= _FEW and not quest.target_wires:
+        return lambda x, y: min(math.hypot(x - px, y - py) for px, py in points)
+    for wire in quest.target_wires:
+        for e in topo.strands[wire].edges:
+            x0, y0, x1, y1 = topo.tiles.span[e]
+            points += [(x0, y0), (x1, y1)]
+    left, right = min(p[0] for p in points), max(p[0] for p in points)
+    low, high = min(p[1] for p in points), max(p[1] for p in points)
+    return lambda x, y: math.hypot(max(left - x, x - right, 0.0), max(low - y, y - high, 0.0))
+
+
+def _to_outline(tiles: Tiles) -> Callable[[Um, Um], Um]:
+    ring = tiles.outline
+    xs, ys = sorted({p[0] for p in ring}), sorted({p[1] for p in ring})
+    if len(ring) == 4 and len(xs) == len(ys) == 2:
+        (x0, x1), (y0, y1) = xs, ys
+        return lambda x, y: min(x - x0, x1 - x, y - y0, y1 - y)
+    sides = list(zip(ring, ring[1:] + ring[:1], strict=True))
+
+    def nearest(x: Um, y: Um) -> Um:
+        out = _FAR
+        for side in sides:
+            fx, fy = _foot(side, x, y)
+            out = min(out, math.hypot(fx - x, fy - y))
+        return out
+
+    return nearest
+
+
+def _foot(line: tuple[tuple[Um, Um], tuple[Um, Um]], x: Um, y: Um) -> tuple[Um, Um]:
+    """The point of a line nearest to (x, y)."""
+    (ax, ay), (bx, by) = line
+    dx, dy = bx - ax, by - ay
+    length = dx * dx + dy * dy
+    f = min(1.0, max(0.0, ((x - ax) * dx + (y - ay) * dy) / length)) if length else 0.0
+    return ax + f * dx, ay + f * dy

@@ -6,12 +6,15 @@ to end that keep width + space apart (an isotonic regression), off the corners a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from layoutgen.route.problem import RouteProblem
 from layoutgen.route.rubber import LEFT, RIGHT, Post, ring
-from layoutgen.route.tiles import BOUNDARY
+from layoutgen.route.tiles import BOUNDARY, Floats, least_space, sides_of
 from layoutgen.route.topology import OUTSIDE, Topology
 from layoutgen.units import Um
 
@@ -30,126 +33,162 @@ class TieEnd:
 
 @dataclass(frozen=True)
 class _Wish:
-    """A tie on one side: where along the side it wants to end, the bounds for that, and the length of its leg."""
+    """A tie on one side: where along the side it wants to end, the bounds for that, its leg, and its slot (um)."""
 
     wire: int
     at: Um
     low: Um
     high: Um
     leg: Um
+    slot: Um
 
 
-def spread(want: Sequence[Um], low: Sequence[Um], high: Sequence[Um], apart: Um) -> list[Um] | None:
-    """Places in order, at least `apart` from each other and within [low[i], high[i]], with least squared moves.
+@dataclass(frozen=True)
+class _Side:
+    """A side of the outline: its start, unit direction, length, and the places of all features relative to it."""
 
-    None where the bounds leave no room.
+    start: Floats
+    direction: Floats
+    length: Um
+    along: Floats
+    depth: Floats
+    half_along: Floats
+    half_depth: Floats
+
+    def point(self, along: Um, depth: Um) -> tuple[Um, Um]:
+        """A point so far along the side and so deep inside of the die."""
+        dx, dy = self.direction
+        x, y = self.start
+        return float(x + dx * along - dy * depth), float(y + dy * along + dx * depth)
+
+
+def spread(
+    want: Sequence[Um], low: Sequence[Um], high: Sequence[Um], apart: Sequence[Um], pitch: Um = 0.0, zero: Um = 0.0
+) -> list[Um] | None:
+    """Places in order, place i at least apart[i] from the one before, within [low[i], high[i]]: least squared moves.
+
+    With a pitch all places are on zero + a whole number of pitches. None where the bounds leave no room.
     """
-    low, high = list(low), list(high)
+    low, high, apart = list(low), list(high), list(apart)
+    if pitch > 0:
+        apart = [math.ceil(a / pitch - 1e-9) * pitch for a in apart]
+        low = [zero + math.ceil((a - zero) / pitch - 1e-9) * pitch for a in low]
+        high = [zero + math.floor((a - zero) / pitch + 1e-9) * pitch for a in high]
     n = len(want)
     for i in range(1, n):
-        low[i] = max(low[i], low[i - 1] + apart)
-        high[n - 1 - i] = min(high[n - 1 - i], high[n - i] - apart)
+        low[i] = max(low[i], low[i - 1] + apart[i])
+        high[n - 1 - i] = min(high[n - 1 - i], high[n - i] - apart[n - i])
+    offset = [sum(apart[1 : i + 1]) for i in range(n)] if n < 2 else [0.0, *np.cumsum(apart[1:]).tolist()]
     if any(a > b + 1e-9 for a, b in zip(low, high, strict=True)):
         return None
     blocks: list[tuple[float, int]] = []
     for i, w in enumerate(want):
-        mean, size = w - i * apart, 1
+        mean, size = w - offset[i], 1
         while blocks and blocks[-1][0] > mean:
             other, count = blocks.pop()
             mean, size = (mean * size + other * count) / (size + count), size + count
         blocks.append((mean, size))
     flat = [mean for mean, size in blocks for _ in range(size)]
-    return [min(max(z + i * apart, low[i]), high[i]) for i, z in enumerate(flat)]
+    if pitch > 0:
+        flat = [zero + round((z - zero) / pitch) * pitch for z in flat]
+    return [min(max(z + offset[i], low[i]), high[i]) for i, z in enumerate(flat)]
 
 
 def end_points(topo: Topology, problem: RouteProblem) -> tuple[dict[int, TieEnd], list[int]]:
     """Ends of all ties, and the ties that find no room on their side of the outline."""
     ends: dict[int, TieEnd] = {}
     homeless: list[int] = []
-    apart = problem.pitch + 2 * problem.guard
-    for side in range(4):
+    for side in _sides(topo, problem):
         wishes = _wishes(topo, problem, side)
         places = None
         while wishes and places is None:
-            places = spread([w.at for w in wishes], [w.low for w in wishes], [w.high for w in wishes], apart)
+            slots = [w.slot for w in wishes]
+            apart = [(a + b) / 2 + 2 * problem.guard for a, b in zip([slots[0], *slots[:-1]], slots, strict=True)]
+            columns = ([w.at for w in wishes], [w.low for w in wishes], [w.high for w in wishes])
+            places = spread(*columns, apart, problem.tie_pitch, side.length / 2)
             if places is None:
                 worst = min(wishes, key=lambda w: (w.high - w.low, w.wire))
                 homeless.append(worst.wire)
                 wishes.remove(worst)
-        ends.update(_ends(wishes, places or [], problem, side))
+        ends.update(_ends(wishes, places or [], problem, side, topo.tiles.features.sides))
     return ends, homeless
 
 
-def _side(problem: RouteProblem, side: int) -> tuple[bool, Um, Um, Um]:
-    """Whether a side (0 bottom, 1 right, 2 top, 3 left) runs along x; its fixed coordinate; its ends."""
-    x0, y0, x1, y1 = problem.bounds
-    horizontal = side % 2 == 0
-    return horizontal, (y0, x1, y1, x0)[side], x0 if horizontal else y0, x1 if horizontal else y1
-
-
-def _wishes(topo: Topology, problem: RouteProblem, side: int) -> list[_Wish]:
-    """The ties of one side in rising coordinate."""
-    tiles, f = topo.tiles, topo.tiles.features
-    horizontal, line, start, stop = _side(problem, side)
-    along, across = (f.x, f.y) if horizontal else (f.y, f.x)
-    edges = []
-    for e, (u, v) in enumerate(tiles.edges):
-        if tiles.edge_tris[e][1] == OUTSIDE and across[u] == line == across[v] and topo.order[e]:
-            edges.append((min(along[u], along[v]), max(along[u], along[v]), e))
+def _sides(topo: Topology, problem: RouteProblem) -> list[_Side]:
+    f = topo.tiles.features
     out = []
-    for low, high, e in sorted(edges):
-        u, v = tiles.edges[e]
-        order = topo.order[e] if along[u] < along[v] else topo.order[e][::-1]
-        for wire, _ in order:
-            source = topo.strands[wire].start
-            leg = min(problem.edge + problem.width / 2, abs(across[source] - line) / 2)
-            at = min(max(along[source], low), high)
-            least, most = _bounds(topo, problem, side, at, source, leg)
-            out.append(_Wish(wire, at, max(least, start + problem.pitch), min(most, stop - problem.pitch), leg))
+    every = np.arange(len(f))
+    for start, direction, length in sides_of(problem.outline):
+        outward = np.array([direction[1], -direction[0]])
+        rel = f.at - start
+
+        def half(unit: Floats) -> Floats:
+            return np.maximum(*(f.reach(every, np.tile(s * unit, (len(f), 1))) for s in (1, -1)))
+
+        out.append(_Side(start, direction, length, rel @ direction, -(rel @ outward), half(direction), half(outward)))
     return out
 
 
-def _bounds(topo: Topology, problem: RouteProblem, side: int, at: Um, source: int, leg: Um) -> tuple[Um, Um]:
+def _wishes(topo: Topology, problem: RouteProblem, side: _Side) -> list[_Wish]:
+    """The ties of one side in rising coordinate."""
+    tiles = topo.tiles
+    edges = []
+    for e, (u, v) in enumerate(tiles.edges):
+        if tiles.edge_tris[e][1] == OUTSIDE and topo.order[e] and max(abs(side.depth[u]), abs(side.depth[v])) < 1e-3:
+            edges.append((*sorted((float(side.along[u]), float(side.along[v]))), e))
+    out = []
+    for low, high, e in sorted(edges):
+        u, v = tiles.edges[e]
+        order = topo.order[e] if side.along[u] < side.along[v] else topo.order[e][::-1]
+        for wire, _ in order:
+            s = topo.strands[wire]
+            net = topo.wires.net[wire]
+            if s.start_tee:
+                x, y = s.start_tee.x - side.start[0], s.start_tee.y - side.start[1]
+                along, depth = (float(a) for a in (x * side.direction[0] + y * side.direction[1],
+                                                   y * side.direction[0] - x * side.direction[1]))  # fmt: skip
+            else:
+                along, depth = float(side.along[s.start]), float(side.depth[s.start])
+            leg = min(problem.edge + problem.width_of(net) / 2, abs(depth) / 2)
+            at = min(max(along, low), high)
+            keep = problem.width_of(net) / 2 + problem.space_of(net) + 2 * problem.guard
+            least, most = _bounds(topo, problem, side, at, s.start, leg, keep)
+            off = topo.wires.slot[wire]
+            out.append(_Wish(wire, at, max(least, off), min(most, side.length - off), leg, off))
+    return out
+
+
+def _bounds(
+    topo: Topology, problem: RouteProblem, side: _Side, at: Um, source: int, leg: Um, keep: Um
+) -> tuple[Um, Um]:
     """How far along the side a tie may end before it comes too near to a feature beside it."""
     f = topo.tiles.features
-    horizontal, line, _, _ = _side(problem, side)
-    along, across = (f.x, f.y) if horizontal else (f.y, f.x)
-    half_along, half_across = (f.half_x, f.half_y) if horizontal else (f.half_y, f.half_x)
-    keep = problem.width / 2 + problem.space + 2 * problem.guard
-    low, high = float("-inf"), float("inf")
-    for v in range(len(f)):
-        if v == source or f.kind[v] == BOUNDARY:
-            continue
-        if abs(across[v] - line) - half_across[v] - f.radius[v] > leg + keep:
-            continue
-        reach = half_along[v] + f.radius[v] + keep
-        if along[v] <= at:
-            low = max(low, along[v] + reach)
-        else:
-            high = min(high, along[v] - reach)
-    return low, high
+    more = np.maximum(0.0, np.array(f.clearance) - least_space(problem))
+    near = (side.depth - side.half_depth <= leg + keep + more) & (side.depth > -side.half_depth)
+    near &= np.array(f.kind) != BOUNDARY
+    if source >= 0:
+        near[source] = False
+    reach = side.half_along + keep + more
+    before, after = near & (side.along <= at), near & (side.along > at)
+    low = (side.along + reach)[before].max(initial=-math.inf)
+    high = (side.along - reach)[after].min(initial=math.inf)
+    return float(low), float(high)
 
 
-def _ends(wishes: list[_Wish], places: list[Um], problem: RouteProblem, side: int) -> dict[int, TieEnd]:
-    horizontal, line, _, _ = _side(problem, side)
-    inward = 1 if side in (0, 3) else -1
-    rising_is_left = side in (0, 1)
-    pitch = problem.pitch + 2 * problem.guard
-
-    def point(place: Um, depth: Um) -> tuple[Um, Um]:
-        return (place, line + inward * depth) if horizontal else (line + inward * depth, place)
-
+def _ends(wishes: list[_Wish], places: list[Um], problem: RouteProblem, side: _Side, sides: int) -> dict[int, TieEnd]:
     out = {}
+    guard = 2 * problem.guard
     for i, wish in enumerate(wishes):
         posts = []
         for j in range(max(0, i - _NEIGHBOURS), min(len(wishes), i + _NEIGHBOURS + 1)):
             if j == i:
                 continue
-            sense = LEFT if (j > i) == rising_is_left else RIGHT
-            for x, y in ring(*point(places[j], wishes[j].leg), abs(j - i) * pitch):
-                depth = abs((y if horizontal else x) - line)
-                inside = ((y if horizontal else x) - line) * inward > wish.leg + 1e-6
-                if inside:
-                    posts.append(Post(depth, x, y, sense))
-        out[wish.wire] = TieEnd(point(places[i], 0.0), point(places[i], wish.leg), posts)
+            sense = LEFT if j > i else RIGHT
+            low, high = min(i, j), max(i, j)
+            between = (wish.slot + wishes[j].slot) / 2 + sum(w.slot for w in wishes[low + 1 : high])
+            for x, y in ring(*side.point(places[j], wishes[j].leg), between + (high - low) * guard, sides):
+                depth = (y - side.start[1]) * side.direction[0] - (x - side.start[0]) * side.direction[1]
+                if depth > wish.leg + 1e-6:
+                    posts.append(Post(float(depth), x, y, sense))
+        out[wish.wire] = TieEnd(side.point(places[i], 0.0), side.point(places[i], wish.leg), posts)
     return out

@@ -1,61 +1,106 @@
-"""The tile graph: features, the Delaunay triangles between them, and how many wires fit through each edge.
+"""The tile graph: features, the Delaunay triangles between them, and how much wire fits through each edge.
 
-Distances are measured in the norm of a regular 16-gon: `gap` is the largest distance between the shapes along one of
-its 16 side normals. A channel that is wide enough in this norm is wide enough for wires that bend like the 16-gon.
+Every feature is known by its supports: how far it reaches from its centre along the normals of a regular polygon of
+16, 8 or 4 sides (`Style.sides`). Distances are measured in the norm of that polygon: a channel that is wide enough in it
+is wide enough for wires that bend like the polygon.
+
+Room and load of an edge are lengths. A wire takes a slot: its width, the least space of the problem, and twice what its
+net asks for beyond that. Slots add up, whatever stands beside what: never too little, and exact where all nets keep the
+same space.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
 
+import klayout.db as kdb
 import numpy as np
 import numpy.typing as npt
 import shapely
 
-from layoutgen.route.problem import Obstacle, RouteProblem
-from layoutgen.units import Um
+from layoutgen.route.problem import Obstacle, Ring, RouteProblem, Terminal
+from layoutgen.units import DBU, Um, dbu
 
-SIDES = 16
-"""Sides of the polygon that stands for a circle in all clearances."""
-NORMALS = tuple((math.cos(2 * math.pi * j / SIDES), math.sin(2 * math.pi * j / SIDES)) for j in range(SIDES))
 UNBOUNDED = 10**6
 """Capacity of a cut that does not limit anything."""
 TERMINAL, OBSTACLE, BOUNDARY = 0, 1, 2
 MAX_PIECES = 16
 """An obstacle is split into at most this many pieces along each axis."""
+_CONFORMING_ROUNDS = 12
+_EXACT = 1e-6
+"""In um: what rounding of floats may take from a channel."""
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
 
 
-@dataclass
+def normals(sides: int) -> Floats:
+    """Unit normals of the sides of a regular polygon, the first along x: shape (sides, 2)."""
+    angles = 2 * np.pi * np.arange(sides) / sides
+    return np.round(np.column_stack([np.cos(angles), np.sin(angles)]), 15)
+
+
+@dataclass(frozen=True)
 class Features:
-    """Convex shapes by columns: centre, half extents of a box, radius of a disc, clearance a wire keeps (um)."""
+    """Convex shapes by columns: centre, supports relative to it along the normals, clearance, kind (um)."""
 
-    x: list[Um] = field(default_factory=list)
-    y: list[Um] = field(default_factory=list)
-    half_x: list[Um] = field(default_factory=list)
-    half_y: list[Um] = field(default_factory=list)
-    radius: list[Um] = field(default_factory=list)
-    clearance: list[Um] = field(default_factory=list)
-    kind: list[int] = field(default_factory=list)
-
-    def add(self, x: Um, y: Um, half_x: Um, half_y: Um, radius: Um, clearance: Um, kind: int) -> int:
-        """Append one feature and return its index."""
-        for column, value in zip(
-            (self.x, self.y, self.half_x, self.half_y, self.radius, self.clearance),
-            (x, y, half_x, half_y, radius, clearance),
-            strict=True,
-        ):
-            column.append(float(value))
-        self.kind.append(kind)
-        return len(self.kind) - 1
+    x: list[Um]
+    y: list[Um]
+    support: Floats
+    """(n, sides)."""
+    clearance: list[Um]
+    """What a wire of the problem's least space keeps to it."""
+    kind: list[int]
 
     def __len__(self) -> int:
         return len(self.kind)
+
+    @cached_property
+    def at(self) -> Floats:
+        """Centres, (n, 2)."""
+        return np.column_stack([self.x, self.y])
+
+    @property
+    def sides(self) -> int:
+        """Sides of the polygon that distances are measured with."""
+        return int(self.support.shape[1])
+
+    def reach(self, v: Ints, directions: Floats) -> Floats:
+        """How far shapes v reach along unit vectors: the polygon of their supports, so never too little."""
+        n = normals(self.sides)
+        step = 2 * np.pi / self.sides
+        j = np.floor(np.arctan2(directions[:, 1], directions[:, 0]) / step).astype(np.int64) % self.sides
+        k = (j + 1) % self.sides
+        a, b = self.support[v, j], self.support[v, k]
+        px = (a * n[k, 1] - b * n[j, 1]) / math.sin(step)
+        py = (b * n[j, 0] - a * n[k, 0]) / math.sin(step)
+        out: Floats = px * directions[:, 0] + py * directions[:, 1]
+        return out
+
+    def gap(self, u: Ints, v: Ints) -> Floats:
+        """Distance of shapes u and v in the polygon's norm; negative where they overlap."""
+        d = self.at[v] - self.at[u]
+        out: Floats = (d @ normals(self.sides).T - self.support[u] - np.roll(self.support[v], self.sides // 2, 1)).max(
+            1
+        )
+        return out
+
+
+def corners_of(support: Floats) -> Floats:
+    """Corners of the polygons with the given supports, counter-clockwise: shape (..., sides, 2).
+
+    Corner j lies between normals j and j + 1.
+    """
+    sides = support.shape[-1]
+    n = normals(sides)
+    m = np.roll(n, -1, 0)
+    b = np.roll(support, -1, -1)
+    sine = math.sin(2 * math.pi / sides)
+    return np.stack([(support * m[:, 1] - b * n[:, 1]) / sine, (b * n[:, 0] - support * m[:, 0]) / sine], -1)
 
 
 @dataclass
@@ -68,15 +113,28 @@ class Tiles:
     edges: list[tuple[int, int]]
     edge_tris: list[tuple[int, int]]
     """The two triangles of an edge; the second is -1 on the outline."""
-    capacity: list[int]
-    second_capacity: list[int]
-    """Per edge: how many wires fit across the other diagonal of the quad around it."""
+    room: list[Um]
+    """Per edge: what the slots of the wires across it may add up to."""
+    second_room: list[Um]
+    """Per edge: the same for the other diagonal of the quad around it; infinite where nothing limits it."""
     span: list[tuple[Um, Um, Um, Um]]
     """Per edge: the part (x0, y0, x1, y1) of it that wires may cross."""
-    outline: tuple[Um, Um, Um, Um]
+    outline: Ring
     edge_of: dict[tuple[int, int], int]
     tris_of: list[list[int]]
     """Per feature: its triangles."""
+    slot: Um
+    """Of a wire with the problem's width and least space."""
+
+    @cached_property
+    def capacity(self) -> list[int]:
+        """Per edge: how many wires of the problem's width and space fit."""
+        return [max(0, math.floor((r + _EXACT) / self.slot)) for r in self.room]
+
+    @cached_property
+    def second_capacity(self) -> list[int]:
+        """Per edge: how many such wires fit across the other diagonal."""
+        return [UNBOUNDED if r == math.inf else max(0, math.floor((r + _EXACT) / self.slot)) for r in self.second_room]
 
     def other_tri(self, edge: int, tri: int) -> int:
         """The triangle on the other side of an edge, -1 outside."""
@@ -84,63 +142,131 @@ class Tiles:
         return b if a == tri else a
 
 
-def channel_capacity(gap: Um, clearance_a: Um, clearance_b: Um, width: Um, space: Um) -> int:
-    """How many wires fit into a gap: n * width + (n - 1) * space <= gap - clearances."""
-    return max(0, math.floor((gap - clearance_a - clearance_b + space) / (width + space) + 1e-9))
+def least_space(problem: RouteProblem) -> Um:
+    """The smallest space that any net of a problem keeps."""
+    return min([problem.space, *(problem.space_of(net) for net in problem.rules)])
 
 
-def collect(problem: RouteProblem) -> Features:
+def slot_of(problem: RouteProblem, net: str) -> Um:
+    """What a wire of a net takes of the room of an edge."""
+    least = least_space(problem)
+    return problem.width_of(net) + least + 2 * (problem.space_of(net) - least)
+
+
+def terminal_ring(terminal: Terminal, sides: int) -> Floats:
+    """Supports of a terminal about its centre."""
+    n = normals(sides)
+    if terminal.polygon:
+        out: Floats = (n @ (np.array(terminal.polygon) - (terminal.x, terminal.y)).T).max(1)
+        return out
+    if terminal.round:
+        return np.full(sides, terminal.half_x)
+    box: Floats = np.abs(n) @ np.array([terminal.half_x, terminal.half_y])
+    return box
+
+
+def collect(problem: RouteProblem, layer: int = 0) -> Features:
     """Terminals first and in order, then obstacle pieces, then points on the outline."""
-    f = Features()
+    sides = problem.style.sides
+    n = normals(sides)
+    least = least_space(problem)
+    at: list[tuple[Um, Um]] = []
+    supports: list[Floats] = []
+    clearance: list[Um] = []
+    kind: list[int] = []
+
+    def add(x: Um, y: Um, support: Floats, keep: Um, what: int) -> None:
+        at.append((float(x), float(y)))
+        supports.append(support)
+        clearance.append(float(keep))
+        kind.append(what)
+
     for t in problem.terminals:
-        box, disc = ((0.0, 0.0), t.half_x) if t.round else ((t.half_x, t.half_y), 0.0)
-        f.add(t.x, t.y, *box, disc, problem.space, TERMINAL)
+        keep = max(least, problem.space_of(t.net, 2 * min(t.half_x, t.half_y)))
+        add(t.x, t.y, terminal_ring(t, sides), keep, TERMINAL)
     for obstacle in problem.obstacles:
-        for x, y, hx, hy in pieces(obstacle, problem):
-            f.add(x, y, hx, hy, 0.0, problem.space, OBSTACLE)
-    for x, y in boundary_points(f, problem):
-        f.add(x, y, 0.0, 0.0, 0.0, problem.edge, BOUNDARY)
-    return f
+        if obstacle.layer in (None, layer):
+            for piece in pieces(obstacle, problem):
+                centre = piece.mean(0)
+                add(*centre.tolist(), (n @ (piece - centre).T).max(1), least, OBSTACLE)
+    features = Features([p[0] for p in at], [p[1] for p in at], np.array(supports).reshape(-1, sides), clearance, kind)
+    for x, y in boundary_points(features, problem):
+        add(x, y, np.zeros(sides), problem.edge, BOUNDARY)
+    return Features([p[0] for p in at], [p[1] for p in at], np.array(supports).reshape(-1, sides), clearance, kind)
 
 
-def pieces(obstacle: Obstacle, problem: RouteProblem) -> list[tuple[Um, Um, Um, Um]]:
-    """Centre and half extents of nearly square pieces of an obstacle, clipped to the outline."""
-    xs, ys = zip(*obstacle.points, strict=True)
-    x0, x1 = max(min(xs), problem.bounds[0]), min(max(xs), problem.bounds[2])
-    y0, y1 = max(min(ys), problem.bounds[1]), min(max(ys), problem.bounds[3])
-    if x0 >= x1 or y0 >= y1:
-        return []
-    side = max(min(x1 - x0, y1 - y0), 2 * problem.pitch)
-    side = min(side, 6 * problem.pitch)
+def pieces(obstacle: Obstacle, problem: RouteProblem) -> list[Floats]:
+    """Convex, nearly square pieces of an obstacle, clipped to the outline: corners in um."""
+    limit = shapely.Polygon(problem.outline)
+    shape = shapely.Polygon(obstacle.points).intersection(limit)
+    out = []
+    for part in shapely.get_parts(shape):
+        if part.geom_type != "Polygon":
+            continue
+        for convex in _convex_parts(part):
+            out += _squares(convex, problem)
+    return out
+
+
+def _convex_parts(polygon: shapely.Geometry) -> list[shapely.Geometry]:
+    if not polygon.interiors and polygon.convex_hull.area - polygon.area < DBU:
+        return [polygon]
+    hull = [kdb.Point(dbu(x), dbu(y)) for x, y in polygon.exterior.coords[:-1]]
+    shape = kdb.Polygon(hull)
+    for ring in polygon.interiors:
+        shape.insert_hole([kdb.Point(dbu(x), dbu(y)) for x, y in ring.coords[:-1]])
+    parts = kdb.Region(shape).decompose_convex_to_region(kdb.Polygon.PO_any)
+    return [shapely.Polygon([(p.x * DBU, p.y * DBU) for p in part.each_point_hull()]) for part in parts.each()]
+
+
+def _squares(convex: shapely.Geometry, problem: RouteProblem) -> list[Floats]:
+    """A convex polygon cut by a grid whose cells are about as wide as the polygon is thin."""
+    x0, y0, x1, y1 = convex.bounds
+    thin = min(x1 - x0, y1 - y0, convex.area / max(x1 - x0, y1 - y0))
+    side = min(max(thin, 2 * problem.pitch), 6 * problem.pitch)
     nx = min(MAX_PIECES, max(1, round((x1 - x0) / side)))
     ny = min(MAX_PIECES, max(1, round((y1 - y0) / side)))
-    hx, hy = (x1 - x0) / nx / 2, (y1 - y0) / ny / 2
-    return [(x0 + (2 * i + 1) * hx, y0 + (2 * j + 1) * hy, hx, hy) for i in range(nx) for j in range(ny)]
+    if nx == ny == 1:
+        return [shapely.get_coordinates(convex)[:-1]]
+    xs, ys = np.linspace(x0, x1, nx + 1), np.linspace(y0, y1, ny + 1)
+    cells = shapely.box(*(a.ravel() for a in np.broadcast_arrays(xs[:-1, None], ys[:-1], xs[1:, None], ys[1:])))
+    parts = shapely.intersection(convex, cells)
+    return [
+        shapely.get_coordinates(part)[:-1] for part in parts.tolist() if part.geom_type == "Polygon" and part.area > DBU
+    ]
+
+
+def sides_of(outline: Ring) -> list[tuple[Floats, Floats, Um]]:
+    """Per side of the outline, counter-clockwise: its start, its unit direction, and its length (um)."""
+    points = np.array(outline, dtype=float)
+    if not shapely.LinearRing(points).is_ccw:
+        points = points[::-1]
+    out = []
+    for a, b in zip(points, np.roll(points, -1, 0), strict=True):
+        length = float(np.hypot(*(b - a)))
+        out.append((a, (b - a) / length, length))
+    return out
 
 
 def boundary_points(f: Features, problem: RouteProblem) -> list[tuple[Um, Um]]:
     """Points on the outline: corners, the feet of near features, and fillers, thinned; counter-clockwise."""
-    x0, y0, x1, y1 = problem.bounds
     step = _boundary_step(f, problem)
+    shade = problem.edge + problem.width + problem.space
     points: list[tuple[Um, Um]] = []
-    for side in range(4):
-        horizontal = side % 2 == 0
-        lo, hi = (x0, x1) if horizontal else (y0, y1)
-        line = (y0, x1, y1, x0)[side]
-        along, across, half = (f.x, f.y, f.half_y) if horizontal else (f.y, f.x, f.half_x)
-        depth = [abs(a - line) for a in across]
-        shade = problem.edge + problem.width + problem.space
-        must = sorted(
-            {round(a, 3) for a, d, h, r in zip(along, depth, half, f.radius, strict=True) if d - h - r < shade}
-        )
-        may = sorted({round(a, 3) for a, d in zip(along, depth, strict=True) if d < 3 * step})
-        fill = [lo + step * k for k in range(1, math.ceil((hi - lo) / step))]
-        kept = _thin([lo, hi], must, step / 16)
+    for start, direction, length in sides_of(problem.outline):
+        inward = np.array([-direction[1], direction[0]])
+        rel = f.at.reshape(-1, 2) - start
+        along, depth = rel @ direction, rel @ inward
+        near = depth - f.reach(np.arange(len(f)), np.tile(-inward, (len(f), 1))) if len(f) else depth
+        beside = (along > 0) & (along < length) & (depth > 0)
+        must = sorted({round(float(a), 3) for a in along[beside & (near < shade)]})
+        may = sorted({round(float(a), 3) for a in along[beside & (depth < 3 * step)]})
+        fill = [step * k for k in range(1, math.ceil(length / step))]
+        kept = _thin([0.0, length], must, step / 16)
         kept = _thin(kept, may, step / 8)
         kept = _thin(kept, fill, step / 2)
-        side_points = [c for c in sorted(kept) if c < hi] if side in (0, 1) else sorted(kept, reverse=True)[:-1]
-        points += [(c, line) if horizontal else (line, c) for c in side_points]
-    return points
+        points += [tuple((start + direction * c).tolist()) for c in sorted(kept) if c < length]
+    return [(round(x, 6), round(y, 6)) for x, y in points]
 
 
 def _boundary_step(f: Features, problem: RouteProblem) -> Um:
@@ -149,26 +275,26 @@ def _boundary_step(f: Features, problem: RouteProblem) -> Um:
     longest = max(x1 - x0, y1 - y0) / 4
     if len(f) < 2:
         return longest
-    points = [shapely.Point(x, y) for x, y in zip(f.x, f.y, strict=True)]
-    tree = shapely.STRtree(points)
-    _, near = tree.query_nearest(points, exclusive=True, all_matches=False, return_distance=True)
-    return float(min(longest, max(float(np.median(near)), 3 * problem.pitch)))
+    points = shapely.points(f.at)
+    _, near = shapely.STRtree(points).query_nearest(points, exclusive=True, all_matches=False, return_distance=True)
+    return float(min(longest, max(float(np.median(near)) if len(near) else longest, 3 * problem.pitch)))
 
 
 def _thin(kept: list[Um], candidates: Sequence[Um], apart: Um) -> list[Um]:
     """`kept` and those candidates that are at least `apart` from all kept ones."""
     lo, hi = kept[0], kept[1]
-    out = list(kept)
+    out = sorted(kept)
     for c in candidates:
-        if lo + apart <= c <= hi - apart and all(abs(c - k) >= apart for k in out):
-            out.append(c)
-    return out
+        if lo + apart <= c <= hi - apart:
+            at = int(np.searchsorted(out, c))
+            if out[at] - c >= apart and c - out[at - 1] >= apart:
+                out.insert(at, c)
+    return [lo, hi, *out[1:-1]]
 
 
-def build(problem: RouteProblem) -> Tiles:
-    """The tile graph of a problem."""
-    f = collect(problem)
-    triangles = _delaunay(f)
+def build(problem: RouteProblem, layer: int = 0) -> Tiles:
+    """The tile graph of one layer of a problem."""
+    f, triangles = _conforming(collect(problem, layer), problem)
     edge_of: dict[tuple[int, int], int] = {}
     sides: list[list[int]] = []
     tri_edges: list[tuple[int, int, int]] = []
@@ -186,32 +312,71 @@ def build(problem: RouteProblem) -> Tiles:
         tri_edges.append((ids[0], ids[1], ids[2]))
     edges = list(edge_of)
     edge_tris = [(s[0], s[1] if len(s) > 1 else -1) for s in sides]
-    shapes = _Shapes.of(f)
     ends = np.array(edges, dtype=np.int64).reshape(-1, 2)
+    least = least_space(problem)
     return Tiles(
         f,
         triangles,
         tri_edges,
         edges,
         edge_tris,
-        _capacities(shapes, ends, edge_tris, problem),
-        _second_capacities(shapes, ends, edge_tris, triangles, f.kind, problem),
-        _spans(shapes, ends),
-        problem.bounds,
+        _rooms(f, ends, edge_tris, problem, least),
+        _second_rooms(f, ends, edge_tris, triangles, least),
+        _spans(f, ends),
+        problem.outline,
         edge_of,
         tris_of,
+        problem.width + 2 * problem.space_of("") - least,
     )
+
+
+def _conforming(f: Features, problem: RouteProblem) -> tuple[Features, list[tuple[int, int, int]]]:
+    """Features and triangles inside of the outline, with points added until all of the outline is edges."""
+    inside = shapely.Polygon(problem.outline)
+    shapely.prepare(inside)
+    convex = inside.convex_hull.area - inside.area < DBU
+    for _ in range(_CONFORMING_ROUNDS):
+        triangles = _delaunay(f)
+        if convex:
+            return f, triangles
+        centres = f.at[np.array(triangles)].mean(1)
+        kept = shapely.contains_xy(inside, centres[:, 0], centres[:, 1])
+        triangles = [t for t, k in zip(triangles, kept.tolist(), strict=True) if k]
+        edges = {(min(a, b), max(a, b)) for t in triangles for a, b in zip(t, t[1:] + t[:1], strict=True)}
+        rim = [v for v, k in enumerate(f.kind) if k == BOUNDARY]
+        gaps = [(a, b) for a, b in zip(rim, rim[1:] + rim[:1], strict=True) if (min(a, b), max(a, b)) not in edges]
+        if not gaps:
+            return f, triangles
+        f = _with_boundary(f, rim, gaps)
+    return f, triangles
+
+
+def _with_boundary(f: Features, rim: list[int], gaps: Iterable[tuple[int, int]]) -> Features:
+    """The features with points in the middle of some gaps between neighbouring outline points, in order."""
+    split = set(gaps)
+    order = list(range(rim[0]))
+    at: list[tuple[Um, Um]] = [(f.x[v], f.y[v]) for v in order]
+    for a, b in zip(rim, rim[1:] + rim[:1], strict=True):
+        at.append((f.x[a], f.y[a]))
+        if (a, b) in split:
+            at.append(((f.x[a] + f.x[b]) / 2, (f.y[a] + f.y[b]) / 2))
+    more = len(at) - len(order)
+    support = np.vstack([f.support[: rim[0]], np.zeros((more, f.sides))])
+    clearance = f.clearance[: rim[0]] + [f.clearance[rim[0]]] * more
+    return Features([p[0] for p in at], [p[1] for p in at], support, clearance, f.kind[: rim[0]] + [BOUNDARY] * more)
 
 
 def _delaunay(f: Features) -> list[tuple[int, int, int]]:
     """Counter-clockwise triangles of feature indices, sorted."""
-    points = shapely.multipoints(np.column_stack([f.x, f.y]))
-    corners = shapely.get_coordinates(shapely.delaunay_triangles(points)).reshape(-1, 4, 2)[:, :3]
-    index = {(x, y): i for i, (x, y) in enumerate(zip(f.x, f.y, strict=True))}
+    index: dict[tuple[float, float], int] = {}
+    for i, p in enumerate(zip(f.x, f.y, strict=True)):
+        index.setdefault(p, i)
+    triangles = shapely.delaunay_triangles(shapely.multipoints(np.array(list(index))))
+    corners = shapely.get_coordinates(triangles).reshape(-1, 4, 2)[:, :3]
     out = []
     for a, b, c in corners.tolist():
         area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
-        if abs(area) < 1e-6:
+        if abs(area) < 1e-4:
             continue
         i, j, k = (index[p[0], p[1]] for p in ((a, b, c) if area > 0 else (a, c, b)))
         low = min(i, j, k)
@@ -219,102 +384,62 @@ def _delaunay(f: Features) -> list[tuple[int, int, int]]:
     return sorted(out)
 
 
-@dataclass
-class _Shapes:
-    """The columns of `Features` as arrays, for the vectorised part."""
-
-    at: Floats
-    half: Floats
-    radius: Floats
-    clearance: Floats
-
-    @classmethod
-    def of(cls, f: Features) -> _Shapes:
-        columns: list[Any] = [np.column_stack(c) for c in ((f.x, f.y), (f.half_x, f.half_y))]
-        return cls(columns[0], columns[1], np.array(f.radius), np.array(f.clearance))
-
-    def reach(self, v: Ints, c: float | Floats, s: float | Floats) -> Floats:
-        """Support of the shapes v along direction (c, s)."""
-        out: Floats = np.abs(c) * self.half[v, 0] + np.abs(s) * self.half[v, 1] + self.radius[v]
-        return out
-
-    def gap(self, u: Ints, v: Ints) -> Floats:
-        """Distance of shapes u and v in the 16-gon norm; negative where they overlap."""
-        d = self.at[v] - self.at[u]
-        best = np.full(len(u), -np.inf)
-        for c, s in NORMALS:
-            best = np.maximum(best, d[:, 0] * c + d[:, 1] * s - self.reach(u, c, s) - self.reach(v, c, s))
-        return best
-
-    def fits(self, u: Ints, v: Ints, problem: RouteProblem) -> Ints:
-        """Vectorised `channel_capacity` between shapes u and v."""
-        room = self.gap(u, v) - self.clearance[u] - self.clearance[v] + problem.space
-        out: Ints = np.maximum(0, np.floor(room / problem.pitch + 1e-9)).astype(np.int64)
-        return out
-
-
-def _capacities(shapes: _Shapes, ends: Ints, edge_tris: list[tuple[int, int]], problem: RouteProblem) -> list[int]:
-    """Wires per edge. Edges on the outline count whole pitches, rounded up: ties are spread along the side later."""
+def _rooms(f: Features, ends: Ints, edge_tris: list[tuple[int, int]], problem: RouteProblem, least: Um) -> list[Um]:
+    """Room of every edge. Edges on the outline take whole slots, rounded up: ties are spread along the side later."""
     u, v = ends[:, 0], ends[:, 1]
-    capacity = shapes.fits(u, v, problem)
+    keep = np.array(f.clearance)
+    room = f.gap(u, v) - keep[u] - keep[v] + least
     hull = np.array([b < 0 for _, b in edge_tris])
-    length = np.hypot(*(shapes.at[u] - shapes.at[v]).T)
-    capacity[hull] = np.ceil(length[hull] / problem.pitch).astype(np.int64) if problem.ties else 0
-    return [int(c) for c in capacity]
+    length = np.hypot(*(f.at[u] - f.at[v]).T)
+    slot = problem.width + 2 * problem.space_of("") - least
+    room[hull] = np.ceil(length[hull] / slot) * slot if problem.ties else 0.0
+    return [float(r) for r in np.maximum(room, 0.0)]
 
 
-def _second_capacities(
-    shapes: _Shapes,
-    ends: Ints,
-    edge_tris: list[tuple[int, int]],
-    triangles: list[tuple[int, int, int]],
-    kind: list[int],
-    problem: RouteProblem,
-) -> list[int]:
-    """Wires across the segment between the two apexes of an edge, where both ends of the edge stand clear of it."""
-    out = [UNBOUNDED] * len(ends)
-    inner = [e for e, (_, b) in enumerate(edge_tris) if b >= 0]
-    if not inner:
-        return out
-    apex = np.array(
-        [[next(c for c in triangles[t] if c not in ends[e]) for t in edge_tris[e]] for e in inner], dtype=np.int64
-    )
-    a, b = apex[:, 0], apex[:, 1]
+def _second_rooms(
+    f: Features, ends: Ints, edge_tris: list[tuple[int, int]], triangles: list[tuple[int, int, int]], least: Um
+) -> list[Um]:
+    """Room across the segment between the two apexes of an edge, where both ends of the edge stand clear of it."""
+    out = np.full(len(ends), np.inf)
+    both = np.array(edge_tris, dtype=np.int64).reshape(-1, 2)
+    inner = np.flatnonzero(both[:, 1] >= 0)
+    if not len(inner):
+        return [float(r) for r in out]
+    tri = np.array(triangles, dtype=np.int64)
     u, v = ends[inner, 0], ends[inner, 1]
-    d = shapes.at[b] - shapes.at[a]
-    length = np.hypot(d[:, 0], d[:, 1])
-    nx, ny = -d[:, 1] / length, d[:, 0] / length
-
-    def beside(z: Ints) -> Floats:
-        p = shapes.at[z] - shapes.at[a]
-        out: Floats = p[:, 0] * nx + p[:, 1] * ny
-        return out
-
-    bu, bv = beside(u), beside(v)
-    clear = (bu * bv < 0) & (np.abs(bu) > shapes.reach(u, nx, ny)) & (np.abs(bv) > shapes.reach(v, nx, ny))
-    fits = shapes.fits(a, b, problem)
-    for q, e in enumerate(inner):
-        if clear[q] and not kind[a[q]] == kind[b[q]] == BOUNDARY:
-            out[e] = int(fits[q])
-    return out
+    a, b = (tri[both[inner, k]].sum(1) - u - v for k in (0, 1))
+    d = f.at[b] - f.at[a]
+    d = d / np.hypot(d[:, 0], d[:, 1])[:, None]
+    across = np.column_stack([-d[:, 1], d[:, 0]])
+    bu, bv = (((f.at[z] - f.at[a]) * across).sum(1) for z in (u, v))
+    clear_u = np.abs(bu) > f.reach(u, -np.sign(bu)[:, None] * across)
+    clear_v = np.abs(bv) > f.reach(v, -np.sign(bv)[:, None] * across)
+    kind, keep = np.array(f.kind), np.array(f.clearance)
+    bounded = (bu * bv < 0) & clear_u & clear_v & ~((kind[a] == BOUNDARY) & (kind[b] == BOUNDARY))
+    room = np.maximum(0.0, f.gap(a, b) - keep[a] - keep[b] + least)
+    out[inner[bounded]] = room[bounded]
+    return [float(r) for r in out]
 
 
-def _spans(shapes: _Shapes, ends: Ints) -> list[tuple[Um, Um, Um, Um]]:
+def _spans(f: Features, ends: Ints) -> list[tuple[Um, Um, Um, Um]]:
     """The part of each edge outside of both features and their clearances; a point where nothing is left."""
     u, v = ends[:, 0], ends[:, 1]
-    d = shapes.at[v] - shapes.at[u]
+    d = f.at[v] - f.at[u]
     length = np.hypot(d[:, 0], d[:, 1])
     d = d / length[:, None]
-    from_u, from_v = np.full(len(u), np.inf), np.full(len(u), np.inf)
-    for c, s in NORMALS:
-        along = d[:, 0] * c + d[:, 1] * s
-        ahead, back = along > 1e-9, along < -1e-9
-        du = (shapes.reach(u, c, s) + shapes.clearance[u])[ahead] / along[ahead]
-        dv = (shapes.reach(v, c, s) + shapes.clearance[v])[back] / -along[back]
-        from_u[ahead] = np.minimum(from_u[ahead], du)
-        from_v[back] = np.minimum(from_v[back], dv)
+    keep = np.array(f.clearance)
+    n = normals(f.sides)
+
+    def leave(z: Ints, towards: Floats) -> Floats:
+        along = towards @ n.T
+        with np.errstate(divide="ignore", invalid="ignore"):
+            by = (f.support[z] + keep[z][:, None]) / along
+        out: Floats = np.where(along > 1e-9, by, np.inf).min(1)
+        return out
+
+    from_u, from_v = leave(u, d), leave(v, -d)
     full = from_u + from_v > length
     middle = (from_u + length - from_v) / 2
     from_u, to_v = np.where(full, middle, from_u), np.where(full, middle, length - from_v)
-    p, q = shapes.at[u] + d * from_u[:, None], shapes.at[u] + d * to_v[:, None]
+    p, q = f.at[u] + d * from_u[:, None], f.at[u] + d * to_v[:, None]
     return [(x0, y0, x1, y1) for (x0, y0), (x1, y1) in zip(p.tolist(), q.tolist(), strict=True)]

@@ -3,11 +3,15 @@
 Two wires do not cross exactly when, in every triangle, the chords they make nest. So the boundary of a triangle, read
 once around, is a bracket expression: chords open and close, and what lies between the same chords is one region.
 A wire may be inserted along any sequence of regions.
+
+A wire may also end on another wire of its net (a tee). Then the chords that meet are one tree with three ends or more on
+the boundary of the triangle, which opens, passes and closes: a bracket expression still.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,8 +20,14 @@ from layoutgen.units import Um
 
 OUTSIDE = -1
 """End feature of a tie, and the triangle beyond the outline."""
+TEE = -2
+"""End feature of a wire that ends on another wire of its net."""
 GAPS = 4096
 """Bound on the gaps of one edge; a place on an edge is the number edge * GAPS + gap."""
+_EXACT = 1e-6
+
+Chord = tuple[int, int]
+"""(wire, segment): the part of a wire within one triangle, the one of number `segment` among those it passes."""
 
 
 @dataclass(frozen=True)
@@ -30,45 +40,120 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Tee:
+    """An end on a chord of another wire of the net, about the point (x, y) in um."""
+
+    wire: int
+    segment: int
+    x: Um
+    y: Um
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The two ends of a wire: features, OUTSIDE, or TEE with the chord it ends on.
+
+    tri: for a wire that crosses no edge but ends on a tee, the triangle it lies in.
+    """
+
+    start: int
+    end: int
+    start_tee: Tee | None = None
+    end_tee: Tee | None = None
+    tri: int = -1
+
+
+@dataclass(frozen=True)
 class Strand:
     """A wire: from feature `start` through triangles tris[0], tris[1], ... by way of `edges` to feature `end`.
 
-    A strand without edges runs straight along the tile edge between its two ends.
+    A strand without edges runs straight along the tile edge between its two ends, or, where it has a tee, within tris[0].
     """
 
     start: int
     end: int
     edges: tuple[int, ...]
     tris: tuple[int, ...]
+    start_tee: Tee | None = None
+    end_tee: Tee | None = None
+
+    @property
+    def tees(self) -> tuple[Tee, ...]:
+        """Where it ends on other wires."""
+        return tuple(t for t in (self.start_tee, self.end_tee) if t is not None)
+
+    @property
+    def direct(self) -> bool:
+        """Whether it runs along a tile edge."""
+        return not self.edges and not self.tees
 
 
 @dataclass(frozen=True)
 class Regions:
-    """The regions of one triangle: of each gap on its edges, the gaps of each with coordinates, and its corners."""
+    """The regions of one triangle: of each gap on its edges, and what each region touches."""
 
     of_gap: dict[int, int]
-    gaps: list[list[tuple[int, int, Um, Um]]]
-    """Per region: (edge, gap, x, y)."""
+    """Place on an edge -> region."""
+    gaps: list[list[tuple[int, int, int, Um, Um]]]
+    """Per region: (edge, gap, state that leaves the triangle there, x, y)."""
     corners: list[list[int]]
     """Per region: the features whose corner sector touches it."""
+    sectors: list[list[int]]
+    """Per corner of the triangle: the regions around it, between the wires that end there."""
+    walls: list[list[Chord]]
+    """Per region: the chords along it, of wires that others may end on."""
+
+
+@dataclass(frozen=True)
+class Undo:
+    """What brings a removed wire back to the same place."""
+
+    ends: Ends
+    steps: tuple[Step, ...]
+    sectors: tuple[int, int]
+
+
+@dataclass
+class Wires:
+    """What a topology must know of its wires, by number.
+
+    slot: what they take of an edge's room (um).
+    open: whether others may end on them.
+    shares: whether there are other wires of the same net, which may stand next to them and share their room.
+    """
+
+    slot: Sequence[Um]
+    net: Sequence[str]
+    open: Sequence[bool]
+    shares: Sequence[bool]
+
+    @classmethod
+    def alike(cls, slot: Um, count: int) -> Wires:
+        """Wires of different nets that take the same slot."""
+        return cls([slot] * count, [str(i) for i in range(count)], [False] * count, [False] * count)
 
 
 class Topology:
-    """All strands on a tile graph, the order on every edge, and the load of every second diagonal."""
+    """All strands on a tile graph, the order on every edge, and the load of edges and second diagonals."""
 
-    def __init__(self, tiles: Tiles) -> None:
+    def __init__(self, tiles: Tiles, wires: Wires) -> None:
         self.tiles = tiles
-        self.capacity = list(tiles.capacity)
-        self.second_capacity = list(tiles.second_capacity)
+        self.wires = wires
+        self.room = list(tiles.room)
+        self.second_room = list(tiles.second_room)
+        self.load: list[Um] = [0.0] * len(tiles.edges)
+        self.second_load: list[Um] = [0.0] * len(tiles.edges)
         self.strands: dict[int, Strand] = {}
-        self.order: list[list[tuple[int, int]]] = [[] for _ in tiles.edges]
+        self.order: list[list[Chord]] = [[] for _ in tiles.edges]
         """Per edge, from its first to its second feature: (wire, number of the crossing within the wire)."""
         self.direct: dict[int, int] = {}
         """Edge -> wire that runs along it."""
         self.second: list[dict[int, int]] = [{} for _ in tiles.edges]
         """Per edge: wire -> how often it crosses the other diagonal of the quad around the edge."""
-        self.second_load = [0] * len(tiles.edges)
-        self._ends: list[tuple[list[tuple[int, int]], ...]] = [([], [], []) for _ in tiles.triangles]
+        self.landed: dict[int, set[int]] = {}
+        """Wire -> wires that end on it."""
+        self._ends: list[tuple[list[Chord], ...]] = [([], [], []) for _ in tiles.triangles]
+        self._tees: dict[int, list[tuple[Chord, Chord]]] = {}
         self._regions: list[Regions | None] = [None] * len(tiles.triangles)
 
     # ------------------------------------------------------------------ reading
@@ -80,11 +165,35 @@ class Topology:
             known = self._regions[t] = self._build_regions(t)
         return known
 
-    def gap_point(self, edge: int, gap: int) -> tuple[Um, Um]:
+    def fits(self, edge: int, slot: Um) -> bool:
+        """Whether one more wire fits across an edge."""
+        return self.load[edge] + slot <= self.room[edge] + _EXACT
+
+    def gap_point(self, edge: int, gap: float) -> tuple[Um, Um]:
         """Where a wire through a gap is assumed to cross, for estimates."""
         x0, y0, x1, y1 = self.tiles.span[edge]
         f = (gap + 0.5) / (len(self.order[edge]) + 1)
         return x0 + (x1 - x0) * f, y0 + (y1 - y0) * f
+
+    def crossing_point(self, edge: int, chord: Chord) -> tuple[Um, Um]:
+        """Where a wire that is there is assumed to cross an edge."""
+        x0, y0, x1, y1 = self.tiles.span[edge]
+        f = (self.order[edge].index(chord) + 1) / (len(self.order[edge]) + 1)
+        return x0 + (x1 - x0) * f, y0 + (y1 - y0) * f
+
+    def chord_ends(self, chord: Chord) -> tuple[tuple[Um, Um], tuple[Um, Um]]:
+        """About where a chord begins and ends."""
+        wire, segment = chord
+        s, f = self.strands[wire], self.tiles.features
+        if segment > 0:
+            first = self.crossing_point(s.edges[segment - 1], (wire, segment - 1))
+        else:
+            first = (s.start_tee.x, s.start_tee.y) if s.start_tee else (f.x[s.start], f.y[s.start])
+        if segment < len(s.edges):
+            last = self.crossing_point(s.edges[segment], (wire, segment))
+        else:
+            last = (s.end_tee.x, s.end_tee.y) if s.end_tee else (f.x[s.end], f.y[s.end])
+        return first, last
 
     def steps_of(self, wire: int) -> list[Step]:
         """The steps that would insert a wire again after its removal, in positions that include its own crossings."""
@@ -94,15 +203,22 @@ class Topology:
             for i, e in enumerate(s.edges)
         ]
 
-    def cuts_of(self, steps: list[Step], start: int, end: int) -> list[int]:
+    def dependents(self, wire: int) -> list[int]:
+        """Wires that end on a wire, and those that end on them: the last of them first."""
+        out: list[int] = []
+        for other in sorted(self.landed.get(wire, ())):
+            out += [w for w in (*self.dependents(other), other) if w not in out]
+        return out
+
+    def cuts_of(self, steps: Sequence[Step], ends: Ends) -> list[int]:
         """Edges whose second diagonal the steps cross, once per crossing."""
         tiles = self.tiles
         if not steps:
-            return [tiles.edge_of[min(start, end), max(start, end)]]
+            return [] if ends.tri >= 0 else [tiles.edge_of[min(ends.start, ends.end), max(ends.start, ends.end)]]
         edges = [s.edge for s in steps]
         tris = self._tris_of(steps)
         out = []
-        for t, e, v in ((tris[0], edges[0], start), (tris[-1], edges[-1], end)):
+        for t, e, v in ((tris[0], edges[0], ends.start), (tris[-1], edges[-1], ends.end)):
             if v >= 0:
                 out += [g for g in tiles.tri_edges[t] if g != e]
         for i in range(len(edges) - 1):
@@ -116,55 +232,126 @@ class Topology:
         u = self.tiles.edges[edge][0]
         return (u in self.tiles.edges[before]) != (u in self.tiles.edges[after])
 
-    def estimate(self, steps: list[Step], start: int, end: int) -> Um:
+    def estimate(self, steps: Sequence[Step], ends: Ends) -> Um:
         """Length through the middles of the gaps."""
         f = self.tiles.features
-        points = [(f.x[start], f.y[start])] + [self.gap_point(s.edge, s.gap) for s in steps]
-        if end >= 0:
-            points.append((f.x[end], f.y[end]))
+        points = [(f.x[ends.start], f.y[ends.start])] if ends.start >= 0 else []
+        points += [(t.x, t.y) for t in (ends.start_tee,) if t]
+        points += [self.gap_point(s.edge, s.gap) for s in steps]
+        points += [(f.x[ends.end], f.y[ends.end])] if ends.end >= 0 else []
+        points += [(t.x, t.y) for t in (ends.end_tee,) if t]
         return sum(math.dist(a, b) for a, b in pairwise(points))
 
     # ------------------------------------------------------------------ changing
 
-    def insert(self, wire: int, start: int, end: int, steps: list[Step], *, absolute: bool = False) -> None:
-        """Add a wire. Gaps count the wires present before; with `absolute`, positions as `steps_of` gives them."""
-        if not steps:
-            edge = self.tiles.edge_of[min(start, end), max(start, end)]
-            tri = self.tiles.edge_tris[edge][0]
-            self.direct[edge] = wire
-            self.strands[wire] = Strand(start, end, (), (tri,))
-            self._touch_edge(edge)
-        else:
-            tris = self._tris_of(steps)
-            self.strands[wire] = Strand(start, end, tuple(s.edge for s in steps), tuple(tris))
-            self._place(wire, steps, absolute)
-            self._add_end(tris[0], start, wire, 0)
-            if end >= 0:
-                self._add_end(tris[-1], end, wire, len(steps))
-        for g in self.cuts_of(steps, start, end):
-            self.second_load[g] += 1
-            self.second[g][wire] = self.second[g].get(wire, 0) + 1
+    def insert(self, wire: int, ends: Ends, steps: Sequence[Step]) -> None:
+        """Add a wire; gaps count the wires that are there."""
+        tris = self._tris_of(steps) if steps else [ends.tri]
+        sectors = (
+            self._sector(tris[0], ends.start, steps[:1], ends),
+            self._sector(tris[-1], ends.end, steps[-1:], ends),
+        )
+        self._insert(wire, ends, steps, sectors, absolute=False)
 
-    def remove(self, wire: int) -> None:
-        """Take a wire out."""
+    def restore(self, wire: int, undo: Undo) -> None:
+        """Bring back a wire that `remove` took out, with everything else as it was then."""
+        self._insert(wire, undo.ends, undo.steps, undo.sectors, absolute=True)
+
+    def remove(self, wire: int) -> Undo:
+        """Take a wire out that no other wire ends on."""
         s = self.strands[wire]
-        for g in self.cuts_of(self.steps_of(wire), s.start, s.end):
-            self.second_load[g] -= 1
+        steps = tuple(self.steps_of(wire))
+        ends = Ends(s.start, s.end, s.start_tee, s.end_tee, s.tris[0] if not s.edges and s.tees else -1)
+        slot = self.wires.slot[wire]
+        for g in self.cuts_of(steps, ends):
+            self.second_load[g] -= slot
             self.second[g].pop(wire, None)
-        if not s.edges:
+        sectors = [-1, -1]
+        if s.direct:
             edge = self.tiles.edge_of[min(s.start, s.end), max(s.start, s.end)]
             del self.direct[edge]
             self._touch_edge(edge)
         else:
-            self._ends[s.tris[0]][self._corner(s.tris[0], s.start)].remove((wire, 0))
-            if s.end >= 0:
-                self._ends[s.tris[-1]][self._corner(s.tris[-1], s.end)].remove((wire, len(s.edges)))
+            for which, (t, v, segment) in enumerate(((s.tris[0], s.start, 0), (s.tris[-1], s.end, len(s.edges)))):
+                if v >= 0:
+                    around = self._ends[t][self._corner(t, v)]
+                    sectors[which] = around.index((wire, segment))
+                    around.remove((wire, segment))
+            for which, tee in enumerate((s.start_tee, s.end_tee)):
+                if tee is not None:
+                    segment = which * len(s.edges)
+                    self._tees[s.tris[segment]].remove(((wire, segment), (tee.wire, tee.segment)))
+                    self.landed[tee.wire].discard(wire)
             for i, e in enumerate(s.edges):
                 self.order[e].remove((wire, i))
                 self._touch_edge(e)
+            for t in (s.tris[0], s.tris[-1]):
+                if t >= 0:
+                    self._regions[t] = None
         del self.strands[wire]
+        for e in set(s.edges):
+            self._weigh(e)
+        return Undo(ends, steps, (sectors[0], sectors[1]))
 
-    def _place(self, wire: int, steps: list[Step], absolute: bool) -> None:
+    def _insert(
+        self, wire: int, ends: Ends, steps: Sequence[Step], sectors: tuple[int, int], *, absolute: bool
+    ) -> None:
+        if not steps and ends.tri < 0:
+            edge = self.tiles.edge_of[min(ends.start, ends.end), max(ends.start, ends.end)]
+            tri = self.tiles.edge_tris[edge][0]
+            self.direct[edge] = wire
+            self.strands[wire] = Strand(ends.start, ends.end, (), (tri,))
+            self._touch_edge(edge)
+        else:
+            tris = self._tris_of(steps) if steps else [ends.tri]
+            s = Strand(ends.start, ends.end, tuple(s.edge for s in steps), tuple(tris), ends.start_tee, ends.end_tee)
+            self.strands[wire] = s
+            self._place(wire, steps, absolute)
+            last = len(steps)
+            for t, v, segment, sector in ((tris[0], s.start, 0, sectors[0]), (tris[-1], s.end, last, sectors[1])):
+                if v >= 0:
+                    self._ends[t][self._corner(t, v)].insert(sector, (wire, segment))
+            for tee, segment in ((s.start_tee, 0), (s.end_tee, last)):
+                if tee is not None:
+                    self._tees.setdefault(tris[segment], []).append(((wire, segment), (tee.wire, tee.segment)))
+                    self.landed.setdefault(tee.wire, set()).add(wire)
+            for t in (tris[0], tris[-1]):
+                if t >= 0:
+                    self._regions[t] = None
+            for e in set(s.edges):
+                self._weigh(e)
+        slot = self.wires.slot[wire]
+        for g in self.cuts_of(steps, ends):
+            self.second_load[g] += slot
+            self.second[g][wire] = self.second[g].get(wire, 0) + 1
+
+    def _sector(self, t: int, v: int, step: Sequence[Step], ends: Ends) -> int:
+        """Which of the sectors around corner v of triangle t a new wire runs in, from the region of its next crossing."""
+        if v < 0 or (not step and ends.tri < 0):
+            return -1
+        regions = self.regions(t)
+        around = regions.sectors[self._corner(t, v)]
+        if step:
+            return around.index(regions.of_gap[step[0].edge * GAPS + step[0].gap])
+        tee = ends.end_tee or ends.start_tee
+        assert tee is not None
+        return next(i for i, r in enumerate(around) if (tee.wire, tee.segment) in regions.walls[r])
+
+    def _weigh(self, edge: int) -> None:
+        """Sum the slots on an edge; neighbours of one net share one."""
+        slot, net = self.wires.slot, self.wires.net
+        load, before, shared = 0.0, "", 0.0
+        for wire, _ in self.order[edge]:
+            own = slot[wire]
+            if net[wire] == before:
+                load += max(0.0, own - shared)
+                shared = max(shared, own)
+            else:
+                load += own
+                before, shared = net[wire], own
+        self.load[edge] = load
+
+    def _place(self, wire: int, steps: Sequence[Step], absolute: bool) -> None:
         """Enter the crossings into the orders of the edges; earlier crossings of one edge shift later ones."""
         numbered = list(enumerate(steps))
         if absolute:
@@ -176,7 +363,7 @@ class Topology:
             done.append(step)
             self._touch_edge(step.edge)
 
-    def _tris_of(self, steps: list[Step]) -> list[int]:
+    def _tris_of(self, steps: Sequence[Step]) -> list[int]:
         pairs = self.tiles.edge_tris
         first = steps[0]
         tris = [pairs[first.edge][1 - first.into] if pairs[first.edge][1] >= 0 else pairs[first.edge][0]]
@@ -188,66 +375,99 @@ class Topology:
         return self.tiles.triangles[t].index(v)
 
     def _touch_edge(self, edge: int) -> None:
-        for t in self.tiles.edge_tris[edge]:
-            if t >= 0:
-                self._regions[t] = None
-
-    def _add_end(self, t: int, v: int, wire: int, segment: int) -> None:
-        """Enter an end at corner v, in the order from the side of the previous edge to that of the next one."""
-        i = self._corner(t, v)
-        ends = self._ends[t][i]
-        ends.append((wire, segment))
-        if len(ends) > 1:
-            ends.sort(key=lambda item: -self._place_across(t, i, *item))
-        self._regions[t] = None
-
-    def _place_across(self, t: int, corner: int, wire: int, segment: int) -> int:
-        """Position on the edge opposite to the corner, counted counter-clockwise, of the crossing next to an end."""
-        number = segment if segment == 0 else segment - 1
-        edge = self.strands[wire].edges[number]
-        position = self.order[edge].index((wire, number))
-        first = self.tiles.triangles[t][(corner + 1) % 3]
-        return position if self.tiles.edges[edge][0] == first else len(self.order[edge]) - 1 - position
+        a, b = self.tiles.edge_tris[edge]
+        self._regions[a] = None
+        if b >= 0:
+            self._regions[b] = None
 
     # ------------------------------------------------------------------ regions
 
     def _build_regions(self, t: int) -> Regions:
-        """Read the boundary of t counter-clockwise and match the two ends of every chord."""
-        tiles = self.tiles
-        of_gap: dict[int, int] = {}
-        gaps: list[list[tuple[int, int, Um, Um]]] = [[]]
-        corners: list[list[int]] = [[]]
-        open_chords: list[tuple[int, int]] = []
+        """Read the boundary of t counter-clockwise and match the ends of every chord, or of every tree of chords."""
+        tiles, strands, is_open = self.tiles, self.strands, self.wires.open
+        out = Regions({}, [[]], [[]], [], [[]])
+        open_trees: list[Chord] = []
         outer: list[int] = []
         here = 0
+        tree_of, ends_left = self._trees(t)
 
-        def pass_end(chord: tuple[int, int]) -> int:
-            if open_chords and open_chords[-1] == chord:
-                open_chords.pop()
-                return outer.pop()
-            open_chords.append(chord)
-            outer.append(here)
-            gaps.append([])
-            corners.append([])
-            return len(gaps) - 1
+        def pass_end(chord: Chord) -> int:
+            tree = tree_of(chord)
+            before = here
+            left = ends_left.get(tree, 2) - 1
+            ends_left[tree] = left
+            is_top = bool(open_trees) and open_trees[-1] == tree
+            if is_top and left == 0:
+                open_trees.pop()
+                after = outer.pop()
+            elif is_top or left > 0:
+                if not is_top:
+                    open_trees.append(tree)
+                    outer.append(before)
+                after = len(out.gaps)
+                for column in (out.gaps, out.corners, out.walls):
+                    column.append([])
+            else:
+                after = before
+            if is_open[chord[0]]:
+                for region in {before, after}:
+                    if chord not in out.walls[region]:
+                        out.walls[region].append(chord)
+            return after
 
         for i in range(3):
             v = tiles.triangles[t][i]
-            corners[here].append(v)
+            out.corners[here].append(v)
+            sectors = [here]
             for chord in self._ends[t][i]:
                 here = pass_end(chord)
-                corners[here].append(v)
+                out.corners[here].append(v)
+                sectors.append(here)
+            out.sectors.append(sectors)
             edge = tiles.tri_edges[t][i]
             order = self.order[edge]
             n = len(order)
             forward = tiles.edges[edge][0] == v
             x0, y0, x1, y1 = tiles.span[edge]
             dx, dy = (x1 - x0) / (n + 1), (y1 - y0) / (n + 1)
+            into = 1 if tiles.edge_tris[edge][0] == t else 0
             for z in range(n + 1):
                 gap = z if forward else n - z
-                of_gap[edge * GAPS + gap] = here
-                gaps[here].append((edge, gap, x0 + dx * (gap + 0.5), y0 + dy * (gap + 0.5)))
+                place = edge * GAPS + gap
+                out.of_gap[place] = here
+                out.gaps[here].append((edge, gap, 2 * place + into, x0 + dx * (gap + 0.5), y0 + dy * (gap + 0.5)))
                 if z < n:
                     wire, number = order[gap if forward else gap - 1]
-                    here = pass_end((wire, number if self.strands[wire].tris[number] == t else number + 1))
-        return Regions(of_gap, gaps, corners)
+                    here = pass_end((wire, number if strands[wire].tris[number] == t else number + 1))
+        return out
+
+    def _trees(self, t: int) -> tuple[Callable[[Chord], Chord], dict[Chord, int]]:
+        """Chord -> representative of the chords it is joined to by tees in t; and how many ends those trees have."""
+        tees = self._tees.get(t)
+        if not tees:
+            return _itself, {}
+        parent: dict[Chord, Chord] = {}
+
+        def find(chord: Chord) -> Chord:
+            while chord in parent:
+                chord = parent[chord]
+            return chord
+
+        members: dict[Chord, None] = {}
+        for a, b in tees:
+            members.update({a: None, b: None})
+            ra, rb = find(a), find(b)
+            if ra != rb:
+                parent[rb] = ra
+        ends: dict[Chord, int] = {}
+        for chord in members:
+            wire, segment = chord
+            s = self.strands[wire]
+            on_tee = (segment == 0 and s.start_tee is not None) + (segment == len(s.edges) and s.end_tee is not None)
+            root = find(chord)
+            ends[root] = ends.get(root, 0) + 2 - on_tee
+        return find, ends
+
+
+def _itself(chord: Chord) -> Chord:
+    return chord

@@ -222,7 +222,7 @@ def _teardrop(
     problem: RouteProblem, room: _Room, wire: Wire, terminals: dict[str, Terminal], at_end: bool, width: int
 ) -> IntPoints | None:
     """The largest teardrop with room at one end of a wire."""
-    if at_end and wire.tie:
+    if not (wire.end if at_end else wire.start):
         return None
     terminal = terminals[wire.end if at_end else wire.start]
     points = wire.points[::-1] if at_end else wire.points

@@ -1,0 +1,67 @@
+"""What has to be joined: the links of all nets, and their ties."""
+
+from __future__ import annotations
+
+import math
+
+import shapely
+
+from layoutgen.route.eject import ASKS, Link
+from layoutgen.route.problem import RouteProblem
+from layoutgen.route.topology import OUTSIDE
+
+
+def make_links(problem: RouteProblem) -> tuple[list[Link], dict[str, list[int]]]:
+    """All links of a problem, and its free terminals by group (indices of terminals).
+
+    A net's terminals without a group are one cluster: a minimum spanning tree of links. Each terminal that asks for a
+    free one is a cluster of its own. With ties, every cluster gets one for each of its terminals with `own_tie`, and
+    one where it has none of them. Terminals at one place are one.
+    """
+    links: list[Link] = []
+    clusters: dict[tuple[str, int], list[int]] = {}
+    free: dict[str, list[int]] = {}
+    seen: set[tuple[float, float]] = set()
+    for i, t in enumerate(problem.terminals):
+        if (t.x, t.y) in seen:
+            continue
+        seen.add((t.x, t.y))
+        if not t.net:
+            free.setdefault(t.group, []).append(i)
+        elif t.group:
+            clusters[t.net, i] = [i]
+        else:
+            clusters.setdefault((t.net, -1), []).append(i)
+    ties: list[Link] = []
+    rim = shapely.LinearRing(problem.outline)
+    for (net, asker), members in clusters.items():
+        cluster = tuple(members)
+        if asker >= 0:
+            links.append(_ask(problem, net, asker, free))
+        else:
+            links += _tree(problem, net, cluster)
+        if problem.ties:
+            away = {i: shapely.Point(problem.terminals[i].x, problem.terminals[i].y).distance(rim) for i in members}
+            own = [i for i in members if problem.terminals[i].own_tie] or [min(members, key=lambda i: (away[i], i))]
+            ties += [Link(net, i, OUTSIDE, away[i], cluster if len(own) == 1 else (i,)) for i in own]
+    return links + ties, free
+
+
+def _tree(problem: RouteProblem, net: str, cluster: tuple[int, ...]) -> list[Link]:
+    at = [(problem.terminals[i].x, problem.terminals[i].y) for i in cluster]
+    near = {k: (math.dist(at[0], at[k]), 0) for k in range(1, len(at))}
+    out = []
+    while near:
+        b = min(near, key=lambda k: (near[k], k))
+        air, a = near.pop(b)
+        out.append(Link(net, cluster[a], cluster[b], air, cluster))
+        for k in near:
+            near[k] = min(near[k], (math.dist(at[b], at[k]), b))
+    return out
+
+
+def _ask(problem: RouteProblem, net: str, asker: int, free: dict[str, list[int]]) -> Link:
+    t = problem.terminals[asker]
+    others = free.setdefault(t.group, [])
+    air = min((math.hypot(problem.terminals[j].x - t.x, problem.terminals[j].y - t.y) for j in others), default=0.0)
+    return Link(net, asker, ASKS, air, (asker,), t.group)
