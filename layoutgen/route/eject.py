@@ -18,10 +18,15 @@ from layoutgen.units import Um
 PENALTIES = (150.0, 400.0, 1000.0, 60.0, 2500.0)
 """Detour in um that crossing a wire is worth, tried in turn."""
 LOCKED = 1e6
-IMPROVE_ROUNDS = 6
-RETRY_ROUNDS = 12
-SEARCHES_PER_LINK = 15
-"""Work after which missing links are given up, and once more after which no detours are looked for."""
+GREED = 1.5
+"""While links are missing, finding some way soon matters more than finding the shortest."""
+IDLE_TURNS = 2
+"""Turns without a link less missing, after which those are given up."""
+IMPROVE_ROUNDS = 3
+RETRY_ROUNDS = 4
+SEARCHES_PER_LINK = 8
+LEAST_SEARCHES = 400
+"""Bounds of the searches of one turn."""
 ASKS = -3
 """End of a link to any free terminal of its group."""
 _EXACT = 1e-6
@@ -72,7 +77,7 @@ class Ejector:
         """Free terminal -> wire that ends there."""
         self.cost: dict[int, Um] = {}
         self.searches = 0
-        self.budget = SEARCHES_PER_LINK * len(links)
+        self.greed = 1.0
         self._random = Dice(seed)
         spreads = [math.exp(self._random.uniform(-1, 1)) for _ in range(_SPREADS)]
         self._spreads = spreads * (2 + len(links) // _SPREADS)
@@ -84,44 +89,52 @@ class Ejector:
 
     # ------------------------------------------------------------------ all links
 
+    def solve(self, order: Iterable[int]) -> list[int]:
+        """Insert all links and shorten what has detours, in turns; returns those that could not be inserted.
+
+        Shorter wires leave room for those that are missing, which is why a few turns find more than one long one.
+        """
+        left, least, idle = self.route(order), len(self.links), 0
+        while left and idle < IDLE_TURNS:
+            idle = 0 if len(left) < least else idle + 1
+            least = min(least, len(left))
+            self.improve(1)
+            left = self.route(left)
+        self.improve(IMPROVE_ROUNDS)
+        return self.route(left)
+
     def route(self, order: Iterable[int]) -> list[int]:
-        """Insert all links; returns those that could not be inserted."""
+        """Insert links; returns those that could not be inserted."""
         todo = list(order)
-        self.budget = max(self.budget, self.searches + SEARCHES_PER_LINK * len(todo))
-        stuck = 0
+        self.greed = GREED
+        budget = self.searches + max(LEAST_SEARCHES, SEARCHES_PER_LINK * len(todo))
         for rounds in range(RETRY_ROUNDS):
             for i in todo:
-                if i not in self.cost and not self._spent():
+                if i not in self.cost and self.searches < budget:
                     self._try(i, rounds)
-            left = [i for i in todo if i not in self.cost]
-            if not left:
-                return []
-            stuck = stuck + 1 if len(left) == len(todo) else 0
-            if stuck > 4 or self._spent():
-                return sorted(left)
-            self._random.shuffle(left)
-            todo = left
+            todo = [i for i in todo if i not in self.cost]
+            if not todo or self.searches >= budget:
+                break
+            self._random.shuffle(todo)
         return sorted(todo)
-
-    def _spent(self) -> bool:
-        return self.searches > self.budget
 
     def _try(self, wire: int, rounds: int) -> bool:
         penalties = PENALTIES[:1] if rounds == 0 else self._random.sample(PENALTIES, 3)
         limit = 12 + 6 * min(rounds, 8)
         return any(self.chain([wire], p, limit, spread=rounds > 0)[0] for p in penalties)
 
-    def improve(self) -> Um:
+    def improve(self, rounds: int) -> Um:
         """Take out wires with detours and insert them again where the sum gets shorter; returns the gain in um."""
         gain = 0.0
-        self.budget = self.searches + SEARCHES_PER_LINK * len(self.links)
-        for rounds in range(IMPROVE_ROUNDS):
+        self.greed = 1.0
+        budget = self.searches + SEARCHES_PER_LINK * len(self.links)
+        for turn in range(rounds):
             before = gain
             for wire in sorted(self.cost, key=lambda i: (self.links[i].air - self.cost[i], i)):
-                if self._spent() or wire not in self.cost:
+                if self.searches >= budget or wire not in self.cost:
                     continue
                 air = self.links[wire].air
-                if self.cost[wire] - air < 0.02 * air + 5.0 and not (rounds == 0 and self.topo.wires.shares[wire]):
+                if self.cost[wire] - air < 0.02 * air + 5.0 and not (turn == 0 and self.topo.wires.shares[wire]):
                     continue
                 out = [*self.topo.dependents(wire), wire]
                 old = sum(self.cost[w] for w in out)
@@ -205,13 +218,13 @@ class Ejector:
             ends = {self.topo.strands[w].end for w in present if self.links[w].end == ASKS}
             return Quest(wire, {*link.cluster, *ends}, {}, present, outward=True)
         if link.end == ASKS:
-            weight = {} if penalties is None else penalties.wires
-            targets = {
-                v: weight.get(self.taken[v], math.inf) if v in self.taken else 0.0 for v in self.free[link.group]
-            }
-            return Quest(wire, {link.start}, {v: c for v, c in targets.items() if c < math.inf})
+            targets = {v: 0.0 for v in self.free[link.group] if v not in self.taken}
+            if penalties is not None:
+                targets |= {v: penalties.wires[self.taken[v]] for v in self.free[link.group] if v in self.taken}
+            return Quest(wire, {link.start}, targets)
         features, wires = self._joined(link.start, present)
-        return Quest(wire, features, {v: 0.0 for v in link.cluster if v not in features}, wires, present - wires)
+        targets = {v: 0.0 for v in link.cluster if v not in features}
+        return Quest(wire, features, targets, wires, present - wires, greed=self.greed)
 
     def _joined(self, start: int, present: set[int]) -> tuple[set[int], set[int]]:
         """Terminals, and wires among those present, that are one piece with `start`."""
@@ -254,13 +267,13 @@ class Ejector:
         uses: dict[int, Um] = {}
         for s in steps:
             own = shares and self._beside_own(wire, s)
-            uses[s.edge] = uses.get(s.edge, 0.0) + (0.0 if own else slot)
+            uses[s.edge] = uses.get(s.edge, 0.0) + (0.0 if own else slot) + self._parted(wire, s)
         for edge, wanted in uses.items():
-            over = topo.load[edge] + wanted - topo.room[edge] if wanted else 0.0
+            over = wanted - topo.spare[edge] if wanted else 0.0
             if over > _EXACT and not self._choose(victims, _counts(w for w, _ in topo.order[edge]), over, weights):
                 return None, steps
         for cut, times in _counts(topo.cuts_of(steps, way.ends)).items():
-            over = topo.second_load[cut] + times * slot - topo.second_room[cut]
+            over = times * slot - topo.second_spare[cut]
             if over > _EXACT and not self._choose(victims, topo.second[cut], over, weights):
                 return None, steps
         return victims, steps
@@ -268,6 +281,15 @@ class Ejector:
     def _beside_own(self, wire: int, s: Step) -> bool:
         order, net = self.topo.order[s.edge], self.topo.wires.net
         return any(net[w] == net[wire] for w, _ in order[max(0, s.gap - 1) : s.gap + 1])
+
+    def _parted(self, wire: int, s: Step) -> Um:
+        """What two neighbours of another net shared that a step comes between."""
+        order, wires = self.topo.order[s.edge], self.topo.wires
+        if not 0 < s.gap < len(order):
+            return 0.0
+        a, b = order[s.gap - 1][0], order[s.gap][0]
+        parted = wires.net[a] == wires.net[b] != wires.net[wire]
+        return min(wires.slot[a], wires.slot[b]) if parted else 0.0
 
     def _choose(self, victims: set[int], present: Mapping[int, int], over: Um, weights: Sequence[Um]) -> bool:
         """Add the lightest wires among those present until `over` um are freed; False if that is impossible."""

@@ -54,8 +54,7 @@ def best_topology(problem: RouteProblem, graph: tiles.Tiles, links: list[Link], 
         ejector = Ejector(Topology(graph, wires), links, free, seed=seed + 1)
         mix = Dice(seed)
         air = [link.air * (mix.uniform(0.5, 2.0) if seed else 1.0) for link in links]
-        left = ejector.route(sorted(range(len(links)), key=lambda i: (not links[i].tie, air[i], i)))
-        ejector.improve()
+        left = ejector.solve(sorted(range(len(links)), key=lambda i: (not links[i].tie, air[i], i)))
         starts.append((len(left), sum(ejector.cost.values()), seed, ejector))
         if seed + 1 >= _ENOUGH and any(start[0] == 0 for start in starts):
             break
@@ -123,7 +122,7 @@ def _close(topo: Topology, wire: int, conflict: Conflict) -> None:
     edges = topo.strands[wire].edges
     if edges:
         edge = min(edges, key=lambda e: (distance(e), e))
-        topo.room[edge] = min(topo.room[edge], topo.load[edge] - topo.wires.slot[wire])
+        topo.close(edge, topo.wires.slot[wire])
 
 
 def centre_lines(problem: RouteProblem, ejector: Ejector) -> tuple[dict[int, Wire], list[int]]:

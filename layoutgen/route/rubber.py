@@ -1,9 +1,9 @@
 """The rubber band: from crossed edges to the shortest polyline that keeps its distance to everything.
 
 Between a wire and a feature stands the feature grown by its clearance, half the wire, and the slots of the wires in
-between, as the polygon of its supports. The corners of these grown shapes, sorted along the wire, are the points it must
-pass on the left or on the right; the shortest path that does so is found by a visibility sweep. Each wire is computed
-alone: that all fit next to each other follows from the rooms of edges.
+between, as the polygon of its supports. The corners of these grown shapes, sorted along the wire, are the points it
+must pass on the left or on the right; the shortest path that does so is found by a visibility sweep. Each wire is
+computed alone: that all fit next to each other follows from the rooms of edges.
 
 What is drawn is a little larger than the rules ask (`RouteProblem.guard`), which no room knows of. Where an edge is too
 full for it, the guard shrinks on the sides of the two features that face each other, to nothing if need be.
@@ -19,7 +19,7 @@ import shapely
 import shapely.ops
 
 from layoutgen.route.problem import RouteProblem
-from layoutgen.route.tiles import BOUNDARY, Floats, Tiles, corners_of, least_space, normals
+from layoutgen.route.tiles import BOUNDARY, Floats, corners_of, least_space, normals
 from layoutgen.route.topology import OUTSIDE, Strand, Tee, Topology
 from layoutgen.units import Um
 
@@ -168,50 +168,45 @@ class Rubber:
 
     def _draw(self, wire: int, end: tuple[Um, Um] | None, neighbours: list[Post]) -> Path | None:
         s = self.topo.strands[wire]
-        f = self.tiles.features
+        self._take_up(wire)
+        ends = [self._end_point(s.start, s.start_tee, None), self._end_point(s.end, s.end_tee, end)]
+        if s.direct:
+            return tangent_path(ends[0], self._along_edge(s, ends[0], ends[1]), ends[1])
+        lines = [self._landing(t) if t else None for t in (s.start_tee, s.end_tee)]
+        if any(t and not line for t, line in zip((s.start_tee, s.end_tee), lines, strict=True)):
+            return None
+        path: Path | None = None
+        for _ in range(_TEE_ROUNDS if s.tees else 1):
+            for which, line in enumerate(lines):
+                if line is not None:
+                    ends[which] = _nearest(line, path[1 - 3 * which] if path else ends[1 - which])
+            new = tangent_path(ends[0], self._posts(wire, s, ends[0], ends[1], neighbours), ends[1])
+            if new is None or len(new) < 2:
+                return path
+            path = new
+        return path
+
+    def _take_up(self, wire: int) -> None:
+        """Note what a wire and its net keep, and which slots about it are of its own net."""
         net = self._net = self.topo.wires.net[wire]
-        rule = self.problem
-        self._half = rule.width_of(net) / 2 + rule.space_of(net) - self._least
+        self._half = self.problem.width_of(net) / 2 + self.problem.space_of(net) - self._least
         self._mine = None
         if self.topo.wires.shares[wire]:
             if net not in self._own_counts:
                 self._own_counts[net] = corner_counts(self.topo, {net})
             self._mine = self._own_counts[net]
-        if s.start >= 0:
-            start = (f.x[s.start], f.y[s.start])
-        if s.end >= 0:
-            end = (f.x[s.end], f.y[s.end])
-        elif s.end_tee is None and end is None:
-            raise ValueError(f"wire {wire} leaves the die: its end on the outline must be given")
-        if s.direct:
-            assert end is not None
-            return tangent_path(start, self._along_edge(s, start, end), end)
-        lines = [self._landing(t) if t else None for t in (s.start_tee, s.end_tee)]
-        if s.start_tee:
-            start = (s.start_tee.x, s.start_tee.y)
-        if s.end_tee:
-            end = (s.end_tee.x, s.end_tee.y)
-        assert end is not None
-        for line, tee in zip(lines, (s.start_tee, s.end_tee), strict=True):
-            if tee and line is None:
-                return None
-        path: Path | None = None
-        for _ in range(_TEE_ROUNDS if s.tees else 1):
-            if lines[0] is not None:
-                start = _nearest(lines[0], path[1] if path else end)
-            if lines[1] is not None:
-                end = _nearest(lines[1], path[-2] if path else start)
-            new = tangent_path(start, self._posts(wire, s, start, end, neighbours), end)
-            if new is None:
-                return path
-            if path is not None and math.dist(new[0], path[0]) + math.dist(new[-1], path[-1]) < 1e-3:
-                return new
-            path = new
-            if len(path) < 2:
-                break
-        return path
 
-    def _landing(self, tee: Tee) -> shapely.Geometry | None:
+    def _end_point(self, v: int, tee: Tee | None, given: tuple[Um, Um] | None) -> tuple[Um, Um]:
+        f = self.tiles.features
+        if v >= 0:
+            return f.x[v], f.y[v]
+        if tee is not None:
+            return tee.x, tee.y
+        if given is None:
+            raise ValueError("the end on the outline of a wire that leaves the die must be given")
+        return given
+
+    def _landing(self, tee: Tee) -> shapely.LineString | None:
         """The part of a drawn wire that lies in the triangle of the chord a tee is on."""
         path = self._paths.get(tee.wire)
         if path is None or len(path) < 2:
@@ -224,10 +219,11 @@ class Rubber:
                 u, v = self.tiles.edges[s.edges[number]]
                 cut = line.intersection(shapely.LineString([(f.x[u], f.y[u]), (f.x[v], f.y[v])]))
                 if not cut.is_empty:
-                    ends[which] = line.project(shapely.get_point(shapely.extract_unique_points(cut), 0) or cut.centroid)
+                    ends[which] = line.project(cut.centroid)
         if ends[0] >= ends[1]:
             return line
-        return shapely.ops.substring(line, ends[0], ends[1])
+        part = shapely.ops.substring(line, ends[0], ends[1])
+        return part if isinstance(part, shapely.LineString) else line
 
     # ------------------------------------------------------------------ posts
 
@@ -515,7 +511,7 @@ def _guards(topo: Topology, guard: Um) -> Floats:
     ends = np.array([tiles.edges[e] for e in used], dtype=np.int64)
     u, v = ends[:, 0], ends[:, 1]
     wires = np.array([len(topo.order[e]) for e in used])
-    spare = np.array([tiles.room[e] - topo.load[e] for e in used])
+    spare = np.array([tiles.room[e] - topo.load(e) for e in used])
     share = np.clip(spare / (2 * wires + 1), 0.0, guard)
     share[np.array([tiles.edge_tris[e][1] < 0 for e in used])] = guard
     d = f.at[v] - f.at[u]
@@ -526,7 +522,7 @@ def _guards(topo: Topology, guard: Um) -> Floats:
     return out
 
 
-def _nearest(line: shapely.Geometry, point: tuple[Um, Um]) -> tuple[Um, Um]:
+def _nearest(line: shapely.LineString, point: tuple[Um, Um]) -> tuple[Um, Um]:
     """The point of a line nearest to a point."""
     on = line.interpolate(line.project(shapely.Point(point)))
     return on.x, on.y

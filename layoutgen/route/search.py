@@ -37,6 +37,8 @@ class Quest:
     source_wires: Set[int] = frozenset()
     target_wires: Set[int] = frozenset()
     outward: bool = False
+    greed: float = 1.0
+    """Above 1, what is left to a single target counts more than what lies behind: faster, and not quite cheapest."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class _Goal:
     """The last state, or -2 - number of the origin for a way without crossings."""
     feature: int = OUTSIDE
     tee: Tee | None = None
+    tri: int = -1
+    """Where it ends on a wire."""
 
 
 @dataclass
@@ -102,76 +106,86 @@ class _Search:
             for t in tris_of[v]:
                 self._leave_feature(v, t)
         for wire in sorted(self.quest.source_wires):
-            for segment, t in enumerate(strands[wire].tris):
-                if t >= 0 and not strands[wire].direct:
+            s = strands[wire]
+            if s.direct:
+                edge = self.topo.tiles.edge_of[min(s.start, s.end), max(s.start, s.end)]
+                places = [(0, t) for t in self.topo.tiles.edge_tris[edge]]
+            else:
+                places = list(enumerate(s.tris))
+            for segment, t in places:
+                if t >= 0:
                     self._leave_wire((wire, segment), t)
         self._spread()
         return self._way()
 
     def _spread(self) -> None:
-        topo, tiles, goal = self.topo, self.topo.tiles, self.goal
-        edge_tris, tri_edges, tile_edges = tiles.edge_tris, tiles.tri_edges, tiles.edges
-        order, load, room = topo.order, topo.load, topo.room
-        second_load, second_room, direct = topo.second_load, topo.second_room, topo.direct
+        topo, tiles, goal, quest = self.topo, self.topo.tiles, self.goal, self.quest
+        edge_tris, known = tiles.edge_tris, topo.known_regions
+        spare, second_spare, second_room, direct = topo.spare, topo.second_spare, topo.second_room, topo.direct
         cost_of, before, heap, ahead = self.cost, self.before, self.heap, self.ahead
-        slot, full, shares, outward = self.slot, self.full, self.shares, self.quest.outward
-        targets, target_wires = self.quest.targets, self.quest.target_wires
-        hypot = math.hypot
+        need, full, shares = self.slot - _EXACT, self.full, self.shares
+        near_target = {t for v in quest.targets for t in tiles.tris_of[v]}
+        joins, may_cross = bool(quest.target_wires), self.penalties is not None
+        done = set[int]()
         while heap:
             key, state = heappop(heap)
             if key >= goal.cost - 1e-9:
                 return
-            place = state >> 1
-            edge, gap = divmod(place, GAPS)
-            x0, y0, x1, y1 = tiles.span[edge]
-            f = (gap + 0.5) / (len(order[edge]) + 1)
-            x, y = x0 + (x1 - x0) * f, y0 + (y1 - y0) * f
+            if state in done:
+                continue
+            done.add(state)
             cost = cost_of[state]
-            if key > cost + ahead(x, y) + 1e-6:
+            place = state >> 1
+            edge = place // GAPS
+            t = edge_tris[edge][state & 1] if edge_tris[edge][1] >= 0 else OUTSIDE
+            if t < 0:
+                if quest.outward:
+                    self._end(cost, state, OUTSIDE, None)
                 continue
-            pair = edge_tris[edge]
-            if pair[1] < 0:
-                goal.cost, goal.state, goal.feature, goal.tee = cost, state, OUTSIDE, None
-                continue
-            t = pair[state & 1]
-            if self.penalties is not None:
-                self._sideways(state, edge, gap, cost, x, y)
-            known = topo._regions[t]
-            regions = topo.regions(t) if known is None else known
-            region = regions.of_gap[place]
-            a, b, c = tri_edges[t]
-            rest = a + b + c - edge
-            tight = second_load[edge] + slot > second_room[edge] + _EXACT
+            if may_cross:
+                self._sideways(state, edge, place - edge * GAPS, cost, key - cost)
+            regions = known[t] or topo.regions(t)
+            exits = regions.exits.get(place)
+            if exits is None:
+                exits = topo.exits(t, place)
+            tight = second_spare[edge] < need
             previous = self._previous_edge(state, edge) if tight else -1
-            for other, other_gap, leaving, px, py in regions.gaps[region]:
-                if other == edge:
+            for leaving, other, cut, px, py, way in exits:
+                total = cost + way
+                if total >= cost_of.get(leaving, _FAR):
                     continue
-                cut = rest - other
-                extra = 0.0
-                if load[other] + slot > room[other] + _EXACT and not (shares and self._beside_own(other, other_gap)):
-                    extra = full
-                if second_load[cut] + slot > second_room[cut] + _EXACT:
-                    extra += full if second_room[cut] >= slot else _FAR
-                if tight and previous >= 0 and topo.zigzag(previous, edge, other):
-                    extra += full if second_room[edge] >= slot else _FAR
+                if spare[other] < need:
+                    gap = (leaving >> 1) - other * GAPS
+                    if topo.room[other] < need or (not quest.outward and edge_tris[other][1] < 0):
+                        continue
+                    if not (shares and self._beside_own(other, gap)):
+                        total += full
+                if second_spare[cut] < need:
+                    total += full if second_room[cut] >= need else _FAR
+                if previous >= 0 and topo.zigzag(previous, edge, other):
+                    total += full if second_room[edge] >= need else _FAR
                 if other in direct:
-                    extra += self._crossing(direct[other])
-                if extra == _FAR or room[other] + _EXACT < slot or (not outward and edge_tris[other][1] < 0):
-                    continue
-                total = cost + hypot(px - x, py - y) + extra
+                    total += self._crossing(direct[other])
                 if total < cost_of.get(leaving, _FAR) - 1e-9:
                     cost_of[leaving] = total
                     before[leaving] = state
                     heappush(heap, (total + ahead(px, py), leaving))
-            if not outward:
-                for u in regions.corners[region]:
-                    if u in targets and u not in tile_edges[edge]:
-                        over = self._over(g for g in tri_edges[t] if g != edge)
-                        total = cost + hypot(tiles.features.x[u] - x, tiles.features.y[u] - y) + over + targets[u]
-                        if total < goal.cost:
-                            goal.cost, goal.state, goal.feature, goal.tee = total, state, u, None
-                if target_wires and regions.walls[region]:
-                    self._join(regions, region, state, cost, x, y)
+            if t in near_target or joins:
+                self._arrive(regions, state, t, edge, place, cost)
+
+    def _arrive(self, regions: Regions, state: int, t: int, edge: int, place: int, cost: Um) -> None:
+        """End on a target at a corner of the region that a state leads into, or on a wire along it."""
+        topo, tiles, targets = self.topo, self.topo.tiles, self.quest.targets
+        region = regions.of_gap[place]
+        x, y = topo.gap_point(edge, place - edge * GAPS)
+        for u in regions.corners[region]:
+            if u in targets and u not in tiles.edges[edge]:
+                over = self._over(g for g in tiles.tri_edges[t] if g != edge)
+                total = cost + math.hypot(tiles.features.x[u] - x, tiles.features.y[u] - y) + over + targets[u]
+                if total < self.goal.cost:
+                    self._end(total, state, u, None)
+        if self.quest.target_wires and regions.walls[region]:
+            self._join(regions, region, t, state, cost, x, y)
 
     # ------------------------------------------------------------------ beginnings
 
@@ -196,7 +210,7 @@ class _Search:
                     if cost < self.goal.cost and edge not in topo.direct:
                         self._end(cost, origin, u, None)
             if self.quest.target_wires and regions.walls[region]:
-                self._join(regions, region, origin, 0.0, x, y)
+                self._join(regions, region, t, origin, 0.0, x, y)
 
     def _leave_wire(self, chord: Chord, t: int) -> None:
         """All first steps from a chord of a wire in triangle t."""
@@ -223,32 +237,34 @@ class _Search:
                 (ax, ay), (bx, by) = line
                 x, y = (ax + bx) / 2, (ay + by) / 2
                 self.origins.append(_Origin(TEE, Tee(*chord, x, y), t))
-                self._join(regions, region, -1 - len(self.origins), 0.0, x, y)
+                self._join(regions, region, t, -1 - len(self.origins), 0.0, x, y)
 
     # ------------------------------------------------------------------ steps and ends
 
     def _relax(self, edge: int, gap: int, state: int, x: Um, y: Um, cost: Um, before: int) -> None:
         """Note a first step, if the edge may be crossed there."""
         topo = self.topo
-        if topo.room[edge] + _EXACT < self.slot or (not self.quest.outward and topo.tiles.edge_tris[edge][1] < 0):
-            return
-        if not topo.fits(edge, self.slot) and not (self.shares and self._beside_own(edge, gap)):
-            cost += self.full
+        if topo.spare[edge] < self.slot - _EXACT:
+            if topo.room[edge] < self.slot - _EXACT:
+                return
+            if not (self.shares and self._beside_own(edge, gap)):
+                cost += self.full
         if edge in topo.direct:
             cost += self._crossing(topo.direct[edge])
         if cost < self.cost.get(state, _FAR) - 1e-9:
             self.cost[state], self.before[state] = cost, before
             heappush(self.heap, (cost + self.ahead(x, y), state))
 
-    def _sideways(self, state: int, edge: int, gap: int, cost: Um, x: Um, y: Um) -> None:
+    def _sideways(self, state: int, edge: int, gap: int, cost: Um, ahead: Um) -> None:
         """Crossing the neighbouring wire on the same edge."""
         order = self.topo.order[edge]
         for step in (-1, 1):
             if 0 <= gap + step <= len(order):
                 total = cost + self._crossing(order[gap - 1 if step < 0 else gap][0])
-                if total < self.cost.get(state + 2 * step, _FAR) - 1e-9:
-                    self.cost[state + 2 * step], self.before[state + 2 * step] = total, state
-                    heappush(self.heap, (total + self.ahead(x, y), state + 2 * step))
+                other = state + 2 * step
+                if total < self.cost.get(other, _FAR) - 1e-9:
+                    self.cost[other], self.before[other] = total, state
+                    heappush(self.heap, (total + ahead, other))
 
     def _crossing(self, wire: int) -> Um:
         return _FAR if self.penalties is None else self.penalties.wires[wire]
@@ -258,25 +274,26 @@ class _Search:
         topo = self.topo
         over = 0.0
         for g in cuts:
-            if topo.second_load[g] + self.slot > topo.second_room[g] + _EXACT:
-                over += self.full if topo.second_room[g] >= self.slot else _FAR
+            if topo.second_spare[g] < self.slot - _EXACT:
+                over += self.full if topo.second_room[g] >= self.slot - _EXACT else _FAR
         return over
 
     def _beside_own(self, edge: int, gap: int) -> bool:
         order, net = self.topo.order[edge], self.topo.wires.net
         return (gap > 0 and net[order[gap - 1][0]] == self.net) or (gap < len(order) and net[order[gap][0]] == self.net)
 
-    def _join(self, regions: Regions, region: int, state: int, cost: Um, x: Um, y: Um) -> None:
+    def _join(self, regions: Regions, region: int, t: int, state: int, cost: Um, x: Um, y: Um) -> None:
         """End on a wire of the net that stands along a region."""
         for chord in regions.walls[region]:
             if chord[0] in self.quest.target_wires:
                 fx, fy = _foot(self.topo.chord_ends(chord), x, y)
                 total = cost + math.hypot(fx - x, fy - y)
                 if total < self.goal.cost:
-                    self._end(total, state, TEE, Tee(*chord, fx, fy))
+                    self._end(total, state, TEE, Tee(*chord, fx, fy), t)
 
-    def _end(self, cost: Um, state: int, feature: int, tee: Tee | None) -> None:
-        self.goal.cost, self.goal.state, self.goal.feature, self.goal.tee = cost, state, feature, tee
+    def _end(self, cost: Um, state: int, feature: int, tee: Tee | None, tri: int = -1) -> None:
+        goal = self.goal
+        goal.cost, goal.state, goal.feature, goal.tee, goal.tri = cost, state, feature, tee, tri
 
     def _previous_edge(self, state: int, edge: int) -> int:
         before = self.before[state]
@@ -297,11 +314,8 @@ class _Search:
         origin = self.origins[-2 - state]
         tri = -1
         if not steps and (origin.tee or goal.tee):
-            tri = origin.tri if origin.tee else self._tri_of(goal.tee)
+            tri = origin.tri if origin.tee else goal.tri
         return Way(Ends(origin.feature, goal.feature, origin.tee, goal.tee, tri), steps, goal.cost)
-
-    def _tri_of(self, tee: Tee | None) -> int:
-        return -1 if tee is None else self.topo.strands[tee.wire].tris[tee.segment]
 
 
 def _estimate(topo: Topology, quest: Quest) -> Callable[[Um, Um], Um]:
@@ -309,10 +323,11 @@ def _estimate(topo: Topology, quest: Quest) -> Callable[[Um, Um], Um]:
     f = topo.tiles.features
     if quest.outward:
         return _to_outline(topo.tiles)
+    greed = quest.greed
     points = [(f.x[v], f.y[v]) for v in sorted(quest.targets)]
     if len(points) == 1 and not quest.target_wires:
         tx, ty = points[0]
-        return lambda x, y: math.hypot(x - tx, y - ty)
+        return lambda x, y: greed * math.hypot(x - tx, y - ty)
     if len(points) <= _FEW and not quest.target_wires:
         return lambda x, y: min(math.hypot(x - px, y - py) for px, py in points)
     for wire in quest.target_wires:

@@ -55,6 +55,11 @@ class _Side:
     half_along: Floats
     half_depth: Floats
 
+    def place(self, x: Um, y: Um) -> tuple[Um, Um]:
+        """How far along the side and how deep inside of the die a point is."""
+        (dx, dy), (sx, sy) = self.direction, self.start
+        return float((x - sx) * dx + (y - sy) * dy), float((y - sy) * dx - (x - sx) * dy)
+
     def point(self, along: Um, depth: Um) -> tuple[Um, Um]:
         """A point so far along the side and so deep inside of the die."""
         dx, dy = self.direction
@@ -78,7 +83,7 @@ def spread(
     for i in range(1, n):
         low[i] = max(low[i], low[i - 1] + apart[i])
         high[n - 1 - i] = min(high[n - 1 - i], high[n - i] - apart[n - i])
-    offset = [sum(apart[1 : i + 1]) for i in range(n)] if n < 2 else [0.0, *np.cumsum(apart[1:]).tolist()]
+    offset = [0.0, *np.cumsum(apart[1:]).tolist()]
     if any(a > b + 1e-9 for a, b in zip(low, high, strict=True)):
         return None
     blocks: list[tuple[float, int]] = []
@@ -135,7 +140,8 @@ def _wishes(topo: Topology, problem: RouteProblem, side: _Side) -> list[_Wish]:
     edges = []
     for e, (u, v) in enumerate(tiles.edges):
         if tiles.edge_tris[e][1] == OUTSIDE and topo.order[e] and max(abs(side.depth[u]), abs(side.depth[v])) < 1e-3:
-            edges.append((*sorted((float(side.along[u]), float(side.along[v]))), e))
+            a, b = float(side.along[u]), float(side.along[v])
+            edges.append((min(a, b), max(a, b), e))
     out = []
     for low, high, e in sorted(edges):
         u, v = tiles.edges[e]
@@ -144,9 +150,7 @@ def _wishes(topo: Topology, problem: RouteProblem, side: _Side) -> list[_Wish]:
             s = topo.strands[wire]
             net = topo.wires.net[wire]
             if s.start_tee:
-                x, y = s.start_tee.x - side.start[0], s.start_tee.y - side.start[1]
-                along, depth = (float(a) for a in (x * side.direction[0] + y * side.direction[1],
-                                                   y * side.direction[0] - x * side.direction[1]))  # fmt: skip
+                along, depth = side.place(s.start_tee.x, s.start_tee.y)
             else:
                 along, depth = float(side.along[s.start]), float(side.depth[s.start])
             leg = min(problem.edge + problem.width_of(net) / 2, abs(depth) / 2)
@@ -187,8 +191,8 @@ def _ends(wishes: list[_Wish], places: list[Um], problem: RouteProblem, side: _S
             low, high = min(i, j), max(i, j)
             between = (wish.slot + wishes[j].slot) / 2 + sum(w.slot for w in wishes[low + 1 : high])
             for x, y in ring(*side.point(places[j], wishes[j].leg), between + (high - low) * guard, sides):
-                depth = (y - side.start[1]) * side.direction[0] - (x - side.start[0]) * side.direction[1]
+                _, depth = side.place(x, y)
                 if depth > wish.leg + 1e-6:
-                    posts.append(Post(float(depth), x, y, sense))
+                    posts.append(Post(depth, x, y, sense))
         out[wish.wire] = TieEnd(side.point(places[i], 0.0), side.point(places[i], wish.leg), posts)
     return out

@@ -1,8 +1,8 @@
 """The tile graph: features, the Delaunay triangles between them, and how much wire fits through each edge.
 
 Every feature is known by its supports: how far it reaches from its centre along the normals of a regular polygon of
-16, 8 or 4 sides (`Style.sides`). Distances are measured in the norm of that polygon: a channel that is wide enough in it
-is wide enough for wires that bend like the polygon.
+16, 8 or 4 sides (`Style.sides`). Distances are measured in the norm of that polygon: a channel that is wide enough in
+it is wide enough for wires that bend like the polygon.
 
 Room and load of an edge are lengths. A wire takes a slot: its width, the least space of the problem, and twice what its
 net asks for beyond that. Slots add up, whatever stands beside what: never too little, and exact where all nets keep the
@@ -188,7 +188,7 @@ def collect(problem: RouteProblem, layer: int = 0) -> Features:
         if obstacle.layer in (None, layer):
             for piece in pieces(obstacle, problem):
                 centre = piece.mean(0)
-                add(*centre.tolist(), (n @ (piece - centre).T).max(1), least, OBSTACLE)
+                add(float(centre[0]), float(centre[1]), (n @ (piece - centre).T).max(1), least, OBSTACLE)
     features = Features([p[0] for p in at], [p[1] for p in at], np.array(supports).reshape(-1, sides), clearance, kind)
     for x, y in boundary_points(features, problem):
         add(x, y, np.zeros(sides), problem.edge, BOUNDARY)
@@ -199,16 +199,16 @@ def pieces(obstacle: Obstacle, problem: RouteProblem) -> list[Floats]:
     """Convex, nearly square pieces of an obstacle, clipped to the outline: corners in um."""
     limit = shapely.Polygon(problem.outline)
     shape = shapely.Polygon(obstacle.points).intersection(limit)
-    out = []
-    for part in shapely.get_parts(shape):
-        if part.geom_type != "Polygon":
+    out: list[Floats] = []
+    for part in shapely.get_parts(shape).tolist():
+        if part.geom_type != "Polygon" or part.is_empty:
             continue
         for convex in _convex_parts(part):
             out += _squares(convex, problem)
     return out
 
 
-def _convex_parts(polygon: shapely.Geometry) -> list[shapely.Geometry]:
+def _convex_parts(polygon: shapely.Polygon) -> list[shapely.Polygon]:
     if not polygon.interiors and polygon.convex_hull.area - polygon.area < DBU:
         return [polygon]
     hull = [kdb.Point(dbu(x), dbu(y)) for x, y in polygon.exterior.coords[:-1]]
@@ -219,7 +219,7 @@ def _convex_parts(polygon: shapely.Geometry) -> list[shapely.Geometry]:
     return [shapely.Polygon([(p.x * DBU, p.y * DBU) for p in part.each_point_hull()]) for part in parts.each()]
 
 
-def _squares(convex: shapely.Geometry, problem: RouteProblem) -> list[Floats]:
+def _squares(convex: shapely.Polygon, problem: RouteProblem) -> list[Floats]:
     """A convex polygon cut by a grid whose cells are about as wide as the polygon is thin."""
     x0, y0, x1, y1 = convex.bounds
     thin = min(x1 - x0, y1 - y0, convex.area / max(x1 - x0, y1 - y0))
@@ -229,7 +229,8 @@ def _squares(convex: shapely.Geometry, problem: RouteProblem) -> list[Floats]:
     if nx == ny == 1:
         return [shapely.get_coordinates(convex)[:-1]]
     xs, ys = np.linspace(x0, x1, nx + 1), np.linspace(y0, y1, ny + 1)
-    cells = shapely.box(*(a.ravel() for a in np.broadcast_arrays(xs[:-1, None], ys[:-1], xs[1:, None], ys[1:])))
+    west, south, east, north = np.broadcast_arrays(xs[:-1, None], ys[:-1], xs[1:, None], ys[1:])
+    cells = shapely.box(west.ravel(), south.ravel(), east.ravel(), north.ravel())
     parts = shapely.intersection(convex, cells)
     return [
         shapely.get_coordinates(part)[:-1] for part in parts.tolist() if part.geom_type == "Polygon" and part.area > DBU
@@ -275,7 +276,7 @@ def _boundary_step(f: Features, problem: RouteProblem) -> Um:
     longest = max(x1 - x0, y1 - y0) / 4
     if len(f) < 2:
         return longest
-    points = shapely.points(f.at)
+    points = [shapely.Point(p) for p in f.at.tolist()]
     _, near = shapely.STRtree(points).query_nearest(points, exclusive=True, all_matches=False, return_distance=True)
     return float(min(longest, max(float(np.median(near)) if len(near) else longest, 3 * problem.pitch)))
 

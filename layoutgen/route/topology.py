@@ -4,15 +4,15 @@ Two wires do not cross exactly when, in every triangle, the chords they make nes
 once around, is a bracket expression: chords open and close, and what lies between the same chords is one region.
 A wire may be inserted along any sequence of regions.
 
-A wire may also end on another wire of its net (a tee). Then the chords that meet are one tree with three ends or more on
-the boundary of the triangle, which opens, passes and closes: a bracket expression still.
+A wire may also end on another wire of its net (a tee). Then the chords that meet are one tree with three ends or more
+on the boundary of the triangle, which opens, passes and closes: a bracket expression still.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from layoutgen.route.tiles import Tiles
@@ -28,6 +28,8 @@ _EXACT = 1e-6
 
 Chord = tuple[int, int]
 """(wire, segment): the part of a wire within one triangle, the one of number `segment` among those it passes."""
+Exit = tuple[int, int, int, Um, Um, Um]
+"""(state that leaves there, its edge, the third edge, x, y, length of the way to it)."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Ends:
 class Strand:
     """A wire: from feature `start` through triangles tris[0], tris[1], ... by way of `edges` to feature `end`.
 
-    A strand without edges runs straight along the tile edge between its two ends, or, where it has a tee, within tris[0].
+    A strand without edges runs straight along the tile edge between its two ends, or, with a tee, within tris[0].
     """
 
     start: int
@@ -100,8 +102,12 @@ class Regions:
     """Per region: the features whose corner sector touches it."""
     sectors: list[list[int]]
     """Per corner of the triangle: the regions around it, between the wires that end there."""
+    sides: dict[int, list[int]]
+    """Edge with a wire along it that others may end on -> the regions on this side, between those that do."""
     walls: list[list[Chord]]
     """Per region: the chords along it, of wires that others may end on."""
+    exits: dict[int, list[Exit]] = field(default_factory=dict)
+    """Place on an edge -> where a wire that came in there may leave; filled as asked for."""
 
 
 @dataclass(frozen=True)
@@ -141,8 +147,10 @@ class Topology:
         self.wires = wires
         self.room = list(tiles.room)
         self.second_room = list(tiles.second_room)
-        self.load: list[Um] = [0.0] * len(tiles.edges)
-        self.second_load: list[Um] = [0.0] * len(tiles.edges)
+        self.spare = list(tiles.room)
+        """Per edge: room less what the wires across it take."""
+        self.second_spare = list(tiles.second_room)
+        """The same for the other diagonal."""
         self.strands: dict[int, Strand] = {}
         self.order: list[list[Chord]] = [[] for _ in tiles.edges]
         """Per edge, from its first to its second feature: (wire, number of the crossing within the wire)."""
@@ -154,20 +162,46 @@ class Topology:
         """Wire -> wires that end on it."""
         self._ends: list[tuple[list[Chord], ...]] = [([], [], []) for _ in tiles.triangles]
         self._tees: dict[int, list[tuple[Chord, Chord]]] = {}
-        self._regions: list[Regions | None] = [None] * len(tiles.triangles)
+        """Triangle -> chords that end on another chord in it."""
+        self._landings: dict[tuple[int, int], list[Chord]] = {}
+        """(triangle, edge with a wire along it) -> chords that end on that wire, counter-clockwise."""
+        self.known_regions: list[Regions | None] = [None] * len(tiles.triangles)
+        """Of triangles that have not changed since their regions were asked for."""
 
     # ------------------------------------------------------------------ reading
 
     def regions(self, t: int) -> Regions:
         """The regions of triangle t, kept until a wire in it changes."""
-        known = self._regions[t]
+        known = self.known_regions[t]
         if known is None:
-            known = self._regions[t] = self._build_regions(t)
+            known = self.known_regions[t] = self._build_regions(t)
         return known
 
     def fits(self, edge: int, slot: Um) -> bool:
         """Whether one more wire fits across an edge."""
-        return self.load[edge] + slot <= self.room[edge] + _EXACT
+        return self.spare[edge] >= slot - _EXACT
+
+    def load(self, edge: int) -> Um:
+        """What the wires across an edge take."""
+        return self.room[edge] - self.spare[edge]
+
+    def close(self, edge: int, less: Um) -> None:
+        """Take from the room of an edge what it had to spare, and `less` more (um)."""
+        self.room[edge] -= self.spare[edge] + less
+        self.spare[edge] = -less
+
+    def exits(self, t: int, place: int) -> list[Exit]:
+        """Where a wire may leave triangle t that came in at a place."""
+        regions, tiles = self.regions(t), self.tiles
+        edge = place // GAPS
+        x, y = self.gap_point(edge, place - edge * GAPS)
+        rest = sum(tiles.tri_edges[t]) - edge
+        known = regions.exits[place] = [
+            (state, other, rest - other, px, py, math.hypot(px - x, py - y))
+            for other, _, state, px, py in regions.gaps[regions.of_gap[place]]
+            if other != edge and self.room[other] > _EXACT
+        ]
+        return known
 
     def gap_point(self, edge: int, gap: float) -> tuple[Um, Um]:
         """Where a wire through a gap is assumed to cross, for estimates."""
@@ -248,8 +282,8 @@ class Topology:
         """Add a wire; gaps count the wires that are there."""
         tris = self._tris_of(steps) if steps else [ends.tri]
         sectors = (
-            self._sector(tris[0], ends.start, steps[:1], ends),
-            self._sector(tris[-1], ends.end, steps[-1:], ends),
+            self._sector(tris[0], (ends.start, ends.start_tee), steps[:1], ends),
+            self._sector(tris[-1], (ends.end, ends.end_tee), steps[-1:], ends),
         )
         self._insert(wire, ends, steps, sectors, absolute=False)
 
@@ -264,7 +298,7 @@ class Topology:
         ends = Ends(s.start, s.end, s.start_tee, s.end_tee, s.tris[0] if not s.edges and s.tees else -1)
         slot = self.wires.slot[wire]
         for g in self.cuts_of(steps, ends):
-            self.second_load[g] -= slot
+            self.second_spare[g] += slot
             self.second[g].pop(wire, None)
         sectors = [-1, -1]
         if s.direct:
@@ -272,22 +306,22 @@ class Topology:
             del self.direct[edge]
             self._touch_edge(edge)
         else:
-            for which, (t, v, segment) in enumerate(((s.tris[0], s.start, 0), (s.tris[-1], s.end, len(s.edges)))):
-                if v >= 0:
-                    around = self._ends[t][self._corner(t, v)]
+            for which, (v, tee) in enumerate(((s.start, s.start_tee), (s.end, s.end_tee))):
+                segment = which * len(s.edges)
+                if tee is not None:
+                    self.landed[tee.wire].discard(wire)
+                around = self._around(s.tris[segment], v, tee)
+                if around is not None:
                     sectors[which] = around.index((wire, segment))
                     around.remove((wire, segment))
-            for which, tee in enumerate((s.start_tee, s.end_tee)):
-                if tee is not None:
-                    segment = which * len(s.edges)
+                elif tee is not None:
                     self._tees[s.tris[segment]].remove(((wire, segment), (tee.wire, tee.segment)))
-                    self.landed[tee.wire].discard(wire)
             for i, e in enumerate(s.edges):
                 self.order[e].remove((wire, i))
                 self._touch_edge(e)
             for t in (s.tris[0], s.tris[-1]):
                 if t >= 0:
-                    self._regions[t] = None
+                    self.known_regions[t] = None
         del self.strands[wire]
         for e in set(s.edges):
             self._weigh(e)
@@ -307,35 +341,52 @@ class Topology:
             s = Strand(ends.start, ends.end, tuple(s.edge for s in steps), tuple(tris), ends.start_tee, ends.end_tee)
             self.strands[wire] = s
             self._place(wire, steps, absolute)
-            last = len(steps)
-            for t, v, segment, sector in ((tris[0], s.start, 0, sectors[0]), (tris[-1], s.end, last, sectors[1])):
-                if v >= 0:
-                    self._ends[t][self._corner(t, v)].insert(sector, (wire, segment))
-            for tee, segment in ((s.start_tee, 0), (s.end_tee, last)):
+            for which, (v, tee) in enumerate(((s.start, s.start_tee), (s.end, s.end_tee))):
+                segment = which * len(steps)
                 if tee is not None:
-                    self._tees.setdefault(tris[segment], []).append(((wire, segment), (tee.wire, tee.segment)))
                     self.landed.setdefault(tee.wire, set()).add(wire)
+                around = self._around(tris[segment], v, tee)
+                if around is not None:
+                    around.insert(sectors[which], (wire, segment))
+                elif tee is not None:
+                    self._tees.setdefault(tris[segment], []).append(((wire, segment), (tee.wire, tee.segment)))
             for t in (tris[0], tris[-1]):
                 if t >= 0:
-                    self._regions[t] = None
+                    self.known_regions[t] = None
             for e in set(s.edges):
                 self._weigh(e)
         slot = self.wires.slot[wire]
         for g in self.cuts_of(steps, ends):
-            self.second_load[g] += slot
+            self.second_spare[g] -= slot
             self.second[g][wire] = self.second[g].get(wire, 0) + 1
 
-    def _sector(self, t: int, v: int, step: Sequence[Step], ends: Ends) -> int:
-        """Which of the sectors around corner v of triangle t a new wire runs in, from the region of its next crossing."""
-        if v < 0 or (not step and ends.tri < 0):
+    def _around(self, t: int, v: int, tee: Tee | None) -> list[Chord] | None:
+        """The chords that end at the same corner, or on the same wire along an edge, in order; None elsewhere."""
+        if v >= 0:
+            return self._ends[t][self._corner(t, v)]
+        edge = self._direct_edge(tee)
+        return None if edge < 0 else self._landings.setdefault((t, edge), [])
+
+    def _direct_edge(self, tee: Tee | None) -> int:
+        """The edge that the wire of a tee runs along, -1 if it does not."""
+        s = None if tee is None else self.strands[tee.wire]
+        return self.tiles.edge_of[min(s.start, s.end), max(s.start, s.end)] if s and s.direct else -1
+
+    def _sector(self, t: int, end: tuple[int, Tee | None], step: Sequence[Step], ends: Ends) -> int:
+        """Which of the sectors at its end in triangle t a new wire runs in, from the region of its next crossing."""
+        v, tee = end
+        if (not step and ends.tri < 0) or self._around(t, v, tee) is None:
             return -1
         regions = self.regions(t)
-        around = regions.sectors[self._corner(t, v)]
+        sectors = regions.sectors[self._corner(t, v)] if v >= 0 else regions.sides[self._direct_edge(tee)]
         if step:
-            return around.index(regions.of_gap[step[0].edge * GAPS + step[0].gap])
-        tee = ends.end_tee or ends.start_tee
-        assert tee is not None
-        return next(i for i, r in enumerate(around) if (tee.wire, tee.segment) in regions.walls[r])
+            return sectors.index(regions.of_gap[step[0].edge * GAPS + step[0].gap])
+        return next(i for i, r in enumerate(sectors) if self._joins(regions, r, ends))
+
+    def _joins(self, regions: Regions, region: int, ends: Ends) -> bool:
+        """Whether a region touches both ends of a wire that crosses no edge."""
+        tees = all((t.wire, t.segment) in regions.walls[region] for t in (ends.start_tee, ends.end_tee) if t)
+        return tees and all(v in regions.corners[region] for v in (ends.start, ends.end) if v >= 0)
 
     def _weigh(self, edge: int) -> None:
         """Sum the slots on an edge; neighbours of one net share one."""
@@ -349,7 +400,7 @@ class Topology:
             else:
                 load += own
                 before, shared = net[wire], own
-        self.load[edge] = load
+        self.spare[edge] = self.room[edge] - load
 
     def _place(self, wire: int, steps: Sequence[Step], absolute: bool) -> None:
         """Enter the crossings into the orders of the edges; earlier crossings of one edge shift later ones."""
@@ -376,16 +427,16 @@ class Topology:
 
     def _touch_edge(self, edge: int) -> None:
         a, b = self.tiles.edge_tris[edge]
-        self._regions[a] = None
+        self.known_regions[a] = None
         if b >= 0:
-            self._regions[b] = None
+            self.known_regions[b] = None
 
     # ------------------------------------------------------------------ regions
 
     def _build_regions(self, t: int) -> Regions:
         """Read the boundary of t counter-clockwise and match the ends of every chord, or of every tree of chords."""
         tiles, strands, is_open = self.tiles, self.strands, self.wires.open
-        out = Regions({}, [[]], [[]], [], [[]])
+        out = Regions({}, [[]], [[]], [], {}, [[]])
         open_trees: list[Chord] = []
         outer: list[int] = []
         here = 0
@@ -431,6 +482,14 @@ class Topology:
             x0, y0, x1, y1 = tiles.span[edge]
             dx, dy = (x1 - x0) / (n + 1), (y1 - y0) / (n + 1)
             into = 1 if tiles.edge_tris[edge][0] == t else 0
+            if edge in self.direct and is_open[self.direct[edge]]:
+                along = (self.direct[edge], 0)
+                out.sides[edge] = [here]
+                out.walls[here].append(along)
+                for chord in self._landings.get((t, edge), ()):
+                    here = pass_end(chord)
+                    out.sides[edge].append(here)
+                    out.walls[here].append(along)
             for z in range(n + 1):
                 gap = z if forward else n - z
                 place = edge * GAPS + gap

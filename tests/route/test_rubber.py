@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from layoutgen.route import RouteProblem, Terminal, box
-from layoutgen.route.rubber import LEFT, RIGHT, Post, Rubber, grown, ring, tangent_path
-from layoutgen.route.search import find
-from layoutgen.route.tiles import SIDES, build
-from layoutgen.route.topology import Topology
+from layoutgen.route.rubber import LEFT, RIGHT, Post, Rubber, ring, tangent_path
+from layoutgen.route.search import Quest, find
+from layoutgen.route.tiles import build, corners_of, normals
+from layoutgen.route.topology import Topology, Wires
 
 
 def length(path: list[tuple[float, float]]) -> float:
@@ -29,13 +30,13 @@ def around_disc(distance: float, radius: float) -> float:
 @given(distance=st.floats(200, 2000), radius=st.floats(20, 150), side=st.sampled_from([LEFT, RIGHT]))
 def test_around_one_disc_the_band_is_the_tangents_and_the_arc(distance: float, radius: float, side: int) -> None:
     """The centre of the disc lies between the ends; a 16-gon of that in-radius costs at most 1/cos(pi/16)."""
-    corners = sorted(ring(0.0, 0.0, radius))
+    corners = sorted(ring(0.0, 0.0, radius, 16))
     posts = [Post(x, x, y, side) for x, y in corners if (y < 0) == (side == LEFT)]
     path = tangent_path((-distance, 0.0), posts, (distance, 0.0))
     assert path is not None
     assert all((y <= 0) == (side == LEFT) or y == 0 for _, y in path)
     exact = around_disc(distance, radius)
-    assert exact - 1e-6 <= length(path) <= exact + radius * math.pi * (1 / math.cos(math.pi / SIDES) - 1)
+    assert exact - 1e-6 <= length(path) <= exact + radius * math.pi * (1 / math.cos(math.pi / 16) - 1)
 
 
 def test_nothing_in_the_way_is_a_straight_line() -> None:
@@ -55,11 +56,10 @@ def test_an_impossible_way_is_none_or_keeps_its_sides() -> None:
     assert path is None or len(path) >= 3
 
 
-def test_grown_box_has_the_clearance_on_all_normals() -> None:
-    problem = RouteProblem(
-        box(0.0, 0.0, 500.0, 500.0), (Terminal("a", "n", 250.0, 250.0, 40.0, 25.0, False),), (), 10.0, 10.0, 15.0
-    )
-    corners = grown(build(problem), 0, 12.0)
+@pytest.mark.parametrize("sides", [4, 8, 16])
+def test_grown_box_has_the_clearance_on_all_normals(sides: int) -> None:
+    n = normals(sides)
+    corners = corners_of(abs(n) @ np.array([40.0, 25.0]) + 12.0).tolist()
     assert max(x for x, _ in corners) == pytest.approx(52.0)
     assert max(y for _, y in corners) == pytest.approx(37.0)
     assert all(math.dist((max(abs(x) - 40, 0), max(abs(y) - 25, 0)), (0, 0)) >= 12.0 - 1e-9 for x, y in corners)
@@ -75,12 +75,12 @@ def test_wires_around_a_disc_keep_their_pitch(k: int) -> None:
         *(Terminal(f"e{i}", f"n{i}", 850.0, 420.0 + 130 * i, 20.0, 20.0, True) for i in range(3)),
     )
     problem = RouteProblem(box(0.0, 0.0, 1000.0, 1400.0), discs, (), 20.0, 10.0, 15.0, guard=0.0)
-    topo = Topology(build(problem))
+    topo = Topology(build(problem), Wires.alike(30.0, k + 1))
     for i in range(k + 1):
-        way = find(topo, {2 + i}, {5 + i}, None)
+        way = find(topo, Quest(i, {2 + i}, {5 + i: 0.0}))
         assert way is not None
-        topo.insert(i, way.start, way.end, way.steps)
-    rubber = Rubber(topo, 10.0, 30.0, 0.0)
+        topo.insert(i, way.ends, way.steps)
+    rubber = Rubber(topo, problem)
     for i in range(k + 1):
         path = rubber.path(i)
         assert path is not None

@@ -16,35 +16,35 @@ def free(n: int) -> tuple[list[float], list[float]]:
 
 
 def test_what_fits_stays() -> None:
-    assert spread([0.0, 50.0, 120.0], *free(3), 50.0) == [0.0, 50.0, 120.0]
+    assert spread([0.0, 50.0, 120.0], *free(3), [50.0] * 3) == [0.0, 50.0, 120.0]
 
 
 def test_a_crowd_spreads_about_its_mean() -> None:
-    assert spread([10.0, 10.0, 10.0], *free(3), 4.0) == pytest.approx([6.0, 10.0, 14.0])
+    assert spread([10.0, 10.0, 10.0], *free(3), [4.0] * 3) == pytest.approx([6.0, 10.0, 14.0])
 
 
 def test_order_is_kept_against_the_wishes() -> None:
-    assert spread([20.0, 0.0], *free(2), 10.0) == pytest.approx([5.0, 15.0])
+    assert spread([20.0, 0.0], *free(2), [10.0] * 2) == pytest.approx([5.0, 15.0])
 
 
 def test_bounds_hold_and_push_on() -> None:
-    assert spread([0.0, 0.0], [5.0, 0.0], [100.0, 100.0], 10.0) == pytest.approx([5.0, 15.0])
-    assert spread([90.0, 90.0], [0.0, 0.0], [100.0, 80.0], 10.0) == pytest.approx([70.0, 80.0])
+    assert spread([0.0, 0.0], [5.0, 0.0], [100.0, 100.0], [10.0] * 2) == pytest.approx([5.0, 15.0])
+    assert spread([90.0, 90.0], [0.0, 0.0], [100.0, 80.0], [10.0] * 2) == pytest.approx([70.0, 80.0])
 
 
 def test_no_room_is_none() -> None:
-    assert spread([0.0, 0.0, 0.0], [0.0] * 3, [19.0] * 3, 10.0) is None
-    assert spread([0.0, 0.0, 0.0], [0.0] * 3, [20.0] * 3, 10.0) == pytest.approx([0.0, 10.0, 20.0])
+    assert spread([0.0, 0.0, 0.0], [0.0] * 3, [19.0] * 3, [10.0] * 3) is None
+    assert spread([0.0, 0.0, 0.0], [0.0] * 3, [20.0] * 3, [10.0] * 3) == pytest.approx([0.0, 10.0, 20.0])
 
 
 def test_none_is_empty() -> None:
-    assert spread([], [], [], 10.0) == []
+    assert spread([], [], [], [10.0] * 0) == []
 
 
 @given(st.lists(st.floats(-1000, 1000), min_size=1, max_size=12), st.floats(1, 100))
 def test_projection_is_feasible_and_not_beaten_by_small_moves(want: list[float], apart: float) -> None:
     """The least-squares optimum: no move of a run of neighbours that stays feasible makes the sum smaller."""
-    places = spread(want, *free(len(want)), apart)
+    places = spread(want, *free(len(want)), [apart] * len(want))
     assert places is not None
     assert all(b - a >= apart - 1e-6 for a, b in itertools.pairwise(places))
     best = sum((p - w) ** 2 for p, w in zip(places, want, strict=True))
@@ -54,3 +54,15 @@ def test_projection_is_feasible_and_not_beaten_by_small_moves(want: list[float],
                 moved = [p + step if i <= k < j else p for k, p in enumerate(places)]
                 if all(b - a >= apart for a, b in itertools.pairwise(moved)):
                     assert sum((p - w) ** 2 for p, w in zip(moved, want, strict=True)) >= best - 1e-6
+
+
+@given(st.lists(st.floats(-1000, 1000), min_size=1, max_size=12), st.floats(1, 100), st.floats(1, 60))
+def test_places_on_a_pitch_keep_their_distance(want: list[float], apart: float, pitch: float) -> None:
+    places = spread(want, *free(len(want)), [apart] * len(want), pitch, 7.0)
+    assert places is not None
+    assert all(abs((p - 7.0) / pitch - round((p - 7.0) / pitch)) < 1e-6 for p in places)
+    assert all(b - a >= apart - 1e-6 for a, b in itertools.pairwise(places))
+
+
+def test_different_slots_stand_at_different_distances() -> None:
+    assert spread([0.0, 0.0, 0.0], *free(3), [9.0, 10.0, 20.0]) == pytest.approx([-40 / 3, -10 / 3, 50 / 3])
