@@ -27,6 +27,8 @@ RETRY_ROUNDS = 4
 SEARCHES_PER_LINK = 8
 LEAST_SEARCHES = 400
 """Bounds of the searches of one turn."""
+ALL_SEARCHES_PER_LINK = 12
+"""Bound of the searches of all turns together, beside `LEAST_SEARCHES`."""
 ASKS = -3
 """End of a link to any free terminal of its group."""
 _EXACT = 1e-6
@@ -78,6 +80,8 @@ class Ejector:
         self.cost: dict[int, Um] = {}
         self.searches = 0
         self.greed = 1.0
+        self.most = LEAST_SEARCHES + ALL_SEARCHES_PER_LINK * len(links)
+        """Number of searches after which nothing more is tried."""
         self._random = Dice(seed)
         spreads = [math.exp(self._random.uniform(-1, 1)) for _ in range(_SPREADS)]
         self._spreads = spreads * (2 + len(links) // _SPREADS)
@@ -94,8 +98,9 @@ class Ejector:
 
         Shorter wires leave room for those that are missing, which is why a few turns find more than one long one.
         """
+        self.most = self.searches + LEAST_SEARCHES + ALL_SEARCHES_PER_LINK * len(self.links)
         left, least, idle = self.route(order), len(self.links), 0
-        while left and idle < IDLE_TURNS:
+        while left and idle < IDLE_TURNS and self.searches < self.most:
             idle = 0 if len(left) < least else idle + 1
             least = min(least, len(left))
             self.improve(1)
@@ -107,7 +112,7 @@ class Ejector:
         """Insert links; returns those that could not be inserted."""
         todo = list(order)
         self.greed = GREED
-        budget = self.searches + max(LEAST_SEARCHES, SEARCHES_PER_LINK * len(todo))
+        budget = min(self.most, self.searches + max(LEAST_SEARCHES, SEARCHES_PER_LINK * len(todo)))
         for rounds in range(RETRY_ROUNDS):
             for i in todo:
                 if i not in self.cost and self.searches < budget:
@@ -127,7 +132,7 @@ class Ejector:
         """Take out wires with detours and insert them again where the sum gets shorter; returns the gain in um."""
         gain = 0.0
         self.greed = 1.0
-        budget = self.searches + SEARCHES_PER_LINK * len(self.links)
+        budget = min(self.most, self.searches + SEARCHES_PER_LINK * len(self.links))
         for turn in range(rounds):
             before = gain
             for wire in sorted(self.cost, key=lambda i: (self.links[i].air - self.cost[i], i)):
@@ -221,7 +226,7 @@ class Ejector:
             targets = {v: 0.0 for v in self.free[link.group] if v not in self.taken}
             if penalties is not None:
                 targets |= {v: penalties.wires[self.taken[v]] for v in self.free[link.group] if v in self.taken}
-            return Quest(wire, {link.start}, targets)
+            return Quest(wire, {link.start}, targets, among=tuple(self.free[link.group]))
         features, wires = self._joined(link.start, present)
         targets = {v: 0.0 for v in link.cluster if v not in features}
         return Quest(wire, features, targets, wires, present - wires, greed=self.greed)

@@ -37,6 +37,8 @@ class Quest:
     source_wires: Set[int] = frozenset()
     target_wires: Set[int] = frozenset()
     outward: bool = False
+    among: tuple[int, ...] = ()
+    """Features that include all targets, the same ones for many quests."""
     greed: float = 1.0
     """Above 1, what is left to a single target counts more than what lies behind: faster, and not quite cheapest."""
 
@@ -169,7 +171,7 @@ class _Search:
                 if total < cost_of.get(leaving, _FAR) - 1e-9:
                     cost_of[leaving] = total
                     before[leaving] = state
-                    heappush(heap, (total + ahead(px, py), leaving))
+                    heappush(heap, (total + ahead(other, px, py), leaving))
             if t in near_target or joins:
                 self._arrive(regions, state, t, edge, place, cost)
 
@@ -253,7 +255,7 @@ class _Search:
             cost += self._crossing(topo.direct[edge])
         if cost < self.cost.get(state, _FAR) - 1e-9:
             self.cost[state], self.before[state] = cost, before
-            heappush(self.heap, (cost + self.ahead(x, y), state))
+            heappush(self.heap, (cost + self.ahead(edge, x, y), state))
 
     def _sideways(self, state: int, edge: int, gap: int, cost: Um, ahead: Um) -> None:
         """Crossing the neighbouring wire on the same edge."""
@@ -318,36 +320,39 @@ class _Search:
         return Way(Ends(origin.feature, goal.feature, origin.tee, goal.tee, tri), steps, goal.cost)
 
 
-def _estimate(topo: Topology, quest: Quest) -> Callable[[Um, Um], Um]:
-    """The least way that can be left from a point."""
+def _estimate(topo: Topology, quest: Quest) -> Callable[[int, Um, Um], Um]:
+    """The least way that can be left from a point on an edge."""
     f = topo.tiles.features
     if quest.outward:
         return _to_outline(topo.tiles)
+    if quest.among:
+        away, extra = topo.tiles.away_from(quest.among), min(quest.targets.values(), default=0.0)
+        return lambda edge, *_: away[edge] + extra
     greed = quest.greed
     points = [(f.x[v], f.y[v]) for v in sorted(quest.targets)]
     if len(points) == 1 and not quest.target_wires:
         tx, ty = points[0]
-        return lambda x, y: greed * math.hypot(x - tx, y - ty)
+        return lambda _, x, y: greed * math.hypot(x - tx, y - ty)
     if len(points) <= _FEW and not quest.target_wires:
-        return lambda x, y: min(math.hypot(x - px, y - py) for px, py in points)
+        return lambda _, x, y: min(math.hypot(x - px, y - py) for px, py in points)
     for wire in quest.target_wires:
         for e in topo.strands[wire].edges:
             x0, y0, x1, y1 = topo.tiles.span[e]
             points += [(x0, y0), (x1, y1)]
     left, right = min(p[0] for p in points), max(p[0] for p in points)
     low, high = min(p[1] for p in points), max(p[1] for p in points)
-    return lambda x, y: math.hypot(max(left - x, x - right, 0.0), max(low - y, y - high, 0.0))
+    return lambda _, x, y: math.hypot(max(left - x, x - right, 0.0), max(low - y, y - high, 0.0))
 
 
-def _to_outline(tiles: Tiles) -> Callable[[Um, Um], Um]:
+def _to_outline(tiles: Tiles) -> Callable[[int, Um, Um], Um]:
     ring = tiles.outline
     xs, ys = sorted({p[0] for p in ring}), sorted({p[1] for p in ring})
     if len(ring) == 4 and len(xs) == len(ys) == 2:
         (x0, x1), (y0, y1) = xs, ys
-        return lambda x, y: min(x - x0, x1 - x, y - y0, y1 - y)
+        return lambda _, x, y: min(x - x0, x1 - x, y - y0, y1 - y)
     sides = list(zip(ring, ring[1:] + ring[:1], strict=True))
 
-    def nearest(x: Um, y: Um) -> Um:
+    def nearest(_: int, x: Um, y: Um) -> Um:
         out = _FAR
         for side in sides:
             fx, fy = _foot(side, x, y)

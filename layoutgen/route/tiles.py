@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
 
@@ -125,6 +125,7 @@ class Tiles:
     """Per feature: its triangles."""
     slot: Um
     """Of a wire with the problem's width and least space."""
+    _away: dict[tuple[int, ...], list[Um]] = field(default_factory=dict)
 
     @cached_property
     def capacity(self) -> list[int]:
@@ -135,6 +136,17 @@ class Tiles:
     def second_capacity(self) -> list[int]:
         """Per edge: how many such wires fit across the other diagonal."""
         return [UNBOUNDED if r == math.inf else max(0, math.floor((r + _EXACT) / self.slot)) for r in self.second_room]
+
+    def away_from(self, targets: tuple[int, ...]) -> list[Um]:
+        """Per edge: no more than what any point of it is away from the nearest of some features."""
+        if targets not in self._away:
+            span = np.array(self.span)
+            half = np.hypot(span[:, 2] - span[:, 0], span[:, 3] - span[:, 1]) / 2
+            middle = shapely.points((span[:, 0] + span[:, 2]) / 2, (span[:, 1] + span[:, 3]) / 2)
+            tree = shapely.STRtree([shapely.Point(p) for p in self.features.at[list(targets)].tolist()])
+            _, distance = tree.query_nearest(middle, return_distance=True, all_matches=False)
+            self._away[targets] = [float(d) for d in np.maximum(0.0, distance - half)]
+        return self._away[targets]
 
     def other_tri(self, edge: int, tri: int) -> int:
         """The triangle on the other side of an edge, -1 outside."""
