@@ -259,7 +259,7 @@ PAD_TABLES = {
                          ["pads.csv: line 3: pads 'P1' and 'P2' overlap; move or shrink one"]),
     "a missing column": (PADS.replace("pad,net,x,y", "pad,net,x,z"),
                          ["pads.csv: line 1: no column 'y'; add it to the header",
-                          "pads.csv: line 1: unknown column 'z'; known: height, net, pad, width, x, y"]),
+                          "pads.csv: line 1: unknown column 'z'; known: group, height, net, pad, polygon, width, x, y"]),
     "semicolons": (PADS.replace(",", ";"),
                    ["pads.csv: line 1: has no commas; put commas between cells, and points in numbers"]),
     "a column twice": (PADS.replace("pad,net,x,y", "pad,net,x,y,x").replace("75\n", "75,1\n")
