@@ -135,7 +135,7 @@ class _File:
             match word:
                 case "END":
                     if t.need("DESIGN") != "DESIGN":
-                        raise t.wrong("END of nothing that was begun; remove it")
+                        raise t.wrong("END of nothing that was begun; remove it") if begun else self._no_def()
                     if not design.die:
                         raise t.wrong("the design has no DIEAREA; write it before the components")
                     return design
@@ -173,8 +173,11 @@ class _File:
                 case _:
                     raise t.wrong(f"{printable(word, 40)!r} begins nothing that DEF knows; is this a DEF file?")
         if not begun:
-            raise ChipError([Problem(t.file, "", "describes no DESIGN; name a DEF file")])
+            raise self._no_def()
         raise t.ended()
+
+    def _no_def(self) -> ChipError:
+        return ChipError([Problem(self.tokens.file, "", "describes no DESIGN; name a DEF file")])
 
     def _items(self, section: str) -> Iterator[tuple[list[str], int]]:
         """Each statement of a section without its dash, and where it begins."""
@@ -291,7 +294,7 @@ class _File:
                 end = words.index(")", i)
             except ValueError:
                 raise self.tokens.wrong(f"net {printable(name, 60)!r} has a ( without its )", at) from None
-            if end < i + 3:
+            if end < i + 3 or (end > i + 3 and words[i + 3] != "+"):
                 raise self.tokens.wrong(f"net {printable(name, 60)!r}: a connection is written ( component pin )", at)
             pins.append((words[i + 1], words[i + 2]))
             i = end + 1
@@ -456,7 +459,7 @@ class _Builder:
             if not metal.pins and not metal.obstructions:
                 continue
             if c.at is None:
-                if any(self._net_of(inst, pin) for pin in metal.pins):
+                if any((inst, pin) in self.design.connections for pin in metal.pins):
                     unplaced.append((c.begun, f"component {printable(inst, 60)!r} has a net, but no place; place it"))
                 continue
             move = _Move.of(macro, c, c.at)

@@ -1,7 +1,8 @@
 """A chip as a layout (GDSII or OASIS): shapes on the layers of pads and balls, a text on each that names it.
 
 A text says `NAME NET`, as builds write it, `NET` alone, or `NAME NET GROUP`; `*` or `*GROUP` in place of the net marks
-what is free. A name with a space stands in double quotes.
+what is free. A name with a space stands in double quotes; one that is not ASCII is written with \\x.., \\u.... and
+\\U........, since OASIS has no other letters, and then a backslash of its own is doubled.
 """
 
 from __future__ import annotations
@@ -150,7 +151,7 @@ class _Reader:
             return found
         tops = self.layout.top_cells()
         if len(tops) != 1:
-            known = ", ".join(c.name for c in tops[:12])
+            known = ", ".join(sorted(c.name for c in tops)[:12])
             self.wrong(f"has {len(tops)} top cells; name one of: {printable(known, 200)}" if tops else "has no cell")
         return tops[0]
 
@@ -233,7 +234,15 @@ def _words(text: str) -> tuple[str, ...]:
         row = next(csv.reader([text], delimiter=" ", strict=True))
     except (csv.Error, StopIteration):
         return ()
-    return tuple(word for word in row if word)
+    return tuple(_ESCAPE.sub(_letter, word) for word in row if word)
+
+
+_ESCAPE = re.compile(r"\\(?:(\\)|x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8}))")
+
+
+def _letter(escape: re.Match[str]) -> str:
+    code = int(escape[2] or escape[3] or escape[4] or "5c", 16)
+    return chr(code) if code < 0x110000 else "?"
 
 
 def _distance(at: tuple[Um, Um], shape: Ring) -> Um:
@@ -292,7 +301,7 @@ def write_gds(chip: Chip, path: Path, layers: LayoutLayers = LayoutLayers()) -> 
     values = [v for points in (*(points for _, points in rings), centres) for point in points for v in point]
     layout = kdb.Layout()
     layout.dbu = _unit(values, chip.name)
-    top = layout.create_cell(chip.name or "CHIP")
+    top = layout.create_cell(re.sub(r"[^A-Za-z0-9_.$-]", "_", chip.name) or "CHIP")
 
     def at(point: tuple[Um, Um]) -> kdb.Point:
         return kdb.Point(*(round(v / layout.dbu) for v in point))
@@ -315,9 +324,9 @@ def _unit(values: list[Um], name: str) -> Um:
 
 
 def _text(of: Pad | Ball) -> str:
-    net = of.net or (ANY if of.group == ANY else ANY + of.group)
+    words = [of.name, of.net or (ANY if of.group == ANY else ANY + of.group)]
+    words += [of.group] if of.net and of.group else []
     out = io.StringIO()
-    csv.writer(out, delimiter=" ", lineterminator="").writerow(
-        [of.name, net, *([of.group] if of.net and of.group else [])]
-    )
+    plain = (word.replace("\\", 2 * "\\").encode("ascii", "backslashreplace").decode() for word in words)
+    csv.writer(out, delimiter=" ", lineterminator="").writerow(plain)
     return out.getvalue()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 from hypothesis import strategies as st
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 from layoutgen.chip import Ball, Chip, Pad, Ring
 from layoutgen.chip.shapes import box, moved, placed, ring
 
+Chips: TypeAlias = Callable[..., st.SearchStrategy[Chip]]
 SLOT = 100.0  # um: one pad, ball or keep-out stands in each slot of a board of 6 x 6
 
 # what a table can hold: printable text without space around it, '#', quotes, commas and formulas included
@@ -23,7 +27,9 @@ names = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs
 @st.composite
 def shapes(draw: st.DrawFn, even: bool) -> tuple[float, float, Ring]:
     """Width, height and corners of a rectangle, an octagon, or an L about its own centre."""
-    size = st.integers(5, 25_000).map(lambda n: 2 * n / 1000) if even else st.integers(10, 50_000).map(lambda n: n / 1000)
+    size = (
+        st.integers(5, 25_000).map(lambda n: 2 * n / 1000) if even else st.integers(10, 50_000).map(lambda n: n / 1000)
+    )
     w, h = draw(size), draw(size)
     kind = draw(st.sampled_from("rol"))
     if kind == "r":
@@ -37,7 +43,7 @@ def shapes(draw: st.DrawFn, even: bool) -> tuple[float, float, Ring]:
 
 
 @st.composite
-def chips(draw: st.DrawFn, even: bool = False) -> Chip:
+def drawn_chips(draw: st.DrawFn, even: bool = False) -> Chip:
     """A chip whose shapes do not touch: pads, balls with and without a size, groups, keep-outs, any outline."""
     slots = draw(st.lists(st.integers(0, 35), unique=True, max_size=8))
     own = draw(st.lists(names, min_size=len(slots), max_size=len(slots), unique=True))
@@ -198,9 +204,32 @@ END DESIGN
 """
 
 
+@dataclass(frozen=True)
+class Files:
+    """The small design's files, in a folder of their own."""
+
+    path: Path
+    tech: Path
+    cells: Path
+    design_text = DESIGN
+    tech_text = TECH
+    cells_text = CELLS
+
+    @property
+    def lefs(self) -> list[Path]:
+        return [self.tech, self.cells]
+
+
 @pytest.fixture
-def design(tmp_path: Path) -> tuple[Path, list[Path]]:
-    """The small design's DEF file, and its LEF files."""
-    for file, text in (("tech.lef", TECH), ("cells.lef", CELLS), ("small.def", DESIGN)):
-        (tmp_path / file).write_text(text, "utf-8")
-    return tmp_path / "small.def", [tmp_path / "tech.lef", tmp_path / "cells.lef"]
+def small(tmp_path: Path) -> Files:
+    """The small design's files: a chip of two I/O cells, two supply pads, and four bumps, one of them spare."""
+    files = Files(tmp_path / "small.def", tmp_path / "tech.lef", tmp_path / "cells.lef")
+    for file, text in ((files.path, DESIGN), (files.tech, TECH), (files.cells, CELLS)):
+        file.write_text(text, "utf-8")
+    return files
+
+
+@pytest.fixture(scope="session")
+def chips() -> Chips:
+    """Strategies for chips of every kind."""
+    return drawn_chips
