@@ -91,6 +91,8 @@ class _File:
                     if library.macros.setdefault(macro.name, macro) != macro:
                         message = f"macro {printable(macro.name, 60)!r} was described differently before; keep one"
                         raise t.wrong(message, at)
+                case "DESIGN":
+                    raise t.wrong("DESIGN begins a DEF file; name a LEF file here")
                 case "BEGINEXT":
                     t.skip("", ("ENDEXT",))
                 case "NAMESCASESENSITIVE" | "USEMINSPACING":

@@ -252,7 +252,7 @@ def test_no_lef_no_such_layer_and_no_file(small: Files, tmp_path: Path) -> None:
         (lambda: read_def(path, [tmp_path / "no.lef"]), "no.lef: no such file; name a LEF file"),
         (lambda: read_def(tmp_path, lefs), "cannot be read (Is a directory); name a DEF file"),
         (lambda: read_def(lefs[1], lefs), "describes no DESIGN; name a DEF file"),
-        (lambda: read_def(path, [path]), "describes no layer and no macro; name a LEF file"),
+        (lambda: read_def(path, [path]), "line 4: DESIGN begins a DEF file; name a LEF file here"),
     ):
         with pytest.raises(ChipError, match=r".") as e:
             call()
