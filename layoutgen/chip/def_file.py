@@ -352,6 +352,8 @@ class _Metal:
 
     pins: dict[str, tuple[Ring, tuple[Ring, ...]]]
     obstructions: tuple[Ring, ...]
+    origin: tuple[Um, Um]
+    """Where its own (0, 0) lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,6 +379,7 @@ class _Builder:
         self.bump_kind = "COVER BUMP" if "COVER BUMP" in kinds else "COVER"
         self.layer = self._layer(layer)
         self.metal: dict[str, _Metal] = {}
+        self.turned: dict[tuple[str, str], _Metal] = {}
 
     def _raise(self, problems: Iterable[tuple[int, str]]) -> None:
         if lines := [Problem(self.tokens.place(at), "", message) for at, message in problems]:
@@ -462,13 +465,13 @@ class _Builder:
                 if any((inst, pin) in self.design.connections for pin in metal.pins):
                     unplaced.append((c.begun, f"component {printable(inst, 60)!r} has a net, but no place; place it"))
                 continue
-            move = _Move.of(macro, c, c.at)
-            at = move.point(macro.origin) if NAME in c.properties else None
-            for pin, (shape, rest) in metal.pins.items():
+            turned = self._turned(macro, metal, c.turn)
+            at = _plus(turned.origin, c.at) if NAME in c.properties else None
+            for pin, (shape, rest) in turned.pins.items():
                 net, ball = self._net_of(inst, pin), macro.kind == self.bump_kind
-                out.append(_Terminal(f"{inst}/{pin}", net, move.ring(shape), ball, c, c.begun, at))
-                keepouts += [move.ring(piece) for piece in rest]
-            keepouts += [move.ring(shape) for shape in metal.obstructions]
+                out.append(_Terminal(f"{inst}/{pin}", net, moved(shape, *c.at), ball, c, c.begun, at))
+                keepouts += [moved(piece, *c.at) for piece in rest]
+            keepouts += [moved(shape, *c.at) for shape in turned.obstructions]
         self._raise(unplaced)
         return out
 
@@ -480,8 +483,18 @@ class _Builder:
         if macro.name not in self.metal:
             pins = {pin: _pieces(shapes[self.layer]) for pin, shapes in macro.pins.items() if self.layer in shapes}
             shapes = {pin: (pieces[0], tuple(pieces[1:])) for pin, pieces in pins.items()}
-            self.metal[macro.name] = _Metal(shapes, macro.obstructions.get(self.layer, ()))
+            self.metal[macro.name] = _Metal(shapes, macro.obstructions.get(self.layer, ()), macro.origin)
         return self.metal[macro.name]
+
+    def _turned(self, macro: Macro, metal: _Metal, turn: str) -> _Metal:
+        """A macro's metal in an orientation, from the lower-left corner of its box as it lies then."""
+        key = (macro.name, turn)
+        if key not in self.turned:
+            move = _Move.of(macro, turn)
+            pins = {pin: (move.ring(a), tuple(move.ring(r) for r in rest)) for pin, (a, rest) in metal.pins.items()}
+            obstructions = tuple(move.ring(r) for r in metal.obstructions)
+            self.turned[key] = _Metal(pins, obstructions, move.point(macro.origin))
+        return self.turned[key]
 
     def _of_ports(self, terminals: list[_Terminal]) -> list[_Terminal]:
         """Terminals of the design's own pins, unless they lie on one of their net."""
@@ -526,18 +539,18 @@ class _Builder:
 
 @dataclass(frozen=True, slots=True)
 class _Move:
-    """From a macro's box to the die."""
+    """A turn about (0, 0), then a shift."""
 
     turn: str
     dx: Um
     dy: Um
 
     @classmethod
-    def of(cls, macro: Macro, c: Component, at: tuple[Um, Um]) -> _Move:
-        """What puts the lower-left corner of the turned box on the component's place."""
-        corners = [_turn(p, c.turn) for p in ((0.0, 0.0), (macro.width, macro.height))]
+    def of(cls, macro: Macro, turn: str) -> _Move:
+        """What puts the lower-left corner of the turned box on (0, 0)."""
+        corners = [_turn(p, turn) for p in ((0.0, 0.0), (macro.width, macro.height))]
         x, y = (min(v) for v in zip(*corners, strict=True))
-        return cls(c.turn, at[0] - x, at[1] - y)
+        return cls(turn, -x, -y)
 
     def point(self, p: tuple[Um, Um]) -> tuple[Um, Um]:
         """A point moved."""
@@ -562,6 +575,10 @@ def _pieces(shapes: Sequence[Ring]) -> list[Ring]:
     parts = [p for p in getattr(merged, "geoms", [merged]) if p.area > 0]
     rings = [(p.area, ring(p.exterior.coords)) for p in parts]
     return [shape for _, shape in sorted(rings, key=lambda r: (-round(r[0], 6), r[1]))]
+
+
+def _plus(a: tuple[Um, Um], b: tuple[Um, Um]) -> tuple[Um, Um]:
+    return fine(a[0] + b[0]), fine(a[1] + b[1])
 
 
 def _minus(a: tuple[Um, Um], b: tuple[Um, Um]) -> tuple[Um, Um]:

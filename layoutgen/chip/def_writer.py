@@ -24,6 +24,7 @@ UNITS = (1000, 2000, 10_000, 20_000)
 """Database units per um to write with: the first that holds every length."""
 LEF_UNITS = UNITS[-1]
 PIN = "PAD"
+LAYER = "TOP_METAL"
 POINT: Um = 0.01
 """Size that stands for a ball's which the process says: DEF has no point."""
 _SAFE = "".join(chr(c) for c in range(32, 127) if chr(c) not in '"\\%#;')
@@ -34,7 +35,7 @@ _KEYWORDS = {"PIN", "MUSTJOIN"}
 def write_lef(chip: Chip, layer: RoutedLayer | None = None) -> str:
     """A LEF file with the routed layer and a macro for each shape of pad and ball; `write_def` places them.
 
-    `layer`: left out, the chip's own; where it has none, one called RDL.
+    `layer`: left out, the chip's own; where it has none, one called TOP_METAL.
     """
     layer = _layer(chip, layer)
     lines = ["VERSION 5.8 ;", 'BUSBITCHARS "[]" ;', 'DIVIDERCHAR "/" ;']
@@ -233,7 +234,7 @@ def _text(value: str) -> str:
 
 
 def _layer(chip: Chip, layer: RoutedLayer | None) -> RoutedLayer:
-    return layer or chip.layer or RoutedLayer("RDL")
+    return layer or chip.layer or RoutedLayer(LAYER)
 
 
 def _rules(layer: RoutedLayer) -> tuple[tuple[str, Um], ...]:

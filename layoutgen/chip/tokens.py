@@ -11,6 +11,7 @@ from layoutgen.errors import ChipError, Problem, printable
 from layoutgen.tomlfile import plain_text
 
 _WORD = re.compile(r'"[^"]*"?|[^\s"][^\s"]*')
+_SPECIAL = '"#'
 MOST_DIGITS = 24
 LARGEST = 1e7
 """um: no die, cell or coordinate is larger."""
@@ -87,7 +88,17 @@ class Tokens:
 
     def statement(self) -> list[str]:
         """The words up to the next ; without it."""
-        at, words = self.at, []
+        at, words = self.at, list[str]()
+        if not self._next:  # the common case at speed: plain words up to the ;
+            for match in self._words:
+                word = match.group()
+                if word == ";":
+                    self.at = match.start()
+                    return words
+                if word[0] in _SPECIAL or word[-1] == ";":
+                    self._words = _WORD.finditer(self.text, match.start())
+                    break
+                words.append(word)
         while (word := self.next()) != ";":
             if not word:
                 raise self.wrong(f"the file ends within what begins here; {self._mend()}", at)

@@ -317,10 +317,10 @@ LAYER = RoutedLayer("RDL", 10.0, 12.5, 22.5)
 def through_def(chip: Chip, folder: Path, routes: Routes | None = None) -> Chip:
     (folder / "out.lef").write_text(write_lef(chip), "utf-8")
     (folder / "out.def").write_text(write_def(chip, routes), "utf-8")
-    return read_def(folder / "out.def", [folder / "out.lef"], (chip.layer or RoutedLayer("RDL")).name)
+    return read_def(folder / "out.def", [folder / "out.lef"], (chip.layer or RoutedLayer("TOP_METAL")).name)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60)
 @given(data=st.data(), moved_by=st.sampled_from(((0.0, 0.0), (-1234.5, 0.0005))), layer=st.sampled_from((None, LAYER)))
 def test_what_is_written_is_read_back(
     data: st.DataObject, moved_by: tuple[float, float], layer: RoutedLayer | None, chips: Chips, tmp_path: Path
@@ -329,7 +329,7 @@ def test_what_is_written_is_read_back(
     back = through_def(chip, tmp_path)
     assert back == chip
     assert back.origin == chip.origin
-    assert back.layer == (layer or (RoutedLayer("RDL")))
+    assert back.layer == (layer or (RoutedLayer("TOP_METAL")))
 
 
 def test_a_chip_of_a_design_is_itself_again(small: Files, tmp_path: Path) -> None:
@@ -405,14 +405,12 @@ def test_a_written_chip_has_its_wires_in_klayout_too(small: Files, tmp_path: Pat
     assert not (pins ^ region(chip, [m.metal for m in chip.members])).area()
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None, max_examples=30
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=30)
 @given(data=st.data())
 def test_klayout_reads_what_is_written_whatever_the_names(data: st.DataObject, chips: Chips, tmp_path: Path) -> None:
     chip = data.draw(chips(even=True))
     through_def(chip, tmp_path)
-    pins = in_klayout(tmp_path / "out.def", [tmp_path / "out.lef"], "RDL", "PIN")
+    pins = in_klayout(tmp_path / "out.def", [tmp_path / "out.lef"], "TOP_METAL", "PIN")
     points = [box(b.x - 0.005, b.y - 0.005, b.x + 0.005, b.y + 0.005) for b in chip.balls if not b.metal]
     assert not (pins ^ region(chip, [m.metal for m in chip.members if m.metal] + points)).area()
 

@@ -29,7 +29,7 @@ def by_name(chip: Chip) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=50)
 @given(
     data=st.data(),
     origin=st.sampled_from(((0.0, 0.0), (-1234.5, 0.002))),

@@ -59,7 +59,7 @@ def test_through_every_kind_of_file_a_chip_stays_itself(data: st.DataObject, chi
     write(chip, tmp_path)
     chip = read_gds(tmp_path / "chip.oas")
     write(chip, tmp_path)
-    chip = read_def(tmp_path / "chip.def", [tmp_path / "chip.lef"], "RDL")
+    chip = read_def(tmp_path / "chip.def", [tmp_path / "chip.lef"], "TOP_METAL")
     write(chip, tmp_path)
     shapes = tmp_path / "shapes.csv" if drawn.outline or drawn.keepouts else None
     size = (drawn.width, drawn.height)
@@ -114,7 +114,7 @@ pad_size = [55, 55]
 def test_a_spec_takes_its_chip_from_def_or_a_layout(spec_file: Callable[..., Path], tmp_path: Path) -> None:
     plain = spec_module.read(spec_file()).chip
     write(plain, tmp_path)
-    by_def = spec_module.read(spec_file((TABLES, 'def = "chip.def"\nlef = ["chip.lef"]\nlayer = "RDL"\n')))
+    by_def = spec_module.read(spec_file((TABLES, 'def = "chip.def"\nlef = ["chip.lef"]\nlayer = "TOP_METAL"\n')))
     assert by_def.chip == plain
     assert by_def.file.chip.files == ("chip.def", "chip.lef")
     by_gds = spec_module.read(spec_file((TABLES, 'gds = "chip.oas"\nlayers = { keepout = [9, 9] }\n')))

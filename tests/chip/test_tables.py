@@ -55,7 +55,7 @@ def test_what_is_written_is_read_back(chip: Chip, tmp_path: Path) -> None:
     assert read_back(chip, tmp_path) == chip
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=50)
 @given(data=st.data())
 def test_shapes_groups_keepouts_and_outline_come_back(data: st.DataObject, chips: Chips, tmp_path: Path) -> None:
     chip = data.draw(chips(even=True))
