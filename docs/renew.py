@@ -22,7 +22,7 @@ from pydantic.fields import FieldInfo
 import layoutgen as lg
 from layoutgen import discover
 from layoutgen.cell import field_meanings
-from layoutgen.chip.tables import BALL_COLUMNS, PAD_COLUMNS
+from layoutgen.chip.tables import BALL_COLUMNS, PAD_COLUMNS, SHAPE_COLUMNS
 from layoutgen.drc.checks import task
 from layoutgen.pdk import Pdk
 from layoutgen.spec import SpecFile
@@ -85,14 +85,23 @@ another type.
 COLUMNS = {
     "pad": "Name; each pad has one of its own.",
     "ball": "Name; each ball has one of its own.",
-    "net": "The net that it belongs to. Each net has a pad and a ball at least; those of one net are joined.",
+    "net": "The net that it belongs to. Each net has a pad and a ball at least, unless it takes a free one; those of "
+    "one net are joined. `*` or `*NAME` instead: free, for whoever asks, or for those that ask for group NAME.",
     "x": "Centre, from the die's left edge.",
     "y": "Centre, from the die's lower edge.",
-    "width": "Width of the pad's metal; where it is left out or empty, `chip.pad_size` says it.",
-    "height": "Height of the pad's metal, likewise.",
+    "width": "Width of its metal; where it is left out or empty, `chip.pad_size` says that of a pad, the process "
+    "that of a ball.",
+    "height": "Height of its metal, likewise.",
+    "group": "A pad takes a free ball of this group, a ball a free pad. May be left out: a pad whose net has no ball, "
+    "and names no group, takes one of the balls `*`.",
+    "polygon": "Instead of width and height: corners of its metal from the centre, `x y x y ...`, three at least.",
+}
+SHAPES = {
+    "shape": "`outline`, of which there is one at most, or `keepout`: where wires keep clear.",
+    "polygon": "Corners, `x y x y ...`, three at least. An outline's leftmost is at x = 0, its lowest at y = 0.",
 }
 TABLES = """\
-## The pad table and the ball table
+## The tables of pads, balls and shapes
 
 CSV in UTF-8 with commas between cells. The first row names the columns, in any order; empty lines and lines that start
 with # are passed over. (0, 0) is the die's lower-left corner.
@@ -102,9 +111,11 @@ with # are passed over. (0, 0) is the die's lower-left corner.
 def spec() -> str:
     """Every key of a spec, and the columns of a chip's tables."""
     lines = [SPEC, *keys(SpecFile, "The file", ""), TABLES]
-    for title, columns in (("pads", PAD_COLUMNS), ("balls", BALL_COLUMNS)):
+    lengths = {"x", "y", "width", "height", "polygon"}
+    for title, columns in (("pads", PAD_COLUMNS), ("balls", BALL_COLUMNS), ("shapes", SHAPE_COLUMNS)):
+        meanings = SHAPES if title == "shapes" else COLUMNS
         lines += [f"| column of `chip.{title}` | unit | meaning |", "|---|---|---|"]
-        lines += [f"| `{c}` | {'um' if c in PAD_COLUMNS[2:] else ''} | {COLUMNS[c]} |" for c in columns]
+        lines += [f"| `{c}` | {'um' if c in lengths else ''} | {meanings[c]} |" for c in columns]
         lines.append("")
     return "\n".join(lines)
 
@@ -117,7 +128,7 @@ def keys(model: type[BaseModel], title: str, table: str) -> list[str]:
     for name, field in model.model_fields.items():
         place = f"{table}.{name}" if table else name
         type_, unit = words(field.annotation, field.metadata)
-        lines.append(f"| `{name}` | {type_} | {unit} | {default(field)} | {meanings[name]} |")
+        lines.append(f"| `{field.alias or name}` | {type_} | {unit} | {default(field)} | {meanings[name]} |")
         for inner in (field.annotation, *get_args(field.annotation)):
             if isinstance(inner, type) and issubclass(inner, BaseModel):
                 below += keys(inner, f"`[{place}]`", place)
@@ -129,7 +140,7 @@ def default(field: FieldInfo) -> str:
     if field.is_required():
         return "must be given"
     value = field.get_default(call_default_factory=True)
-    if value in (None, "", {}) or isinstance(value, BaseModel):
+    if value in (None, "", (), {}) or isinstance(value, BaseModel):
         return "none"
     return f"`{value:g}`" if isinstance(value, float) else f"`{json.dumps(value)}`"
 
@@ -150,6 +161,10 @@ def words(annotation: Any, metadata: Iterable[Any] = ()) -> tuple[str, str]:
             return " or ".join(f'`"{a}"`' for a in arguments), unit
         case origin if origin is tuple:
             inner, below = words(arguments[0])
+            if arguments[-1] is Ellipsis:
+                return f"list of {inner}", unit or below
+            if inner.startswith("whole number"):
+                return f"two whole numbers `[layer, datatype]`{inner.removeprefix('whole number')}", unit or below
             return f"two numbers `[x, y]`{inner.removeprefix('number')}", below
         case origin if origin is dict:
             return "tables", unit

@@ -108,9 +108,8 @@ def _box(x0: Um, y0: Um, x1: Um, y1: Um, margin: Um) -> tuple[Um, Um, Um, Um]:
 def _write_manifest(built: MaskSet, folder: Path, files: list[str]) -> None:
     spec = built.spec
     inputs = {spec.path.name: spec.path}
-    for table in (spec.file.chip.pads, spec.file.chip.balls):
-        if table:
-            inputs[table] = spec.path.parent / table
+    for file in spec.file.chip.files:
+        inputs[file] = spec.path.parent / file
     for source in (file for f in spec.cell_folders for file in sorted(f.glob("*.py"))):
         inputs[f"{source.parent.name}/{source.name}"] = source
     masks = built.pdk.masks_of(built.flow)

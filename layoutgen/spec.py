@@ -13,7 +13,7 @@ from pydantic import Field
 
 from layoutgen import discover, tomlfile
 from layoutgen.cell import Library
-from layoutgen.chip import Chip, array_chip, check, read_tables
+from layoutgen.chip import Chip, LayoutLayers, array_chip, check, load, read_tables
 from layoutgen.errors import ChipError, InputError, LayoutgenError, Problem, SpecError
 from layoutgen.kerf import too_narrow
 from layoutgen.pdk import Pdk
@@ -40,8 +40,28 @@ class ArraySpec(Model):
     """From the pads' centres to the die edge."""
 
 
+Layer = tuple[Annotated[int, Field(ge=0, le=65535)], Annotated[int, Field(ge=0, le=65535)]]
+"""Number and datatype of a layer in a layout file."""
+_LAYERS = LayoutLayers()
+
+
+class LayersSpec(Model):
+    """Number and datatype of the layers that a layout has the chip on."""
+
+    outline: Layer = _LAYERS.outline
+    """The die: one polygon."""
+    pad: Layer = _LAYERS.pad
+    """Metal of the pads."""
+    ball: Layer = _LAYERS.ball
+    """Metal of the balls; a text of this layer on no shape is a ball whose size the process says."""
+    text: Layer = _LAYERS.text
+    """Texts `NAME NET` or `NET` on the pads and balls."""
+    keepout: Layer = _LAYERS.keepout
+    """What wires keep clear of."""
+
+
 class ChipSpec(Model):
-    """Where the chip comes from: two tables and a size, or an array."""
+    """Where the chip comes from: two tables and a size, an array, a DEF file with LEF files, or a layout."""
 
     name: str = Field(pattern=SPACED_NAME)
     """The chip's name, for reports."""
@@ -51,10 +71,29 @@ class ChipSpec(Model):
     """The pad table: a CSV file, its path relative to the spec."""
     balls: str = ""
     """The ball table, likewise."""
+    shapes: str = ""
+    """The table of an outline that is no rectangle, and of keep-outs; `size` may then be left out."""
     pad_size: tuple[PositiveUm, PositiveUm] | None = None
     """Width and height of pad metal where the pad table does not say; 55 x 55 with `array`."""
     array: ArraySpec | None = None
     """Instead of `size`, `pads` and `balls`: a generated chip."""
+    def_: str = Field(default="", alias="def")
+    """Instead of them: a DEF file."""
+    lef: tuple[str, ...] = ()
+    """With `def`: the LEF files of its cells."""
+    layer: str = ""
+    """With `def`: the layer that is routed; left out, that of the bumps."""
+    gds: str = ""
+    """Instead of all these: a layout, GDSII or OASIS."""
+    cell: str = ""
+    """With `gds`: the cell that is the chip; left out, the only top cell."""
+    layers: LayersSpec | None = None
+    """With `gds`: where it has what, if not where the defaults say."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Every file that it names."""
+        return tuple(filter(None, (self.pads, self.balls, self.shapes, self.def_, *self.lef, self.gds)))
 
 
 class WaferSpec(Model):
@@ -212,17 +251,40 @@ def _wrong_parameters(library: Library, pdk: Pdk, cell: str, given: dict[str, An
         yield from (line.removeprefix(f"{cell}: ") for line in str(e).splitlines())
 
 
+def _wrong_sources(spec: ChipSpec, file: str) -> Iterator[Problem]:
+    """A chip comes from one source, and that is whole."""
+    tables = [key for key in ("size", "pads", "balls", "shapes") if getattr(spec, key)]
+    others = [key for key in ("array", "def", "gds") if getattr(spec, "def_" if key == "def" else key)]
+    if len(others) > 1 or (others and tables):
+        second = tables[0] if tables else others[1]
+        yield Problem(file, f"chip.{second}", f"stands beside chip.{others[0]}; keep the one or the other")
+        return
+    needed = ("pads", "balls") if spec.shapes else ("size", "pads", "balls")
+    if not others and (missing := [key for key in needed if key not in tables]):
+        message = "is missing; give size, pads and balls, or chip.array, chip.def or chip.gds"
+        yield Problem(file, f"chip.{missing[0]}", message)
+        return
+    if spec.def_ and not spec.lef:
+        yield Problem(file, "chip.lef", "is missing; name the LEF files of the cells in chip.def")
+    for key, other in (("lef", "def"), ("layer", "def"), ("cell", "gds"), ("layers", "gds")):
+        if getattr(spec, key) and other not in others:
+            yield Problem(file, f"chip.{key}", f"belongs to chip.{other}; remove it")
+    if spec.pad_size and {"def", "gds"} & set(others):
+        yield Problem(file, "chip.pad_size", f"says nothing beside chip.{others[0]}; remove it")
+
+
 def _chip(spec: ChipSpec, path: Path, problems: list[Problem]) -> Chip | None:
-    shown = str(path)
-    tables = [key for key in ("size", "pads", "balls") if getattr(spec, key)]
-    if spec.array and tables:
-        problems.append(Problem(shown, f"chip.{tables[0]}", "stands beside chip.array; keep the one or the other"))
-        return None
-    if not spec.array and len(tables) < 3:
-        missing = next(key for key in ("size", "pads", "balls") if key not in tables)
-        problems.append(Problem(shown, f"chip.{missing}", "is missing; give size, pads and balls, or chip.array"))
+    shown, folder = str(path), path.parent
+    if wrong := list(_wrong_sources(spec, shown)):
+        problems.extend(wrong)
         return None
     try:
+        if spec.def_:
+            lefs = [folder / lef for lef in spec.lef]
+            return load(folder / spec.def_, kind="def", lefs=lefs, layer=spec.layer, name=spec.name)
+        if spec.gds:
+            layers = LayoutLayers(**spec.layers.model_dump()) if spec.layers else LayoutLayers()
+            return load(folder / spec.gds, kind="gds", cell=spec.cell, layers=layers, name=spec.name)
         if spec.array:
             a, pad = spec.array, spec.pad_size or (55.0, 55.0)
             chip = array_chip(
@@ -235,10 +297,8 @@ def _chip(spec: ChipSpec, path: Path, problems: list[Problem]) -> Chip | None:
                 pad_inset=a.pad_inset,
             )
         else:
-            if spec.size is None:
-                return None
-            folder = path.parent
-            chip = read_tables(spec.name, spec.size, folder / spec.pads, folder / spec.balls, spec.pad_size)
+            shapes = folder / spec.shapes if spec.shapes else None
+            chip = read_tables(spec.name, spec.size, folder / spec.pads, folder / spec.balls, spec.pad_size, shapes)
         return check(chip, shown)
     except ChipError as e:
         problems.extend(e.problems)

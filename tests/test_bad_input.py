@@ -59,6 +59,7 @@ def refusal(tmp_path: Path, capsys: pytest.CaptureFixture[str], contents: Conten
 
 STREET = "street = 100"
 SIZE = "size = [1500, 1500]"
+SOURCES = "is missing; give size, pads and balls, or chip.array, chip.def or chip.gds"
 VALUES = {
     # what stands in the spec, what it becomes, what is said
     "unknown key": (STREET, "streets = 100", "wafer.streets: unknown key; did you mean 'street'?"),
@@ -114,8 +115,8 @@ VALUES = {
                          "take a larger wafer"),
     "array and tables": ("pad_size", "array = { columns = 2, rows = 2, pitch = 500, margin = 300 }\npad_size",
                          "chip.size: stands beside chip.array; keep the one or the other"),
-    "no size": (SIZE + "\n", "", "chip.size: is missing; give size, pads and balls, or chip.array"),
-    "no pad table": ('pads = "pads.csv"\n', "", "chip.pads: is missing; give size, pads and balls, or chip.array"),
+    "no size": (SIZE + "\n", "", f"chip.size: {SOURCES}"),
+    "no pad table": ('pads = "pads.csv"\n', "", f"chip.pads: {SOURCES}"),
     "unknown process": ("wlcsp_500", "wlcsp_50", "pdk: no PDK 'wlcsp_50'; did you mean 'wlcsp_500'?"),
     "unknown flow": ('pdk = "wlcsp_500"', 'pdk = "wlcsp_500"\nflow = "blankett"',
                      "flow: no flow 'blankett' in PDK 'wlcsp_500'; did you mean 'blanket'?"),
@@ -259,7 +260,8 @@ PAD_TABLES = {
                          ["pads.csv: line 3: pads 'P1' and 'P2' overlap; move or shrink one"]),
     "a missing column": (PADS.replace("pad,net,x,y", "pad,net,x,z"),
                          ["pads.csv: line 1: no column 'y'; add it to the header",
-                          "pads.csv: line 1: unknown column 'z'; known: height, net, pad, width, x, y"]),
+                          "pads.csv: line 1: unknown column 'z'; known: group, height, net, pad, polygon, width, "
+                          "x, y"]),
     "semicolons": (PADS.replace(",", ";"),
                    ["pads.csv: line 1: has no commas; put commas between cells, and points in numbers"]),
     "a column twice": (PADS.replace("pad,net,x,y", "pad,net,x,y,x").replace("75\n", "75,1\n")

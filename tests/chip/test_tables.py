@@ -7,13 +7,17 @@ import io
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from layoutgen.chip import Ball, Chip, Pad, array_chip, check, read_tables, write_tables
+from layoutgen.chip import Ball, Chip, Pad, Ring, array_chip, check, read_tables, write_shapes, write_tables
+from layoutgen.chip.shapes import box, centre, placed, ring
 from layoutgen.errors import ChipError
+
+Chips: TypeAlias = Any
 
 # tables -------------------------------------------------------------------------------------------------------------
 
@@ -21,6 +25,7 @@ from layoutgen.errors import ChipError
 names = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs")), min_size=1, max_size=12).map(
     str.strip
 ).filter(lambda s: s and s.isprintable()) | st.sampled_from(("#1", '"', "a,b", "=A1", "# note", "''", "VDD<3>", "pad"))
+nets = names.filter(lambda s: s[0] != "*")  # which is how a free one is written
 um = st.integers(-(10**9), 10**9).map(lambda n: n / 1000)
 size = st.integers(1, 10**6).map(lambda n: n / 1000)
 chips = st.builds(
@@ -28,8 +33,8 @@ chips = st.builds(
     name=st.just("c"),
     width=st.just(1000.0),
     height=st.just(2000.0),
-    pads=st.lists(st.builds(Pad, names, names, um, um, size, size), max_size=6).map(tuple),
-    balls=st.lists(st.builds(Ball, names, names, um, um), max_size=6).map(tuple),
+    pads=st.lists(st.builds(Pad, names, nets, um, um, size, size), max_size=6).map(tuple),
+    balls=st.lists(st.builds(Ball, names, nets, um, um), max_size=6).map(tuple),
 )
 
 
@@ -37,13 +42,85 @@ def read_back(chip: Chip, folder: Path) -> Chip:
     pads, balls = write_tables(chip)
     (folder / "pads.csv").write_text(pads, "utf-8")
     (folder / "balls.csv").write_text(balls, "utf-8")
-    return read_tables(chip.name, (chip.width, chip.height), folder / "pads.csv", folder / "balls.csv", None)
+    shapes = folder / "shapes.csv" if write_shapes(chip) else None
+    if shapes:
+        shapes.write_text(write_shapes(chip), "utf-8")
+    size = None if chip.outline else (chip.width, chip.height)
+    return read_tables(chip.name, size, folder / "pads.csv", folder / "balls.csv", None, shapes)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(chip=chips)
 def test_what_is_written_is_read_back(chip: Chip, tmp_path: Path) -> None:
     assert read_back(chip, tmp_path) == chip
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=50)
+@given(data=st.data())
+def test_shapes_groups_keepouts_and_outline_come_back(data: st.DataObject, chips: Chips, tmp_path: Path) -> None:
+    chip = data.draw(chips(even=True))
+    assert read_back(chip, tmp_path) == chip
+
+
+OCTAGON: Ring = ((-10, -25), (10, -25), (25, -10), (25, 10), (10, 25), (-10, 25), (-25, 10), (-25, -10))
+
+
+def test_the_text_of_tables_that_say_more() -> None:
+    chip = Chip(
+        "c", 500.0, 400.0,
+        (Pad("P1", "a", 50, 60, 50, 50, polygon=OCTAGON), Pad("P2", "b", 90, 60, 8, 4, group="G")),
+        (Ball("A1", "a", 250, 90, width=20, height=30), Ball("A2", "", 9, 9, group="*"),
+         Ball("A3", "", 8, 8, group="G")),
+        ring([(0, 0), (500, 0), (500, 400), (10, 400), (0, 390)]), (box(1, 2, 3, 4),),
+    )  # fmt: skip
+    corners = "-10 -25 10 -25 25 -10 25 10 10 25 -10 25 -25 10 -25 -10"
+    assert write_tables(chip) == (
+        f"pad,net,x,y,width,height,group,polygon\nP1,a,50,60,,,,{corners}\nP2,b,90,60,8,4,G,\n",
+        "ball,net,x,y,width,height\nA1,a,250,90,20,30\nA2,*,9,9,,\nA3,*G,8,8,,\n",
+    )
+    assert write_shapes(chip) == ("shape,polygon\noutline,0 0 500 0 500 400 10 400 0 390\nkeepout,1 2 3 2 3 4 1 4\n")
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("P,N,1,1,,,,0 0 1", "polygon: has 3 numbers; write x and y of each corner, 4000 corners at most"),
+        (
+            "P,N,1,1,,,,0 0 1 1 1 0 0 1",
+            "polygon: is no simple polygon with an area; write x and y of each",
+        ),
+        ("P,N,1,1,,,,0 0 1 1 x 0", "polygon: must be a finite number of um, not 'x'"),
+        ("P,N,1,1,2,,,0 0 1 1 1 0", "width: stands beside a polygon, which says it; leave it empty"),
+        ("P,*G,1,1,2,2,H,", "group: stands beside the net '*G', which is free; write it there: *H"),
+    ],
+)
+def test_a_wrong_shape_or_group_is_said(row: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(ChipError) as e:
+        tables(tmp_path, f"pad,net,x,y,width,height,group,polygon\n{row}\n")
+    assert f"{tmp_path / 'p.csv'}: line 2: {said}" in str(e.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "said"),
+    [
+        ("outline,0 0 9 0 9 9\n", (10.0, 10.0), "line 2: polygon: is 9 x 9 um, the size 10 x 10; mend one"),
+        ("outline,1 0 9 0 9 9\n", None, "line 2: polygon: begins at (1, 0); the die's lower-left corner is (0, 0)"),
+        ("outline,0 0 9 0 9 9\noutline,0 0 9 0 9 9\n", None, "line 3: shape: is a second outline; a die has one"),
+        ("hole,0 0 9 0 9 9\n", (9.0, 9.0), "line 2: shape: must be outline or keepout, not 'hole'"),
+        ("keepout,\n", (9.0, 9.0), "line 2: polygon: is empty; write its corners: x y x y ..."),
+        ("keepout,0 0 9 0 9 9\n", None, "no outline; give the die's size, or a shape outline"),
+    ],
+)
+def test_a_wrong_table_of_shapes_is_said(
+    text: str, size: tuple[float, float] | None, said: str, tmp_path: Path
+) -> None:
+    files = {"p.csv": "pad,net,x,y\nP,N,1,1\n", "b.csv": "ball,net,x,y\nA,N,5,5\n"}
+    files["s.csv"] = f"shape,polygon\n{text}"
+    for file, content in files.items():
+        (tmp_path / file).write_text(content, "utf-8")
+    with pytest.raises(ChipError) as e:
+        read_tables("c", size, tmp_path / "p.csv", tmp_path / "b.csv", (1.0, 1.0), tmp_path / "s.csv")
+    assert f"{tmp_path / 's.csv'}: {said}" in str(e.value)
 
 
 def test_the_tables_text() -> None:
@@ -263,3 +340,109 @@ def test_nets_hold_their_pads_and_balls_in_table_order() -> None:
     chip = Chip("c", 9.0, 9.0, (replace(PAD, net="B"), replace(PAD, net="A")), (BALL, replace(BALL, net="A")))
     assert list(chip.nets) == ["B", "A", "N"]
     assert [(len(pads), len(balls)) for pads, balls in chip.nets.values()] == [(1, 0), (1, 1), (0, 1)]
+
+
+# groups -------------------------------------------------------------------------------------------------------------
+
+
+def free(name: str, x: float, group: str = "*") -> Ball:
+    return Ball(name, "", x, 700.0, group=group)
+
+
+def test_pads_without_a_ball_take_free_ones() -> None:
+    chip = with_pads(Pad("Q", "M", 300.0, 100.0, 40.0, 20.0))
+    chip = replace(chip, balls=(BALL, free("F", 100.0), free("G", 200.0)))
+    assert check(chip, "file") is chip
+    for_balls, for_pads = chip.groups["*"]
+    assert [m.name for m in for_balls.askers] == ["Q"]
+    assert [m.name for m in for_balls.free] == ["F", "G"]
+    assert (for_pads.askers, for_pads.free) == ((), ())
+    assert list(chip.nets) == ["N", "M"]
+    taken = chip.assigned({"G": "M"})
+    assert [(b.name, b.net, b.group) for b in taken.balls] == [("B", "N", ""), ("F", "", ""), ("G", "M", "")]
+
+
+def test_balls_may_ask_for_free_pads_of_a_group() -> None:
+    pads = tuple(Pad(f"S{i}", "", 200.0 * i, 100.0, 40.0, 20.0, group="VDD") for i in (1, 2, 3))
+    balls = tuple(Ball(f"V{i}", "VDD", 200.0 * i, 600.0, group="VDD") for i in (1, 2, 3))
+    chip = Chip("c", 1000.0, 1000.0, pads, balls)
+    assert check(chip, "file") is chip
+    assert problems(replace(chip, pads=pads[:2])) == [
+        "file: ball 'V3' asks for a free pad of group 'VDD', which has 2 for 3 balls; free more pads (net *), "
+        "or give it a net's own"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("chip", "said"),
+    [
+        (with_pads(*(Pad(f"Q{i}", f"M{i}", 200.0 * i, 300.0, 40.0, 20.0, group="G") for i in (1, 2))),
+         "file: pad 'Q1' asks for a free ball of group 'G', which has 0 for 2 pads; free more balls"),
+        (replace(with_pads(*(Pad(f"Q{i}", f"M{i}", 200.0 * i, 300.0, 40.0, 20.0) for i in (1, 2))),
+                 balls=(BALL, free("F", 10.0))),
+         "file: pad 'Q2' asks for a free ball of group '*', which has 1 for 2 pads; free more balls"),
+        (replace(with_pads(Pad("Q", "", 300.0, 300.0, 40.0, 20.0, group="*")), balls=(BALL, free("F", 10.0))),
+         "file: group '*' has free pads and free balls; give the one or the other another name"),
+        (with_balls(Ball("C", "", 300.0, 700.0)), "file: ball 'C' has neither a net nor a group; write a net, or *"),
+        (with_pads(replace(PAD, name="Q", x=300.0, polygon=((0, 0), (9, 9), (9, 0), (0, 9)))),
+         "file: the metal of pad 'Q' is no simple polygon; mend its corners"),
+        (with_pads(replace(PAD, name="Q", x=300.0, polygon=((1, 1), (9, 1), (9, 9)))),
+         "file: the metal of pad 'Q' does not hold its centre; count its corners from there"),
+        (replace(GOOD, keepouts=(((0, 0), (1, 1)),)), "file: the keep-out at ((0, 0),) is no simple polygon; mend"),
+        (replace(GOOD, outline=box(0, 0, 900, 1000)),
+         "file: the outline does not fill the box (0, 0) to (1000, 1000); mend either"),
+        (replace(with_pads(Pad("Q", "N", 30.0, 30.0, 40.0, 20.0)),
+                 outline=ring([(100, 0), (1000, 0), (1000, 1000), (0, 1000), (0, 100)])),
+         "file: pad 'Q' at (30, 30) is not inside the outline in the box of 1000 x 1000 um"),
+        (with_balls(Ball("C", "N", 15.0, 700.0, width=40.0, height=40.0)), "file: ball 'C' at (15, 700) is not inside"),
+        (with_balls(*(Ball(f"C{i}", "N", 300.0 + 30 * i, 700.0, width=40.0, height=40.0) for i in (1, 2))),
+         "file: balls 'C1' and 'C2' overlap; move or shrink one"),
+        (replace(with_pads(Pad("Q", "M", 300.0, 100.0, 40.0, 20.0)),
+                 balls=(BALL, Ball("C", "M", 130.0, 130.0, width=40.0, height=50.0))),
+         "file: ball 'C' overlaps pad 'P' of another net; move or shrink one"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_groups_and_shapes_is_said(chip: Chip, said: str) -> None:
+    assert [line for line in problems(chip) if line.startswith(said)]
+
+
+def test_in_def_a_net_may_join_balls_alone_but_not_one_alone() -> None:
+    chip = Chip("c", 1000.0, 1000.0, (), (BALL, replace(BALL, name="C", x=600.0)))
+    assert check(chip, "file", any_terminals=True) is chip
+    with pytest.raises(ChipError, match="net 'N' of ball 'B' has no pad"):
+        check(replace(chip, balls=(BALL,)), "file", any_terminals=True)
+    with pytest.raises(ChipError, match="no net has two terminals on the routed layer"):
+        check(replace(chip, balls=()), "file", any_terminals=True)
+    assert len(problems(chip)) == 2
+
+
+# shapes -------------------------------------------------------------------------------------------------------------
+
+
+@given(turn=st.integers(0, 7), backwards=st.booleans(), closed=st.booleans(), extra=st.booleans())
+def test_a_ring_has_one_form_whatever_it_was(turn: int, backwards: bool, closed: bool, extra: bool) -> None:
+    points = [*OCTAGON[turn:], *OCTAGON[:turn]]
+    if extra:
+        (x0, y0), (x1, y1) = points[0], points[1]
+        points[1:1] = [points[0], ((x0 + x1) / 2, (y0 + y1) / 2)]
+    points = points[::-1] if backwards else points
+    assert ring(points + points[:1] if closed else points) == OCTAGON
+
+
+@pytest.mark.parametrize(
+    "points", [[], [(0, 0), (1, 0), (2, 0)], [(0, 0), (1, 1), (1, 0), (0, 1)], [(0, 0), (1, math.nan), (1, 1)]]
+)
+def test_what_is_no_polygon_is_refused(points: list[tuple[float, float]]) -> None:
+    with pytest.raises(ValueError, match=r"is no simple polygon with an area|has a coordinate that is not finite"):
+        ring(points)
+
+
+def test_the_centre_lies_in_the_middle_and_always_inside() -> None:
+    assert centre(box(0, 0, 10, 4)) == (5.0, 2.0)
+    assert centre(box(0, 0, 0.005, 4)) == (0.002, 2.0)  # on the grid
+    ell = ring([(0, 0), (100, 0), (100, 10), (10, 10), (10, 100), (0, 100)])
+    x, y = centre(ell)
+    assert (0 < x < 10 or 0 < y < 10) and x > 0 and y > 0  # noqa: PT018
+    moved = ring((p + 1234.5, q - 77.125) for p, q in ell)
+    assert centre(moved) == (x + 1234.5, round(y - 77.125, 3))
+    assert placed(box(1, 1, 3, 5)) == (2.0, 3.0, 2.0, 4.0, ())
