@@ -13,15 +13,17 @@ from dataclasses import dataclass
 
 import klayout.db as kdb
 import numpy as np
+import numpy.typing as npt
 import shapely
 
 from layoutgen.route import NetMetal, RoutePlan, RouteProblem, Terminal, Wire
-from layoutgen.units import DBU, IntPoints, Um, dbu
+from layoutgen.units import DBU, IntPoints, Um, dbu, to_dbu
 
 EUCLID = kdb.Region.Euclidian
 IGNORE_ANGLE = 80
 """Concave corners that open wider are no notches: wires run at any angle."""
-_FACETS = 64
+_CIRCLE = np.array([(math.cos(a), math.sin(a)) for a in (np.arange(64) + 0.5) * math.pi / 32])
+"""Corners of the polygon that stands for a round terminal."""
 
 
 @dataclass(frozen=True)
@@ -85,12 +87,12 @@ def check(problem: RouteProblem, plan: RoutePlan, metal: Mapping[str, NetMetal])
 
 def region_of(polygons: Iterable[IntPoints]) -> kdb.Region:
     """Integer polygons as a region."""
-    return kdb.Region([kdb.Polygon([kdb.Point(int(x), int(y)) for x, y in p]) for p in polygons])
+    return kdb.Region([kdb.Polygon([kdb.Point(x, y) for x, y in p.tolist()]) for p in polygons])
 
 
-def ring_polygon(points: Iterable[Sequence[Um]]) -> kdb.Polygon:
+def ring_polygon(points: npt.ArrayLike) -> kdb.Polygon:
     """A ring of points in um."""
-    return kdb.Polygon([kdb.Point(dbu(x), dbu(y)) for x, y in points])
+    return kdb.Polygon([kdb.Point(x, y) for x, y in to_dbu(points).tolist()])
 
 
 def terminal_polygon(t: Terminal) -> kdb.Polygon:
@@ -99,8 +101,7 @@ def terminal_polygon(t: Terminal) -> kdb.Polygon:
         return ring_polygon(t.polygon)
     if not t.round:
         return kdb.Polygon(kdb.Box(dbu(t.x - t.half_x), dbu(t.y - t.half_y), dbu(t.x + t.half_x), dbu(t.y + t.half_y)))
-    angles = [2 * math.pi * (k + 0.5) / _FACETS for k in range(_FACETS)]
-    return ring_polygon((t.x + t.half_x * math.cos(a), t.y + t.half_x * math.sin(a)) for a in angles)
+    return ring_polygon(np.array((t.x, t.y)) + t.half_x * _CIRCLE)
 
 
 def links_of(own: Sequence[Terminal], piece: Mapping[str, int]) -> tuple[int, int]:
@@ -134,7 +135,7 @@ def merged_length(lines: Iterable[tuple[Sequence[Sequence[Um]], Um]], width: Um)
     """Area of the union of lines (points and width in um; square ends) over a width: what overlaps counts once."""
     region = kdb.Region()
     for points, own in lines:
-        region.insert(kdb.Path([kdb.Point(dbu(x), dbu(y)) for x, y in points], dbu(own)).polygon())
+        region.insert(kdb.Path([kdb.Point(x, y) for x, y in to_dbu(points).tolist()], dbu(own)).polygon())
     return region.merged().area() * DBU * DBU / width
 
 
