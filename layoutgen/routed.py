@@ -18,7 +18,7 @@ from layoutgen import discover, gds, handover, maskset
 from layoutgen import spec as spec_file
 from layoutgen.cell import Drawing
 from layoutgen.chip import Chip, check, read_tables
-from layoutgen.die import DieContext, Stages, build_die
+from layoutgen.die import Die, DieContext, Stages, build_die
 from layoutgen.errors import ChipError, LayoutgenError, Problem
 from layoutgen.pdk import Pdk
 from layoutgen.report import routing
@@ -144,12 +144,13 @@ def route_chip(
     """
     progress("reading the process")
     context, stages = _context(source, pdk, flow, tuple(cells))
-    file = str(source.path) if isinstance(source, Spec) else ""
-    progress("routing")
     context = replace(context, routing=options or RouteOptions())
-    die = build_die(context, stages, routing_only=True) if not file else maskset.at_place(
-        file, "", lambda: build_die(context, stages, routing_only=True)
-    )  # fmt: skip
+    progress("routing")
+
+    def routed() -> Die:
+        return build_die(context, stages, routing_only=True)
+
+    die = maskset.at_place(str(source.path), "", routed) if isinstance(source, Spec) else routed()
     if die.problem is None or die.plan is None:
         raise LayoutgenError(f"flow {context.flow_name!r} of PDK {context.pdk.name!r} says no routing problem")
     drawing = die.drawing()

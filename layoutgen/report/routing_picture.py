@@ -26,6 +26,8 @@ PANEL = 560.0
 HEAD, FOOT, MARGIN = 80.0, 70.0, 40.0
 LISTED_NETS = 100
 """Beyond so many nets, colours say the ratio of length to straight line, not the net."""
+WORST = 15
+"""Nets in the list of the highest ratios, where colours say the ratio."""
 MOST_NAMES = 300
 """Terminals beyond which none is named."""
 LEAST_NAME = 11.0
@@ -324,7 +326,10 @@ def _bottlenecks(page: _Page, plan: RoutePlan) -> None:
     ranked = sorted(
         range(len(plan.bottlenecks)), key=lambda i: (plan.bottlenecks[i].capacity - plan.bottlenecks[i].demand, i)
     )
-    placed: list[tuple[float, float, float, float]] = []
+    placed = [
+        (min(p[0] for p in ends), min(p[1] for p in ends), max(p[0] for p in ends), max(p[1] for p in ends))
+        for ends in ([page.at(x, y) for x, y in b.line] for b in plan.bottlenecks)
+    ]
     for rank, i in enumerate(ranked):
         b = plan.bottlenecks[i]
         points = [page.at(x, y) for x, y in b.line]
@@ -338,7 +343,7 @@ def _bottlenecks(page: _Page, plan: RoutePlan) -> None:
         middle = points[len(points) // 2]
         if len(points) == 2:
             middle = ((points[0][0] + points[1][0]) / 2, (points[0][1] + points[1][1]) / 2)
-        for down in range(40):
+        for down in range(80):
             # beside it, and lower and higher in turn until it covers no other label
             shift = (down + 1) // 2 * (high + 12) * (1 if down % 2 else -1)
             x = min(max(middle[0] + 12, 6.0), page.width - wide - 12)
@@ -380,7 +385,10 @@ def _panel(
         y = _legend(page, [("first metal layer", LAYERS[0]), ("second metal layer", LAYERS[1])], x, y)
     if len(rows) > LISTED_NETS:
         y = _histogram(page, rows, x, y)
-    _longest(page, rows, colours, x, y)
+    if len(rows) > LISTED_NETS:
+        worst = sorted((r for r in rows if r.ratio is not None), key=lambda r: -(r.ratio or 0))[:WORST]
+        y = _list(page, "longest ways round", worst, colours, x, y) - 36
+    _list(page, "longest nets", sorted(rows, key=lambda r: -r.length), colours, x, y)
 
 
 def _panel_of_missing(page: _Page, plan: RoutePlan, x: float, y: float) -> float:
@@ -391,6 +399,9 @@ def _panel_of_missing(page: _Page, plan: RoutePlan, x: float, y: float) -> float
     for u in plan.unrouted[:10]:
         end = _short(u.end) or ("die edge" if u.tie else "any ball")
         page.text(f"{u.net}: {_short(u.start)} to {end}", (x, y), 13, RED, most=PANEL)
+        y -= 22
+    if len(plan.unrouted) > 10:
+        page.text(f"and {len(plan.unrouted) - 10} more", (x, y), 13, RED)
         y -= 22
     return y - 18
 
@@ -424,18 +435,20 @@ def _histogram(page: _Page, rows: Sequence[NetRow], x: float, y: float) -> float
     return y - 18
 
 
-def _longest(page: _Page, rows: Sequence[NetRow], colours: Mapping[str, str], x: float, y: float) -> None:
-    """As many of the longest nets as there is room for, each with a bar: straight line dark, the way round pale."""
+def _list(
+    page: _Page, title: str, rows: Sequence[NetRow], colours: Mapping[str, str], x: float, y: float
+) -> float:  # fmt: skip
+    """As many nets as there is room for, each with a bar: straight line dark, the way round pale; where it ends."""
     step, high = 22.0, 13.0
     room = int((y - FOOT - 24) // step)
-    listed = sorted(rows, key=lambda r: -r.length)[: max(0, room)]
+    listed = rows[: max(0, room)]
     if not listed:
-        return
-    page.text("longest nets", (x, y), 16, INK)
+        return y
+    page.text(title, (x, y), 16, INK)
     right = (x + PANEL - 170, x + PANEL - 85, x + PANEL)
     for place, words in zip(right, ("um", "ratio", "mOhm"), strict=True):
         page.text(words, (place, y), high, GREY, align=1.0)
-    longest = max(listed[0].length, 1.0)
+    longest = max(1.0, *(r.length for r in listed))
     for r in listed:
         y -= step
         page.text(r.net, (x, y), high, INK, most=165)
@@ -446,3 +459,4 @@ def _longest(page: _Page, rows: Sequence[NetRow], colours: Mapping[str, str], x:
         ratio = "-" if r.ratio is None else f"{r.ratio:.3f}"
         page.text(ratio, (right[1], y), high, RED if r.ratio is None else INK, align=1.0)
         page.text(ohms(r.resistance), (right[2], y), high, INK, align=1.0)
+    return y
