@@ -72,7 +72,7 @@ def draw_picture(
     _missing(page, problem, plan)
     _bottlenecks(page, plan)
     page.text(f"{name}: {summary(totals(rows))}", (MARGIN, height - 50), 22, INK, most=width - 2 * MARGIN)
-    _scale_bar(page, x1 - x0)
+    _scale_bar(page, problem)
     _panel(page, problem, plan, rows, colours)
     page.write(path)
 
@@ -357,9 +357,12 @@ def _bottlenecks(page: _Page, plan: RoutePlan) -> None:
         page.text(words, (x, y), high, RED, 11)
 
 
-def _scale_bar(page: _Page, die: Um) -> None:
-    length = nice(die / 4)
-    x, y, wide = MARGIN, 28.0, length * page.scale
+def _scale_bar(page: _Page, problem: RouteProblem) -> None:
+    """Below the die's lower-left corner."""
+    x0, y0, x1, _ = problem.bounds
+    length = nice((x1 - x0) / 4)
+    (x, y), wide = page.at(x0, y0), length * page.scale
+    y -= 42
     page.box(x, y, x + wide, y + 5, INK, 8)
     for end in (x, x + wide - 2):
         page.box(end, y - 5, end + 2, y + 10, INK, 8)
