@@ -29,7 +29,7 @@ from layoutgen.spec import SpecFile
 from layoutgen.tomlfile import NAMES
 
 ROOT = Path(__file__).resolve().parent.parent
-PICTURES = {"caravel_post": ("die", "wafer"), "caravel_wlcsp": ("die",)}
+PICTURES = {"caravel_post": ("die", "wafer", "route"), "caravel_wlcsp": ("die",)}
 
 
 def main() -> None:

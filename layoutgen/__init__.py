@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from layoutgen.api import build, cells, check, load_pdk, read_spec, save, to_gdstk, to_klayout, write
+    from layoutgen.api import build, cells, check, load_pdk, read_spec, route_chip, save, to_gdstk, to_klayout, write
     from layoutgen.cell import Drawing, Size, generator
     from layoutgen.die import stage
     from layoutgen.errors import LayoutgenError
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 _HOME = {
     **dict.fromkeys(
-        ("build", "cells", "check", "load_pdk", "read_spec", "save", "to_gdstk", "to_klayout", "write"), "layoutgen.api"
+        ("build", "cells", "check", "load_pdk", "read_spec", "route_chip", "save", "to_gdstk", "to_klayout", "write"),
+        "layoutgen.api",
     ),
     "Drawing": "layoutgen.cell",
     "Size": "layoutgen.cell",
@@ -46,6 +47,7 @@ __all__ = [
     "generator",
     "load_pdk",
     "read_spec",
+    "route_chip",
     "save",
     "stage",
     "to_gdstk",

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import klayout.db as kdb
 
 from layoutgen import discover, gds, handover, maskset
 from layoutgen import spec as spec_module
 from layoutgen.cell import Drawing, Library
+from layoutgen.chip import Chip
 from layoutgen.drc.run import Content, run
+from layoutgen.errors import UnknownNameError
 from layoutgen.findings import Report
 from layoutgen.maskset import MaskSet
 from layoutgen.pdk import Pdk
+from layoutgen.route import Matched, RouteOptions, Style, Ties
 from layoutgen.spec import Spec
 
 if TYPE_CHECKING:
     import gdstk
 
+    from layoutgen.routed import Routed
+
+E = TypeVar("E", bound=StrEnum)
 Folders: TypeAlias = str | Path | Iterable[str | Path]
 """A folder, or several."""
 
@@ -71,6 +78,59 @@ def build(spec: Spec | str | Path, cells: Folders = ()) -> MaskSet:
 
 def _folders(given: Folders) -> tuple[Path, ...]:
     return tuple(Path(f) for f in ([given] if isinstance(given, str | Path) else given))
+
+
+def route_chip(
+    chip: Spec | Chip | str | Path,
+    pdk: str | None = None,
+    *,
+    flow: str | None = None,
+    width: float | None = None,
+    space: float | None = None,
+    style: str | None = None,
+    ties: str | None = None,
+    some_ties: bool = False,
+    layers: int | None = None,
+    matched: Iterable[tuple[Iterable[str], float]] = (),
+    balls: str | Path | None = None,
+    size: tuple[float, float] | None = None,
+    pad_size: tuple[float, float] | None = None,
+    lefs: Iterable[str | Path] = (),
+    layer: str = "",
+    cells: Folders = (),
+) -> Routed:
+    """A chip routed in a process: problem, plan, metal, and a table of nets; `.save(folder)` writes its files.
+
+    chip: a spec, a chip, or a file of either; a pad table (CSV) also needs `balls` and `size`, a DEF its `lefs`.
+    pdk, flow: the process; left out, those of the spec.
+    width, space: of wires (um); what is left out comes from the process, and from the spec.
+    style: any-angle, curved, octilinear or manhattan.
+    ties: none, nets or pads; `some_ties`: whether it is complete with some of them missing.
+    matched: groups of nets that shall be equally long, each with the difference allowed (um).
+
+    Raises:
+        InputError: the chip is wrong.
+        LayoutgenError: process, flow, cells or options are wrong.
+    """
+    from layoutgen.routed import read_chip, route_chip
+
+    options = RouteOptions(
+        width, space, _choice(Style, style, "style"), _choice(Ties, ties, "ties"), some_ties, layers,
+        tuple(Matched(tuple(nets), within) for nets, within in matched),
+    )  # fmt: skip
+    folders = _folders(cells)
+    if isinstance(chip, str | Path):
+        chip = read_chip(
+            Path(chip), pdk=pdk, balls=None if balls is None else Path(balls), size=size, pad_size=pad_size,
+            lefs=[Path(f) for f in lefs], layer=layer, cells=folders,
+        )  # fmt: skip
+    return route_chip(chip, pdk, options, flow=flow, cells=folders)
+
+
+def _choice(kind: type[E], value: str | None, name: str) -> E | None:
+    if value is not None and value not in [*kind]:
+        raise UnknownNameError(name, value, [*kind])
+    return None if value is None else kind(value)
 
 
 def write(built: MaskSet, folder: str | Path, *, previews: bool = True) -> list[Path]:

@@ -14,7 +14,7 @@ from layoutgen.cell import Drawing, Library, Placement
 from layoutgen.chip import Chip
 from layoutgen.errors import ParamError, UnknownNameError
 from layoutgen.pdk import Flow, Pdk
-from layoutgen.route import RoutePlan
+from layoutgen.route import NetMetal, RouteOptions, RoutePlan, RouteProblem
 from layoutgen.units import Um
 
 Side = Literal["left", "bottom", "right", "top"]
@@ -85,6 +85,8 @@ class DieContext(Context):
     """Whether dies get a label."""
     label_at: tuple[Um, Um] | None = field(kw_only=True, default=None)
     """Where the spec wants the die label's lower-left corner (um); None: a free corner."""
+    routing: RouteOptions = field(kw_only=True, default_factory=RouteOptions)
+    """What the caller wants of the routing otherwise than the process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,12 @@ class Die:
     """Boxes that wires stay out of."""
     label: Box | None = None
     """The box kept free for the die's label."""
+    problem: RouteProblem | None = None
+    """What the router was asked."""
     plan: RoutePlan | None = None
+    """What it answered."""
+    metal: Mapping[str, NetMetal] = field(default_factory=dict)
+    """The metal of the plan, by net."""
 
     def add(self, *parts: Placement) -> Die:
         """The die with more on it."""
@@ -167,11 +174,12 @@ class Stages:
             yield self._by_name[at, name]
 
 
-def build_die(context: DieContext, stages: Stages) -> Die:
-    """Run a flow's die stages, one after the other, on an empty die.
+def build_die(context: DieContext, stages: Stages, *, routing_only: bool = False) -> Die:
+    """Run a flow's die stages, one after the other, on an empty die; `routing_only` ends after the one that routes.
 
     Raises:
         UnknownNameError: the flow names a stage that nobody brings.
+        ParamError: none of them routes, where only the routing is asked for.
     """
     die = Die(context.chip.width, context.chip.height)
     for step in stages.pick("die", context.flow.stages):
@@ -180,4 +188,8 @@ def build_die(context: DieContext, stages: Stages) -> Die:
             raise ParamError(
                 f"stage {step.name!r} returned {type(die).__name__}, not the Die; end it with `return die`"
             )
+        if routing_only and die.plan is not None:
+            return die
+    if routing_only:
+        raise ParamError(f"flow {context.flow_name!r} of PDK {context.pdk.name!r} has no stage that routes")
     return die

@@ -19,6 +19,8 @@ from layoutgen.errors import OutputError
 from layoutgen.mask import mask_layout
 from layoutgen.maskset import MaskSet
 from layoutgen.report import junit, lyrdb, manifest, markdown
+from layoutgen.report.routing import bottleneck_line, chip_table, csv_text, unrouted_line
+from layoutgen.report.routing import markdown as routing_markdown
 from layoutgen.units import Um
 
 Progress = Callable[[str], None]
@@ -34,11 +36,11 @@ def write(built: MaskSet, folder: Path, *, previews: bool = True, progress: Prog
     Raises:
         OutputError: something could not be written; what stood in the folder is unchanged.
     """
-    with _staging(folder) as staging:
-        files = list(_write_all(built, staging, previews, progress))
+    with staging(folder) as beside:
+        files = list(_write_all(built, beside, previews, progress))
         progress("writing manifest.json")
-        _write_manifest(built, staging, files)
-        return _put_in_place(staging, folder, [*files, "manifest.json"])
+        _write_manifest(built, beside, files)
+        return put_in_place(beside, folder, [*files, "manifest.json"])
 
 
 def _write_all(built: MaskSet, folder: Path, previews: bool, progress: Progress) -> Iterator[str]:
@@ -60,6 +62,11 @@ def _write_all(built: MaskSet, folder: Path, previews: bool, progress: Progress)
         "results.xml": junit.text(built.report, pdk),
         "results.md": markdown.text(built.report, pdk),
     }
+    die = built.die
+    if die.problem and die.plan:
+        rows = chip_table(die.problem, die.plan, pdk)
+        texts["routing/nets.csv"] = csv_text(rows)
+        texts["routing/report.md"] = routing_markdown(name, die.problem, die.plan, rows)
     for file, text in texts.items():
         gds.write_text(folder / file, text)
         yield file
@@ -77,6 +84,7 @@ def mask_file(name: str, mask: str) -> str:
 
 def _previews(built: MaskSet, folder: Path, progress: Progress) -> Iterator[str]:
     from layoutgen.report.preview import Picture, render
+    from layoutgen.report.routing_picture import draw_picture
 
     progress("drawing previews")
     name, pdk, chip = built.name, built.pdk, built.spec.chip
@@ -95,6 +103,11 @@ def _previews(built: MaskSet, folder: Path, progress: Progress) -> Iterator[str]
     ]
     render(wafer, properties, pictures, folder)
     yield from (p.file for p in pictures)
+    if built.die.problem and built.die.plan:
+        problem, plan = built.die.problem, built.die.plan
+        rows = chip_table(problem, plan, pdk)
+        draw_picture(folder / "preview/route.png", name, problem, plan, built.die.metal, rows)
+        yield "preview/route.png"
     for mask_name in pdk.masks_of(built.flow):
         picture = Picture(f"preview/mask_{mask_name}.png", die)
         render(folder / mask_file(name, mask_name), folder / "masks/masks.lyp", [picture], folder)
@@ -128,7 +141,8 @@ def figures(built: MaskSet) -> dict[str, Any]:
         "ties": sum(w.tie for w in plan.wires),
         "length": round(plan.length(), 3),
         "tie_length": round(plan.length(ties=True), 3),
-        "unrouted": [f"{u.net}: {u.start} to {u.end or 'the die edge'}: {u.reason}" for u in plan.unrouted],
+        "unrouted": [unrouted_line(u) for u in plan.unrouted],
+        "bottlenecks": [bottleneck_line(b) for b in plan.bottlenecks],
     } if plan else {}  # fmt: skip
     return {
         "pdk": built.pdk.name,
@@ -151,7 +165,7 @@ def figures(built: MaskSet) -> dict[str, Any]:
 
 
 @contextmanager
-def _staging(folder: Path) -> Iterator[Path]:
+def staging(folder: Path) -> Iterator[Path]:
     """A folder beside the output's own, gone afterwards; leftovers of a build that was killed are swept."""
     try:
         if file := next((p for p in (folder, *folder.parents) if p.exists() and not p.is_dir()), None):
@@ -161,11 +175,11 @@ def _staging(folder: Path) -> Iterator[Path]:
         with _lock(folder):
             for stale in folder.parent.glob(f"{prefix}*.partial"):
                 shutil.rmtree(stale, ignore_errors=True)
-            staging = Path(tempfile.mkdtemp(prefix=prefix, suffix=".partial", dir=folder.parent))
+            beside = Path(tempfile.mkdtemp(prefix=prefix, suffix=".partial", dir=folder.parent))
             try:
-                yield staging
+                yield beside
             finally:
-                shutil.rmtree(staging, ignore_errors=True)
+                shutil.rmtree(beside, ignore_errors=True)
     except OutputError:
         raise
     except (OSError, RuntimeError) as e:  # KLayout reports what it cannot write as a RuntimeError
@@ -195,13 +209,15 @@ def _lock(folder: Path) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
-def _put_in_place(staging: Path, folder: Path, files: list[str]) -> list[Path]:
-    """Move every file to its place, the last one last; remove what the earlier manifest names and this one does not.
+def put_in_place(beside: Path, folder: Path, files: list[str]) -> list[Path]:
+    """Move every file to its place, the last one last: a JSON file that names the others under `files`.
+
+    What an earlier one of its name names and this one does not is removed.
 
     Raises:
         OutputError: a folder stands where a file has to go, or the other way round; nothing was moved.
     """
-    old = _named_by(folder)
+    old = _named_by(folder / files[-1])
     for target in (folder / file for file in files):
         above = next(p for p in target.parents if p.exists())
         if target.is_dir() or not above.is_dir():
@@ -211,7 +227,7 @@ def _put_in_place(staging: Path, folder: Path, files: list[str]) -> list[Path]:
     for file in files:
         target = folder / file
         target.parent.mkdir(parents=True, exist_ok=True)
-        (staging / file).replace(target)
+        (beside / file).replace(target)
         placed.append(target)
     for file in sorted(old - set(files)):
         (folder / file).unlink(missing_ok=True)
@@ -220,13 +236,13 @@ def _put_in_place(staging: Path, folder: Path, files: list[str]) -> list[Path]:
     return placed
 
 
-def _named_by(folder: Path) -> set[str]:
+def _named_by(index: Path) -> set[str]:
     """Files that an earlier manifest names, as far as they really lie in its folder: it may come from anywhere."""
     try:
-        names = json.loads((folder / "manifest.json").read_text("utf-8"))["files"]
+        names = json.loads(index.read_text("utf-8"))["files"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return set()
-    return {n for n in names if _is_file_in(folder, n)} if isinstance(names, dict) else set()
+    return {n for n in names if _is_file_in(index.parent, n)} if isinstance(names, dict) else set()
 
 
 def _is_file_in(folder: Path, name: str) -> bool:

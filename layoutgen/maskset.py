@@ -58,12 +58,12 @@ def build(spec: Spec, progress: Progress = lambda _: None) -> MaskSet:
     """
     file = str(spec.path)
     progress("reading the process")
-    base, stages = _context(spec, file)
+    base, stages = build_context(spec, file)
     flow = base.flow_name
     rim = Rim(spec.file.wafer.diameter, spec.file.wafer.edge_exclusion, spec.file.wafer.notch)
 
     progress("drawing and routing the die")
-    die = at_place(file, "", lambda: build_die(_die_context(spec, base), stages))
+    die = at_place(file, "", lambda: build_die(die_context(spec, base), stages))
 
     progress("laying out the wafer")
     street = StreetContext(base.pdk, base.flow_name, base.library, base.parameters, die=die, street=spec.street)
@@ -85,15 +85,16 @@ def build(spec: Spec, progress: Progress = lambda _: None) -> MaskSet:
     return MaskSet(spec, base.pdk, flow, die, step, rim, grid, layout, report, cells)
 
 
-def _context(spec: Spec, file: str) -> tuple[Context, Stages]:
-    """Process, flow, cells and stages."""
+def build_context(spec: Spec, file: str) -> tuple[Context, Stages]:
+    """Process, flow, cells and stages of a spec."""
     pdk = at_place(file, "pdk", lambda: discover.pdk(spec.file.pdk))
     name, _ = at_place(file, "flow", lambda: pdk.flow(spec.file.flow))
     library, stages = discover.cells(*spec.cell_folders), discover.stages(*spec.cell_folders)
     return Context(pdk, name, library, spec.file.cells), stages
 
 
-def _die_context(spec: Spec, base: Context) -> DieContext:
+def die_context(spec: Spec, base: Context) -> DieContext:
+    """What the die's stages of a spec are given."""
     across = spec.file.wafer.diameter
     return DieContext(
         base.pdk, base.flow_name, base.library, base.parameters,

@@ -15,13 +15,16 @@ from pydantic import ConfigDict, Field
 from layoutgen import derive, tomlfile
 from layoutgen.errors import PdkError, Problem, UnknownNameError, nearest
 from layoutgen.tomlfile import Model, NonNegativeUm, PositiveUm
-from layoutgen.units import Um
+from layoutgen.units import Ohm, Um
 
 Name = Annotated[str, Field(pattern=tomlfile.PLAIN_NAME)]
 """Names in expressions, in files and of files: letters, digits and _."""
 RuleId = Annotated[str, Field(pattern=tomlfile.RULE_NAME)]
 Drawn = Literal["opening", "remaining"]
 LayerNumber = tuple[int, int]
+RESISTIVITY = {"copper": 1.7241e-8, "aluminium": 2.65e-8, "gold": 2.214e-8, "silver": 1.587e-8}
+"""Ohm m at 20 degrees C, in bulk. Copper: annealed, 1/58 ohm mm2/m, IEC 60028; the others: CRC Handbook of Chemistry
+and Physics, electrical resistivity of pure metals. Plated films lie above it until they are annealed."""
 
 
 class Layer(Model):
@@ -50,6 +53,8 @@ class Level(Model):
 
     thickness: NonNegativeUm
     material: str = ""
+    resistivity: float | None = Field(default=None, gt=0)
+    """Ohm m at 20 degrees C, as measured on the film; left out, the bulk value of the material."""
 
 
 class Cut(Model):
@@ -250,6 +255,17 @@ class Pdk(Model):
         if path not in known:
             raise UnknownNameError("number", path, known, where=f"PDK {self.name!r}")
         return known[path]
+
+    def sheet_resistance(self, layer: str) -> Ohm | None:
+        """Ohm a square of a drawn metal layer, from the level of its name in the stack: resistivity / thickness.
+
+        None where the stack does not know the layer, its thickness, or how well its material conducts.
+        """
+        level = self.stack.get(layer)
+        if level is None or not level.thickness:
+            return None
+        resistivity = level.resistivity or RESISTIVITY.get(level.material)
+        return None if resistivity is None else resistivity / (level.thickness * 1e-6)
 
     # rules ------------------------------------------------------------------------------------------------------
     def limit(self, check: str, *layers: str) -> Um:

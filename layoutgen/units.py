@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 Um: TypeAlias = Annotated[float, "um"]
 Deg: TypeAlias = Annotated[float, "deg"]
+Ohm: TypeAlias = Annotated[float, "ohm"]
 Points: TypeAlias = npt.NDArray[np.float64]
 """(n, 2) array of x, y in um."""
 IntPoints: TypeAlias = npt.NDArray[np.int64]

@@ -75,7 +75,7 @@ def _result(built: MaskSet, files: list[Path]) -> dict[str, Any]:
 
 
 def _say(built: MaskSet, folder: Path, files: int) -> None:
-    from layoutgen.report import line
+    from layoutgen.report import line, routing
 
     chip, plan, grid, report = built.spec.chip, built.die.plan, built.grid, built.report
     click.echo(f"{built.name}: {chip.name} in {built.pdk.name}, flow {built.flow}")
@@ -86,7 +86,9 @@ def _say(built: MaskSet, folder: Path, files: int) -> None:
         click.echo(f"  routing {len(plan.wires) - ties} wires, {plan.length() / 1000:.2f} mm, {ties} ties, "
                    f"{len(plan.unrouted)} unrouted")  # fmt: skip
         for u in plan.unrouted[:MOST_FINDINGS]:
-            click.echo(f"          {u.net}: {u.start} to {u.end or 'the die edge'}: {u.reason}")
+            click.echo(f"          {routing.unrouted_line(u)}")
+        for b in plan.bottlenecks[:MOST_FINDINGS]:
+            click.echo(f"          too narrow: {routing.bottleneck_line(b)}")
     click.echo(f"  wafer   {built.rim.diameter / 1000:g} mm, {len(grid.dies)} dies, step {built.step.pitch[0]:g} x "
                f"{built.step.pitch[1]:g} um, {len(grid.drop_ins)} mark sites")  # fmt: skip
     click.echo(f"  masks   {', '.join(built.pdk.masks_of(built.flow))}")

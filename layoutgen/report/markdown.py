@@ -15,9 +15,9 @@ HEAD = ("Rule", "Kind", "Layers", "Limit (um)", "Verdict", "Count", "Worst (um)"
 
 def text(report: Report, pdk: Pdk) -> str:
     """The report as Markdown."""
-    out = [f"## {_safe(report.title)}: {_safe(verdict(report))}", ""]
+    out = [f"## {safe(report.title)}: {safe(verdict(report))}", ""]
     out += [f"PDK `{report.pdk}`, flow `{report.flow}`.", ""]
-    out += [f"- {_safe(sentence)}" for sentence in report.scope]
+    out += [f"- {safe(sentence)}" for sentence in report.scope]
     ran = [r for r in report.results if r.status is Status.RUN]
     if ran:
         # what is wrong first, else the order of the PDK
@@ -28,7 +28,7 @@ def text(report: Report, pdk: Pdk) -> str:
     rest = sorted((r for r in report.results if r.status is not Status.RUN), key=lambda r: r.status.value)
     if rest:
         out += ["", "### What did not run, and why", ""]
-        out += [f"- **{_safe(r.rule)}** {r.status.value}: {_safe(r.reason)}" for r in rest]
+        out += [f"- **{safe(r.rule)}** {r.status.value}: {safe(r.reason)}" for r in rest]
     return "\n".join(out) + "\n"
 
 
@@ -42,14 +42,14 @@ def _row(result: RuleResult, pdk: Pdk) -> list[str]:
     found = "**findings**" if result.findings else "clean"
     first = place(result.findings[0]) if result.findings else ""
     measured = length(value) if value is not None else ""
-    return [_safe(result.rule), kind, _safe(layers), limit, found, str(len(result.findings)), measured, first]
+    return [safe(result.rule), kind, safe(layers), limit, found, str(len(result.findings)), measured, first]
 
 
 def _line(cells: list[str] | tuple[str, ...]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _safe(words: str) -> str:
+def safe(words: str) -> str:
     """Text that Markdown and HTML take as nothing but text."""
     escaped = html.escape(printable(words, 2000), quote=False)
     return re.sub(r"([\\`*_\[\]|#~!@])", r"\\\1", escaped)

@@ -8,6 +8,7 @@ One file per stage: `tiles` (where there is room), `topology`, `search` and `eje
 they leave the die), `rubber` (their shortest shapes), `legal` (what breaks a rule), `wires` (metal).
 """
 
+from layoutgen.route.options import RouteOptions, Ties
 from layoutgen.route.problem import (
     Bottleneck,
     Matched,
@@ -32,10 +33,12 @@ __all__ = [
     "NetMetal",
     "NetRule",
     "Obstacle",
+    "RouteOptions",
     "RoutePlan",
     "RouteProblem",
     "Style",
     "Terminal",
+    "Ties",
     "Unrouted",
     "Via",
     "WideSpace",

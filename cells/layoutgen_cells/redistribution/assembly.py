@@ -37,7 +37,7 @@ def redistribute(c: DieContext, die: Die) -> Die:
     landings = [(f"pad {p.name}", p.net, pad, (p.x, p.y)) for p in c.chip.pads]
     landings += [(f"ball {b.name}", b.net, capture, (b.x, b.y)) for b in c.chip.balls]
     metal, wire = c.pdk.role("metal"), c.settings("rdl.wire")
-    problem = RouteProblem(
+    asked = RouteProblem(
         outline=box(0.0, 0.0, die.width, die.height),
         terminals=tuple(terminal(name, net, d, at, c.pdk) for name, net, d, at in landings),
         obstacles=tuple(Obstacle.box(*keepout) for keepout in die.keepouts),
@@ -47,15 +47,18 @@ def redistribute(c: DieContext, die: Die) -> Die:
         ties=c.flow.current == "kerf",
         guard=c.pdk.guard,
     )
+    problem = c.routing.apply(asked, {f"pad {p.name}" for p in c.chip.pads})
     plan = route(problem)
+    drawn = draw(problem, plan)
     wires = Drawing("WIRES")
-    for net in draw(problem, plan).values():
+    for net in drawn.values():
         for points in net.metal:
             wires.polygon(metal, points * DBU)
         for points in net.tie:
             wires.polygon(c.pdk.role("tie"), points * DBU)
     die = die.add(*(Placement(d, at) for _, _, d, at in landings), Placement(wires))
-    return replace(die, ports=(*die.ports, *_ports(c, die, plan)), plan=plan)
+    ports = _ports(c, die, plan)
+    return replace(die, ports=(*die.ports, *ports), problem=problem, plan=plan, metal=drawn)
 
 
 def _ports(c: DieContext, die: Die, plan: RoutePlan) -> list[Port]:
@@ -65,7 +68,7 @@ def _ports(c: DieContext, die: Die, plan: RoutePlan) -> list[Port]:
         if wire.tie:
             x, y = (v * DBU for v in wire.points[-1])
             side, offset = _side(die, x, y)
-            ports.append(Port(side, offset, c.settings("rdl.wire").width, c.pdk.role("tie"), wire.net))
+            ports.append(Port(side, offset, wire.width, c.pdk.role("tie"), wire.net))
     return ports
 
 

@@ -1,0 +1,500 @@
+"""A routing in numbers: what each net got, against its straight line; and as Markdown, CSV and plain data.
+
+A net's length is that of its wires' centre lines from terminal centre to terminal centre, what they share counted
+once, ties apart. Its straight length is that of the Euclidean minimum spanning tree of its terminals' centres. Its
+resistance is the largest between one of its pads and one of its balls, on the network of its centre lines.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import shapely
+
+from layoutgen.pdk import Pdk
+from layoutgen.report.markdown import safe
+from layoutgen.route import Bottleneck, RoutePlan, RouteProblem, Terminal, Unrouted, Via, Wire
+from layoutgen.units import DBU, Ohm, Um, dbu, to_dbu
+
+LISTED = 25
+"""Nets in the report's list of the longest."""
+COLUMNS = (
+    "net", "terminals", "links", "unrouted", "length", "straight", "ratio", "bends", "resistance", "ties", "untied",
+    "tie_length", "layers", "vias",
+)  # fmt: skip
+METAL_ROLES = ("metal", "metal_2")
+"""Roles of the metal layers in a process, from below."""
+_Node = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NetRow:
+    """What one net got; lengths in um, resistance in ohm.
+
+    ratio, resistance: None where links are missing; resistance also where the sheet resistance is not known.
+    untied: ties that it should have and has not.
+    """
+
+    net: str
+    terminals: int
+    links: int
+    unrouted: int
+    length: Um
+    straight: Um
+    ratio: float | None
+    bends: int
+    resistance: Ohm | None
+    ties: int
+    untied: int
+    tie_length: Um
+    layers: tuple[int, ...]
+    vias: int
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """All nets together; `ratio` is that of the nets which are complete."""
+
+    nets: int
+    incomplete: int
+    links: int
+    unrouted: int
+    length: Um
+    straight: Um
+    ratio: float | None
+    ties: int
+    untied: int
+    tie_length: Um
+    vias: int
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedRow:
+    """A group of nets that shall be equally long: what became of it (um)."""
+
+    nets: tuple[str, ...]
+    within: Um
+    shortest: Um
+    longest: Um
+    complete: bool
+    """Whether all of its nets are."""
+
+    @property
+    def spread(self) -> Um:
+        """Longest less shortest."""
+        return self.longest - self.shortest
+
+    @property
+    def met(self) -> bool:
+        """Whether the group is as equal as was asked; one grid step is not counted."""
+        return self.complete and self.spread <= self.within + DBU
+
+
+def net_table(
+    problem: RouteProblem, plan: RoutePlan, sheet: Sequence[Ohm], balls: Collection[str] = ()
+) -> list[NetRow]:
+    """A row for each net, in the order in which the problem names them.
+
+    sheet: ohm a square of each metal layer; empty where not known.
+    balls: names of the terminals that are balls; empty: resistance is the largest between any two terminals.
+    """
+    members = net_terminals(problem, plan)
+    wires: dict[str, list[Wire]] = {net: [] for net in members}
+    for wire in plan.wires:
+        wires.setdefault(wire.net, []).append(wire)
+    vias: dict[str, list[Via]] = {}
+    for via in plan.vias:
+        vias.setdefault(via.net, []).append(via)
+    missing = Counter(u.net for u in plan.unrouted if not u.tie)
+    untied = Counter(u.net for u in plan.unrouted if u.tie)
+    lengths, tie_lengths = plan.net_lengths(), plan.net_lengths(ties=True)
+    rows = []
+    for net, own in members.items():
+        length, straight = lengths.get(net, 0.0), spanning_length([(t.x, t.y) for t in own])
+        links = [w for w in wires[net] if not w.tie]
+        whole = not missing[net]
+        reach = max(problem.via, problem.width_of(net))
+        rows.append(
+            NetRow(
+                net, len(own), len(links), missing[net], length, straight,
+                length / straight if whole and straight > 0 else None,
+                sum(bends(w) for w in links),
+                resistance(own, wires[net], vias.get(net, []), sheet, balls, reach) if whole else None,
+                len(wires[net]) - len(links), untied[net], tie_lengths.get(net, 0.0),
+                tuple(sorted({w.layer for w in links})), len(vias.get(net, [])),
+            )
+        )  # fmt: skip
+    return rows
+
+
+def chip_table(problem: RouteProblem, plan: RoutePlan, pdk: Pdk) -> list[NetRow]:
+    """The table of a chip in a process: its metal as the stack says, its balls the terminals named `ball ...`."""
+    sheet = [pdk.sheet_resistance(pdk.roles.get(role, "")) for role in METAL_ROLES[: problem.layers]]
+    known = [s for s in sheet if s is not None]
+    balls = {t.name for t in problem.terminals if t.name.startswith("ball ")}
+    return net_table(problem, plan, known if len(known) == len(sheet) else (), balls)
+
+
+def net_terminals(problem: RouteProblem, plan: RoutePlan) -> dict[str, list[Terminal]]:
+    """The terminals of each net, those that it took included; a free one that nobody took is in none."""
+    members: dict[str, list[Terminal]] = {}
+    for t in problem.terminals:
+        if net := t.net or plan.taken.get(t.name, ""):
+            members.setdefault(net, []).append(t)
+    return members
+
+
+def totals(rows: Iterable[NetRow]) -> Totals:
+    """The sums of a table."""
+    table = list(rows)
+    whole = [r for r in table if r.ratio is not None]
+    straight = sum(r.straight for r in whole)
+    return Totals(
+        nets=len(table),
+        incomplete=sum(r.unrouted > 0 for r in table),
+        links=sum(r.links for r in table),
+        unrouted=sum(r.unrouted for r in table),
+        length=sum(r.length for r in table),
+        straight=sum(r.straight for r in table),
+        ratio=sum(r.length for r in whole) / straight if straight > 0 else None,
+        ties=sum(r.ties for r in table),
+        untied=sum(r.untied for r in table),
+        tie_length=sum(r.tie_length for r in table),
+        vias=sum(r.vias for r in table),
+    )
+
+
+def matched_table(problem: RouteProblem, rows: Iterable[NetRow]) -> list[MatchedRow]:
+    """What became of each group of nets that shall be equally long."""
+    by_net = {r.net: r for r in rows}
+    out = []
+    for group in problem.matched:
+        own = [by_net[n] for n in group.nets]
+        lengths = [r.length for r in own] or [0.0]
+        whole = all(not r.unrouted for r in own)
+        out.append(MatchedRow(group.nets, group.within, min(lengths), max(lengths), whole))
+    return out
+
+
+def spanning_length(points: Sequence[tuple[Um, Um]]) -> Um:
+    """Length of the Euclidean minimum spanning tree of points (um), by Prim's algorithm."""
+    if len(points) < 3:
+        return math.dist(*points) if len(points) == 2 else 0.0
+    at = np.array(points, dtype=float)
+    near = np.hypot(*(at - at[0]).T)
+    outside = np.ones(len(at), dtype=bool)
+    outside[0] = False
+    total = 0.0
+    for _ in range(len(at) - 1):
+        k = int(np.argmin(np.where(outside, near, np.inf)))
+        total += float(near[k])
+        outside[k] = False
+        near = np.minimum(near, np.hypot(*(at - at[k]).T))
+    return total
+
+
+def bends(wire: Wire) -> int:
+    """How often a wire turns; corners of one sense nearer to each other than its width are one bend."""
+    legs = [(b[0] - a[0], b[1] - a[1]) for a, b in pairwise(wire.points) if a != b]
+    count, last = 0, 0
+    for (ux, uy), (vx, vy) in pairwise(legs):
+        cross = ux * vy - uy * vx
+        sense = (cross > 0) - (cross < 0)
+        if cross == 0 and ux * vx + uy * vy >= 0:
+            continue
+        if sense == 0 or sense != last or math.hypot(ux, uy) > dbu(wire.width):
+            count += 1
+        last = sense
+    return count
+
+
+# resistance -----------------------------------------------------------------------------------------------------
+
+
+def resistance(
+    terminals: Sequence[Terminal],
+    wires: Sequence[Wire],
+    vias: Sequence[Via],
+    sheet: Sequence[Ohm],
+    balls: Collection[str] = (),
+    reach: Um = 0.0,
+) -> Ohm | None:
+    """The largest resistance of a net between a pad and a ball, or between any two terminals without `balls`.
+
+    Wires are lines of sheet x length / width, joined where they cross, meet or run together; terminals and vias are
+    points without resistance, and wires end on them when they come as near as `reach` (um). None where not all
+    terminals are joined, or a sheet resistance is missing.
+    """
+    ends = [(a.name, b.name) for i, a in enumerate(terminals) for b in terminals[i + 1 :]]
+    known = {t.name for t in terminals} & set(balls)
+    if known and len(known) < len(terminals):
+        ends = [(a, b) for a, b in ends if (a in known) != (b in known)]
+    if not ends or not wires or max(w.layer for w in wires) >= len(sheet):
+        return None
+    if len(wires) == 1 and len(terminals) == 2:
+        wire = wires[0]
+        return sheet[wire.layer] * wire.length / wire.width if {wire.start, wire.end} == {*ends[0]} else None
+    edges, same = _network(terminals, wires, vias, sheet, reach)
+    return _largest(edges, same, ends)
+
+
+def _network(
+    terminals: Sequence[Terminal], wires: Sequence[Wire], vias: Sequence[Via], sheet: Sequence[Ohm], reach: Um
+) -> tuple[list[tuple[_Node, _Node, Ohm]], dict[_Node, _Node]]:
+    """Resistors between nodes, and nodes that are one with another."""
+    edges: list[tuple[_Node, _Node, Ohm]] = []
+    same: dict[_Node, _Node] = {}
+    for layer in sorted({w.layer for w in wires}):
+        own = [w for w in wires if w.layer == layer and len(w.points) > 1]
+        if not own:
+            continue
+        # on the grid, so that a wire which ends on another splits that in two, and what they share is one
+        union = shapely.union_all(shapely.MultiLineString([w.points for w in own]), grid_size=1)
+        parts = [p for p in shapely.get_parts(union) if p.length > 0]
+        tips = [[(layer, *map(round, p.coords[k])) for k in (0, -1)] for p in parts]
+        cuts: dict[int, list[tuple[float, _Node]]] = {}
+
+        for t in terminals:
+            for w in own:  # a wire's named ends are on their terminal, wherever they are drawn
+                for name, end in ((w.start, w.points[0]), (w.end, w.points[-1])):
+                    if name == t.name:
+                        _join(same, ("terminal", t.name), (layer, *end))
+            if t.layer == layer:
+                x, y = (int(v) for v in to_dbu((t.x, t.y)))
+                _attach(("terminal", t.name), (layer, x, y), dbu(min(t.half_x, t.half_y)), parts, tips, cuts, same)
+        for i, via in enumerate(vias):
+            x, y = (int(v) for v in to_dbu((via.x, via.y)))
+            _attach(("via", i), (layer, x, y), dbu(reach), parts, tips, cuts, same)
+        for k, (part, (a, b)) in enumerate(zip(parts, tips, strict=True)):
+            stops = [(0.0, a), *sorted(cuts.get(k, []), key=lambda c: c[0]), (part.length, b)]
+            for (s0, n0), (s1, n1) in pairwise(stops):
+                if s1 > s0:
+                    edges.append((n0, n1, sheet[layer] * (s1 - s0) * DBU / own[0].width))
+                else:
+                    _join(same, n0, n1)
+    for i, via in enumerate(vias):
+        for t in terminals:
+            if math.hypot(t.x - via.x, t.y - via.y) <= min(t.half_x, t.half_y):
+                _join(same, ("via", i), ("terminal", t.name))
+    return edges, same
+
+
+def _attach(
+    node: _Node, at: _Node, reach: int, parts: list[Any], tips: list[list[_Node]],
+    cuts: dict[int, list[tuple[float, _Node]]], same: dict[_Node, _Node],
+) -> None:  # fmt: skip
+    """Make a node one with the end of a part that lies at its place, or else with the nearest point in reach (dbu)."""
+    if any(at in tip for tip in tips):
+        _join(same, node, at)
+        return
+    point = shapely.Point(at[1], at[2])
+    away, k = min((p.distance(point), k) for k, p in enumerate(parts))
+    if away > reach:
+        return
+    along = float(parts[k].project(point))
+    if 0 < along < parts[k].length:
+        cuts.setdefault(k, []).append((along, node))
+    else:
+        _join(same, node, tips[k][0 if along <= 0 else 1])
+
+
+def _root(same: dict[_Node, _Node], node: _Node) -> _Node:
+    while (up := same.get(node, node)) != node:
+        node = up
+    return node
+
+
+def _join(same: dict[_Node, _Node], a: _Node, b: _Node) -> None:
+    same[_root(same, a)] = _root(same, b)
+
+
+def _largest(
+    edges: list[tuple[_Node, _Node, Ohm]], same: dict[_Node, _Node], ends: list[tuple[str, str]]
+) -> Ohm | None:
+    """The largest effective resistance between pairs of terminals: Laplacian L x = e_a - e_b, R = x_a - x_b."""
+    number: dict[_Node, int] = {}
+
+    def index(node: _Node) -> int:
+        return number.setdefault(_root(same, node), len(number))
+
+    pairs = [(index(("terminal", a)), index(("terminal", b))) for a, b in ends]
+    links = [(index(a), index(b), 1 / r) for a, b, r in edges]
+    count = len(number)
+    matrix = np.zeros((count, count))
+    for a, b, g in links:
+        if a != b:
+            matrix[a, a] += g
+            matrix[b, b] += g
+            matrix[a, b] -= g
+            matrix[b, a] -= g
+    group = _connected(count, links, pairs[0][0])
+    if not all(group[a] and group[b] for a, b in pairs):
+        return None
+    keep = [i for i in range(count) if group[i] and i != pairs[0][0]]  # the first terminal is ground
+    place = {i: k for k, i in enumerate(keep)}
+    wanted = sorted({i for pair in pairs for i in pair if i in place})
+    if not wanted:
+        return 0.0
+    right = np.zeros((len(keep), len(wanted)))
+    for column, i in enumerate(wanted):
+        right[place[i], column] = 1.0
+    potential = np.linalg.solve(matrix[np.ix_(keep, keep)], right)
+    column_of = {i: c for c, i in enumerate(wanted)}
+
+    def between(a: int, b: int) -> float:
+        if a not in place or b not in place:
+            return 0.0
+        return float(potential[place[a], column_of[b]])
+
+    return max(between(a, a) + between(b, b) - 2 * between(a, b) for a, b in pairs)
+
+
+def _connected(count: int, links: list[tuple[int, int, float]], start: int) -> list[bool]:
+    beside: list[list[int]] = [[] for _ in range(count)]
+    for a, b, _ in links:
+        beside[a].append(b)
+        beside[b].append(a)
+    found, stack = [False] * count, [start]
+    found[start] = True
+    while stack:
+        for n in beside[stack.pop()]:
+            if not found[n]:
+                found[n] = True
+                stack.append(n)
+    return found
+
+
+# words ----------------------------------------------------------------------------------------------------------
+
+
+def unrouted_line(u: Unrouted) -> str:
+    """What stayed unrouted, and why, in one line."""
+    return f"{u.net}: {u.start} to {u.end or ('the die edge' if u.tie else 'any free ball')}: {u.reason}"
+
+
+def bottleneck_line(b: Bottleneck) -> str:
+    """A bottleneck in one line."""
+    line = " to ".join(f"({x:.1f}, {y:.1f})" for x, y in (b.line[0], b.line[-1]))
+    layer = f" on layer {b.layer + 1}" if b.layer else ""
+    nets = f" ({', '.join(b.nets)} left)" if b.nets else ""
+    return f"{line}{layer}: room for {b.capacity}, {b.demand} want to cross{nets}"
+
+
+def matched_line(m: MatchedRow) -> str:
+    """A group of matched nets in one line."""
+    nets = ", ".join(m.nets)
+    if not m.complete:
+        return f"{nets}: not all routed, so not matched"
+    verdict = "met" if m.met else "missed"
+    return f"{nets}: {m.shortest:.1f} to {m.longest:.1f} um, spread {m.spread:.3f} of {m.within:g} um, {verdict}"
+
+
+def summary(sums: Totals) -> str:
+    """A routing in one line."""
+    ratio = f" ({sums.ratio:.3f} x straight)" if sums.ratio else ""
+    return (
+        f"{sums.nets} nets, {sums.links} links, {sums.length / 1000:.2f} mm{ratio}, {sums.ties} ties, "
+        f"{sums.unrouted + sums.untied} missing"
+    )
+
+
+def ohms(value: Ohm | None) -> str:
+    """A resistance in mOhm, or a dash."""
+    return "-" if value is None else f"{value * 1000:.1f}"
+
+
+def csv_text(rows: Iterable[NetRow]) -> str:
+    """The table as CSV: lengths in um with 3 decimals, resistance in ohm with 6, empty where there is none."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for r in rows:
+        writer.writerow([
+            r.net, r.terminals, r.links, r.unrouted, f"{r.length:.3f}", f"{r.straight:.3f}",
+            "" if r.ratio is None else f"{r.ratio:.4f}", r.bends, "" if r.resistance is None else f"{r.resistance:.6f}",
+            r.ties, r.untied, f"{r.tie_length:.3f}", " ".join(str(z + 1) for z in r.layers), r.vias,
+        ])  # fmt: skip
+    return out.getvalue()
+
+
+def plain(problem: RouteProblem, plan: RoutePlan, rows: Sequence[NetRow]) -> dict[str, Any]:
+    """A routing as numbers, texts and lists: totals, nets, wires, vias, what is missing and why. Lengths in um."""
+    return {
+        "totals": _rounded(asdict(totals(rows))),
+        "nets": [_rounded(asdict(r)) for r in rows],
+        "matched": [
+            {"nets": [*m.nets], "within": m.within, "spread": round(m.spread, 3), "met": m.met}
+            for m in matched_table(problem, rows)
+        ],
+        "unrouted": [
+            {"net": u.net, "start": u.start, "end": u.end, "tie": u.tie, "reason": u.reason} for u in plan.unrouted
+        ],
+        "bottlenecks": [
+            {"line": [[*p] for p in b.line], "capacity": b.capacity, "demand": b.demand, "nets": [*b.nets],
+             "layer": b.layer + 1}
+            for b in plan.bottlenecks
+        ],
+        "tie_bound": plan.tie_bound,
+        "wires": [
+            {"net": w.net, "start": w.start, "end": w.end, "tie": w.tie, "width": w.width, "layer": w.layer + 1,
+             "points": [[round(x * DBU, 3), round(y * DBU, 3)] for x, y in w.points]}
+            for w in plan.wires
+        ],
+        "vias": [{"net": v.net, "at": [v.x, v.y]} for v in plan.vias],
+    }  # fmt: skip
+
+
+def _rounded(table: dict[str, Any]) -> dict[str, Any]:
+    """Floats to what they mean: nm, uOhm and parts of a million; layers are counted from 1."""
+    fine = {"ratio": 6, "resistance": 6}
+    out = {k: round(v, fine.get(k, 3)) if isinstance(v, float) else v for k, v in table.items()}
+    return out | ({"layers": [z + 1 for z in table["layers"]]} if "layers" in table else {})
+
+
+def markdown(
+    name: str, problem: RouteProblem, plan: RoutePlan, rows: Sequence[NetRow], notes: Sequence[str] = ()
+) -> str:
+    """The report to read: totals, what is missing and why, matched groups, the longest nets."""
+    sums = totals(rows)
+    groups = matched_table(problem, rows)
+    complete = plan.complete and all(m.met for m in groups)
+    out = [f"# {safe(name)}: {'complete' if complete else 'not complete'}", "", f"{summary(sums)}.", ""]
+    x0, y0, x1, y1 = problem.bounds
+    out += [
+        f"- die {x1 - x0:g} x {y1 - y0:g} um, wires {problem.width:g} um wide and {problem.space:g} um apart, "
+        f"{problem.style}, {problem.layers} metal layer{'s' * (problem.layers > 1)}",
+        f"- wires {sums.length:.1f} um; straight lines of all nets {sums.straight:.1f} um",
+    ]
+    if problem.ties:
+        bound = (
+            "" if plan.tie_bound is None else f"; no more than {plan.tie_bound} can leave the die on the first layer"
+        )
+        out.append(f"- {sums.ties} of {sums.ties + sums.untied} tied, ties {sums.tie_length:.1f} um{bound}")
+    out += [f"- {safe(note)}" for note in notes]
+    if plan.unrouted:
+        out += ["", "## What is missing, and why", ""]
+        out += [f"- {safe(unrouted_line(u))}" for u in plan.unrouted]
+    if plan.bottlenecks:
+        out += ["", "## Where it is too narrow", "", "More room across these lines, or fewer wires, would help:", ""]
+        out += [f"- {safe(bottleneck_line(b))}" for b in plan.bottlenecks]
+    if groups:
+        out += ["", "## Matched nets", "", *(f"- {safe(matched_line(m))}" for m in groups)]
+    listed = sorted(rows, key=lambda r: -r.length)[:LISTED]
+    title = "All nets" if len(listed) == len(rows) else f"The {len(listed)} longest of {len(rows)} nets"
+    out += ["", f"## {title}", "", "All of them with more columns: nets.csv.", ""]
+    out += ["| Net | Terminals | Length (um) | Straight (um) | Ratio | Resistance (mOhm) | Tie (um) |"]
+    out += ["|---|---|---|---|---|---|---|"]
+    for r in listed:
+        ratio = "-" if r.ratio is None else f"{r.ratio:.3f}"
+        tie = f"{r.tie_length:.1f}" if r.ties else "-"
+        cells = (safe(r.net), str(r.terminals), f"{r.length:.1f}", f"{r.straight:.1f}", ratio, ohms(r.resistance), tie)
+        out.append(f"| {' | '.join(cells)} |")
+    return "\n".join(out) + "\n"

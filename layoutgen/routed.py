@@ -1,0 +1,262 @@
+"""A chip routed in a process, apart from any wafer: `route_chip` computes, `Routed.save` writes.
+
+The flow's own die stages make the routing problem and the landings, as they do in a build.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import layoutgen.chip
+from layoutgen import discover, gds, handover, maskset
+from layoutgen import spec as spec_file
+from layoutgen.cell import Drawing
+from layoutgen.chip import Chip, check, read_tables
+from layoutgen.die import Die, DieContext, Stages, build_die
+from layoutgen.errors import ChipError, LayoutgenError, Problem
+from layoutgen.pdk import Pdk
+from layoutgen.report import routing
+from layoutgen.report.routing import MatchedRow, NetRow, Totals
+from layoutgen.report.routing_picture import draw_picture
+from layoutgen.route import NetMetal, RouteOptions, RoutePlan, RouteProblem
+from layoutgen.spec import Spec
+from layoutgen.units import LARGEST, Um
+
+Progress = Callable[[str], None]
+VERSION = 1
+"""Of what `route.json` holds; another number where a key goes or changes its meaning."""
+
+
+@dataclass(frozen=True)
+class Routed:
+    """A chip with its wires; nothing of it written yet."""
+
+    name: str
+    chip: Chip
+    pdk: Pdk
+    flow: str
+    problem: RouteProblem
+    plan: RoutePlan
+    metal: dict[str, NetMetal]
+    table: tuple[NetRow, ...]
+    drawing: Drawing
+    """The die as far as it is routed: pads, landings, wires, names and outline, on the process's layers."""
+    notes: tuple[str, ...]
+    """What a reader should know besides: options that break a rule of the process, nets without plating current."""
+
+    @property
+    def totals(self) -> Totals:
+        """The sums of the table."""
+        return routing.totals(self.table)
+
+    @property
+    def matched(self) -> list[MatchedRow]:
+        """What became of groups of nets that shall be equally long."""
+        return routing.matched_table(self.problem, self.table)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that had to be routed, tied and matched is."""
+        return self.plan.complete and all(m.met for m in self.matched)
+
+    @property
+    def exit_code(self) -> int:
+        """0 complete, 1 not."""
+        return 0 if self.complete else 1
+
+    def save(self, folder: str | Path, *, picture: bool = True, progress: Progress = lambda _: None) -> list[Path]:
+        """Write `route.gds`, `.png`, `.md`, `.json` and `nets.csv` into a folder, whole or not at all; the files.
+
+        Raises:
+            OutputError: something could not be written; what stood in the folder is unchanged.
+        """
+        with handover.staging(Path(folder)) as beside:
+            files = list(self._write(beside, picture, progress))
+            sums = {f: {"sha256": _sha256(beside / f), "bytes": (beside / f).stat().st_size} for f in files}
+            gds.write_text(beside / "route.json", _json({**self.data(), "files": sums}))
+            return handover.put_in_place(beside, Path(folder), [*files, "route.json"])
+
+    def _write(self, folder: Path, picture: bool, progress: Progress) -> Iterator[str]:
+        """Each file written, by its name; a routed DEF belongs here once chips can be written as one."""
+        progress("writing route.gds")
+        gds.save(gds.to_layout(self.drawing, self.pdk), folder / "route.gds")
+        yield "route.gds"
+        progress("writing reports")
+        texts = {
+            "route.md": routing.markdown(self.name, self.problem, self.plan, self.table, self.notes),
+            "nets.csv": routing.csv_text(self.table),
+        }
+        for file, text in texts.items():
+            gds.write_text(folder / file, text)
+            yield file
+        if picture:
+            progress("drawing route.png")
+            draw_picture(folder / "route.png", self.name, self.problem, self.plan, self.metal, self.table)
+            yield "route.png"
+
+    def data(self) -> dict[str, Any]:
+        """All of it as plain data, as `route.json` holds it. Lengths in um, resistance in ohm, layers from 1."""
+        problem = self.problem
+        return {
+            "version": VERSION,
+            "name": self.name,
+            "pdk": self.pdk.name,
+            "flow": self.flow,
+            "complete": self.complete,
+            "notes": [*self.notes],
+            "rules": {
+                "width": problem.width, "space": problem.space, "edge": problem.edge, "style": str(problem.style),
+                "layers": problem.layers, "ties": problem.ties, "some_ties": problem.some_ties,
+            },
+            "outline": [[*p] for p in problem.outline],
+            "terminals": [
+                {"name": t.name, "net": net or self.plan.taken.get(t.name, ""), "at": [t.x, t.y], "layer": t.layer + 1}
+                for t in problem.terminals
+                for net in [t.net]
+            ],
+            **routing.plain(problem, self.plan, self.table),
+        }  # fmt: skip
+
+
+def route_chip(
+    source: Spec | Chip,
+    pdk: str | None = None,
+    options: RouteOptions | None = None,
+    *,
+    flow: str | None = None,
+    name: str | None = None,
+    cells: Iterable[Path] = (),
+    progress: Progress = lambda _: None,
+) -> Routed:
+    """Route a chip in a process; a spec also says process, flow, cell parameters and label.
+
+    With a chip, `pdk` is needed, and `flow` where the process has several; no room is kept for a die label.
+
+    Raises:
+        SpecError: a spec asks for what cannot be.
+        LayoutgenError: process, flow, cells or options are wrong.
+    """
+    progress("reading the process")
+    context, stages = _context(source, pdk, flow, tuple(cells))
+    context = replace(context, routing=options or RouteOptions())
+    progress("routing")
+
+    def routed() -> Die:
+        return build_die(context, stages, routing_only=True)
+
+    die = maskset.at_place(str(source.path), "", routed) if isinstance(source, Spec) else routed()
+    if die.problem is None or die.plan is None:
+        raise LayoutgenError(f"flow {context.flow_name!r} of PDK {context.pdk.name!r} says no routing problem")
+    drawing = die.drawing()
+    drawing.polygon("die", [*die.problem.outline])
+    table = routing.chip_table(die.problem, die.plan, context.pdk)
+    return Routed(
+        name or (source.file.name if isinstance(source, Spec) else file_name(source.name)),
+        context.chip, context.pdk, context.flow_name, die.problem, die.plan, dict(die.metal), tuple(table), drawing,
+        tuple(_notes(context, die.problem, table)),
+    )  # fmt: skip
+
+
+def _context(
+    source: Spec | Chip, pdk: str | None, flow: str | None, cells: tuple[Path, ...]
+) -> tuple[DieContext, Stages]:
+    if isinstance(source, Spec):
+        changed = source.file.model_copy(update={k: v for k, v in (("pdk", pdk), ("flow", flow)) if v is not None})
+        spec = replace(source, file=changed, cell_folders=(*source.cell_folders, *cells))
+        base, stages = maskset.build_context(spec, str(spec.path))
+        return maskset.die_context(spec, base), stages
+    if pdk is None:
+        raise ChipError([Problem(source.name, "", "a chip without a spec needs a process; name it with pdk")])
+    process = discover.pdk(pdk)
+    flow_name, _ = process.flow(flow)
+    context = DieContext(
+        process, flow_name, discover.cells(*cells), {}, chip=source, most_columns=1, most_rows=1, labelled=False
+    )  # fmt: skip
+    return context, discover.stages(*cells)
+
+
+def _notes(context: DieContext, problem: RouteProblem, table: list[NetRow]) -> Iterator[str]:
+    metal = context.pdk.role("metal")
+    for kind, value in (("width", problem.width), ("space", problem.space)):
+        broken = [
+            f"{name} ({rule.limit:g} um)"
+            for name, rule in context.pdk.rules.items()
+            if rule.check == kind and rule.limit is not None and rule.limit > value
+            and any(metal in context.pdk.sources(layer) for layer in rule.layers)
+        ]  # fmt: skip
+        if broken:
+            yield f"{kind} {value:g} um is below {', '.join(broken)} of PDK {context.pdk.name}"
+    untied = sum(not r.ties for r in table)
+    if context.flow.current == "kerf" and untied:
+        yield f"{untied} of {len(table)} nets have no tie; flow {context.flow_name} plates through ties only"
+
+
+def read_chip(
+    path: Path,
+    *,
+    pdk: str | None = None,
+    balls: Path | None = None,
+    size: tuple[Um, Um] | None = None,
+    pad_size: tuple[Um, Um] | None = None,
+    lefs: Iterable[Path] = (),
+    layer: str = "",
+    cells: Iterable[Path] = (),
+) -> Spec | Chip:
+    """A spec, or the chip in another file; of a spec for another process than `pdk` its chip only.
+
+    Raises:
+        SpecError, ChipError: it is wrong, or of a kind that nobody reads.
+    """
+    kind = path.suffix.lower()
+    if kind == ".toml":
+        spec = spec_file.read(path, cells)
+        return spec if pdk in (None, spec.file.pdk) else spec.chip
+    if kind == ".csv":
+        if balls is None or size is None:
+            missing = "--balls BALLS.csv" if balls is None else "--size WIDTH HEIGHT"
+            raise ChipError([Problem(str(path), "", f"a pad table needs {missing} beside it")])
+        for option, values in (("--size", size), ("--pad-size", pad_size or ())):
+            if not all(0 < v <= LARGEST for v in values):
+                message = f"must be two lengths above 0 and at most {LARGEST:g} um"
+                raise ChipError([Problem(str(path), option, message)])
+        return check(read_tables(path.stem, size, path, balls, pad_size), str(path))
+    # readers of layout files find their place here
+    load = getattr(layoutgen.chip, "load", None)
+    if load is None:
+        message = "is neither a spec (.toml) nor a pad table (.csv); no other kind of chip is read yet"
+        raise ChipError([Problem(str(path), "", message)])
+    chip = load(path, lefs=tuple(lefs), layer=layer)
+    if not isinstance(chip, Chip):
+        raise TypeError(f"layoutgen.chip.load returned {type(chip).__name__}, not a Chip")
+    return chip
+
+
+def file_name(name: str) -> str:
+    """A name as the name of a folder."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("._-")[:80] or "chip"
+
+
+def _json(data: dict[str, Any]) -> str:
+    """JSON with a line for each key, and for each item of a list or table under it."""
+    out = []
+    for key, value in data.items():
+        text = json.dumps(value, ensure_ascii=False)
+        if isinstance(value, list) and value:
+            items = ",\n  ".join(json.dumps(item, ensure_ascii=False) for item in value)
+            text = f"[\n  {items}\n ]"
+        elif isinstance(value, dict) and value:
+            items = ",\n  ".join(f"{json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in value.items())
+            text = f"{{\n  {items}\n }}"
+        out.append(f" {json.dumps(key)}: {text}")
+    return "{\n" + ",\n".join(out) + "\n}\n"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

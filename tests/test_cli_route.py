@@ -1,0 +1,282 @@
+"""`layoutgen route` and `lg.route_chip`, as a user and a CI job meet them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import klayout.db as kdb
+import klayout.lay as lay
+import pytest
+
+import layoutgen as lg
+from layoutgen.cli import run
+
+Spec = Callable[..., Path]
+FILES = {"route.gds", "route.png", "route.md", "route.json", "nets.csv"}
+PADS = "pad,net,x,y\nP1,a,500,75\nP2,b,1000,75\nP3,c,500,1425\nP4,d,1000,1425\n"
+BALLS = "ball,net,x,y\nA1,c,500,1000\nA2,d,1000,1000\nB1,a,500,500\nB2,b,1000,500\n"
+SIZE = ("--balls", "balls.csv", "--size", "1500", "1500", "--pad-size", "55", "55")
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_with_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("pads.csv").write_text(PADS)
+    Path("balls.csv").write_text(BALLS)
+
+
+def narrow_tables() -> None:
+    """Three nets, and a wall of small nets with a channel for two wires of 30 um at 20 um."""
+    pads, balls = ["pad,net,x,y"], ["ball,net,x,y"]
+    for k, y in enumerate((150, 300, 450)):
+        pads.append(f"P{k},n{k},100,{y}")
+        balls.append(f"B{k},n{k},1900,{y}")
+    for k, y in enumerate((50, 145, 345, 445, 545)):
+        pads.append(f"W{k},w{k},950,{y}")
+        balls.append(f"V{k},w{k},1080,{y}")
+    Path("pads.csv").write_text("\n".join(pads) + "\n")
+    Path("balls.csv").write_text("\n".join(balls) + "\n")
+
+
+NARROW = ("--balls", "balls.csv", "--size", "2000", "600", "--pad-size", "55", "55", "--pdk", "post", "--ties", "none")
+
+
+def only_line(text: str) -> str:
+    lines = text.splitlines()
+    assert len(lines) == 1, text
+    return lines[0]
+
+
+def red_pixels(path: Path, step: int = 2) -> int:
+    buffer = lay.PixelBuffer.read_png(str(path))
+    values = [buffer.pixel(x, y) for x in range(0, 1440, step) for y in range(80, buffer.height() - 70, step)]
+    return sum(v >> 16 & 255 > 180 and v >> 8 & 255 < 60 and v & 255 < 60 for v in values)
+
+
+# what it writes ---------------------------------------------------------------------------------------------------
+
+
+def test_a_pad_table_is_routed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["route", "pads.csv", "--pdk", "wlcsp_500", *SIZE]) == 0
+    out = capsys.readouterr().out
+    assert "4 nets, 4 links" in out
+    assert "0 missing" in out
+    assert out.splitlines()[-1] == "5 files in output/pads: complete"
+    folder = Path("output/pads")
+    assert {f.name for f in folder.iterdir()} == FILES
+    rows = list(csv.DictReader((folder / "nets.csv").read_text("utf-8").splitlines()))
+    assert [r["net"] for r in rows] == ["a", "b", "c", "d"]
+    assert float(rows[0]["length"]) == pytest.approx(425.0, abs=0.01)
+    width, thickness = 30.0, 4.0  # of wlcsp_500
+    data = json.loads((folder / "route.json").read_text("utf-8"))
+    assert data["rules"]["width"] == pytest.approx(width)
+    expected = 425.0 / width / 58 / thickness  # 1 / 58 ohm mm2/m
+    assert float(rows[0]["resistance"]) == pytest.approx(expected, rel=1e-3)
+    assert red_pixels(folder / "route.png", 5) == 0
+
+
+def test_the_layout_holds_wires_landings_names_and_outline() -> None:
+    assert run(["route", "pads.csv", "--pdk", "wlcsp_500", *SIZE, "-q"]) == 0
+    pdk = lg.load_pdk("wlcsp_500")
+    layout = kdb.Layout()
+    layout.read("output/pads/route.gds")
+    top = layout.top_cell()
+
+    def region(layer: str) -> kdb.Region:
+        return kdb.Region(top.begin_shapes_rec(layout.layer(*pdk.gds(layer))))
+
+    assert region("die").bbox() == kdb.Box(0, 0, 1_500_000, 1_500_000)
+    pieces = region(pdk.role("metal")).merged()
+    assert pieces.count() == 4
+    for x, y in ((500, 75), (500, 500), (1000, 1425), (1000, 1000)):
+        assert not (pieces & kdb.Region(kdb.Box(x * 1000, y * 1000, x * 1000 + 1, y * 1000 + 1))).is_empty()
+    names = set()
+    shapes = top.begin_shapes_rec(layout.layer(*pdk.gds(pdk.role("note"))))
+    while not shapes.at_end():
+        names.add(shapes.shape().text_string)
+        shapes.next()
+    assert {"P1 a", "A1 c"} <= names
+
+
+def test_a_spec_says_process_and_parameters(spec_file: Spec, capsys: pytest.CaptureFixture[str]) -> None:
+    path = spec_file(("width = 30", "width = 42"))
+    assert run(["route", str(path), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["exit_code"] == 0
+    assert (result["pdk"], result["name"]) == ("wlcsp_500", "small")
+    data = json.loads(Path("output/small/route.json").read_text("utf-8"))
+    assert data["rules"]["width"] == pytest.approx(42.0)
+    assert {w["width"] for w in data["wires"]} == {42.0}
+    # in another process only its chip counts
+    assert run(["route", str(path), "--pdk", "post", "-q"]) == 0
+    data = json.loads(Path("output/Small/route.json").read_text("utf-8"))
+    assert data["rules"]["width"] == pytest.approx(30.0)
+    assert data["totals"]["ties"] == 4
+
+
+def test_options_take_the_place_of_what_the_process_says() -> None:
+    given = ("--width", "25", "--space", "33", "--ties", "none", "--style", "any-angle", "--layers", "1")
+    assert run(["route", "pads.csv", "--pdk", "post", *SIZE, *given, "-q"]) == 0
+    data = json.loads(Path("output/pads/route.json").read_text("utf-8"))
+    assert (data["rules"]["width"], data["rules"]["space"], data["rules"]["ties"]) == (25.0, 33.0, False)
+    assert data["totals"]["ties"] == 0
+    assert data["notes"] == ["4 of 4 nets have no tie; flow plated plates through ties only"]
+
+
+def test_a_width_below_the_rule_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["route", "pads.csv", "--pdk", "post", *SIZE, "--width", "10"]) == 0
+    assert "width 10 um is below RDL.W.1 (20 um) of PDK post" in capsys.readouterr().out
+
+
+def test_the_same_input_gives_the_same_bytes() -> None:
+    for folder in ("a", "b"):
+        assert run(["route", "pads.csv", "--pdk", "post", *SIZE, "-o", folder, "-q"]) == 0
+    for file in FILES:
+        assert Path("a/pads", file).read_bytes() == Path("b/pads", file).read_bytes()
+
+
+def test_routing_leaves_the_files_of_a_build_alone_and_clears_its_own(spec_file: Spec) -> None:
+    path = spec_file()
+    assert run(["build", str(path), "-q"]) == 0
+    folder = Path("output/small")
+    before = {f for f in folder.rglob("*") if f.is_file()}
+    assert folder / "preview/route.png" in before
+    assert run(["route", str(path), "-q"]) == 0
+    assert {f for f in folder.rglob("*") if f.is_file()} == before | {folder / f for f in FILES}
+    assert run(["route", str(path), "-q", "--no-picture"]) == 0
+    assert {f for f in folder.rglob("*") if f.is_file()} == before | {folder / f for f in FILES - {"route.png"}}
+
+
+# what cannot be routed ----------------------------------------------------------------------------------------------
+
+
+def test_three_nets_through_a_channel_for_two(capsys: pytest.CaptureFixture[str]) -> None:
+    narrow_tables()
+    assert run(["route", "pads.csv", *NARROW]) == 1
+    out = capsys.readouterr().out
+    assert "1 missing" in out
+    assert "  missing n" in out
+    assert out.splitlines()[-1] == "5 files in output/pads: not complete"
+    folder = Path("output/pads")
+    data = json.loads((folder / "route.json").read_text("utf-8"))
+    assert data["complete"] is False
+    (left,) = data["unrouted"]
+    assert left["net"] in ("n0", "n1", "n2")
+    assert data["totals"]["links"] == 7
+    assert "not complete" in (folder / "route.md").read_text("utf-8").splitlines()[0]
+    assert left["reason"] in (folder / "route.md").read_text("utf-8").replace("\\", "")
+    assert red_pixels(folder / "route.png") > 100
+    assert (folder / "route.gds").stat().st_size > 1000
+
+
+def test_a_channel_for_three_is_enough() -> None:
+    narrow_tables()
+    assert run(["route", "pads.csv", *NARROW, "-q", "--width", "20", "--space", "15"]) == 0
+
+
+def test_a_build_says_what_stays_unrouted_as_well(capsys: pytest.CaptureFixture[str]) -> None:
+    narrow_tables()
+    Path("narrow.toml").write_text(
+        'name = "narrow"\npdk = "wlcsp_500"\n[chip]\nname = "Narrow"\nsize = [2000, 600]\npads = "pads.csv"\n'
+        'balls = "balls.csv"\npad_size = [55, 55]\n[wafer]\ndiameter = 25_000\n[label]\ndraw = false\n'
+        '[cells."rdl.capture"]\ndiameter = 84\n[cells."rdl.wire"]\nwidth = 30\nspace = 20\n'
+    )
+    assert run(["build", "narrow.toml"]) == 1
+    out = capsys.readouterr().out
+    folder = Path("output/narrow")
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    assert manifest["routing"]["unrouted"]
+    assert manifest["routing"]["unrouted"][0] in out
+    assert {"preview/route.png", "routing/nets.csv", "routing/report.md"} <= manifest["files"].keys()
+    assert "not complete" in (folder / "routing/report.md").read_text("utf-8")
+    assert red_pixels(folder / "preview/route.png") > 100
+
+
+def test_matched_nets_are_judged(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["route", "pads.csv", "--pdk", "wlcsp_500", *SIZE, "--match", "a, b:1.5"]) == 0
+    assert "  matched a, b: 425.0 to 425.0 um, spread 0.000 of 1.5 um, met" in capsys.readouterr().out
+
+
+# bad input ----------------------------------------------------------------------------------------------------------
+
+TABLE = ["pads.csv", *SIZE]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([*TABLE, "--pdk", "pots"], "did you mean 'post'?"),
+        (TABLE, "name the process with --pdk"),
+        ([*TABLE, "--pdk", "post", "--flow", "blanket"], "no flow 'blanket'"),
+        ([*TABLE, "--pdk", "post", "--width", "-1"], "width=-1 um must be above 0"),
+        ([*TABLE, "--pdk", "post", "--width", "nan"], "width=nan um must be above 0"),
+        ([*TABLE, "--pdk", "post", "--space", "1e30"], "at most 450000"),
+        ([*TABLE, "--pdk", "post", "--width", "wide"], "is not a valid float"),
+        ([*TABLE, "--pdk", "post", "--style", "round"], "'round' is not one of"),
+        ([*TABLE, "--pdk", "post", "--ties", "balls"], "'balls' is not one of"),
+        ([*TABLE, "--pdk", "post", "--layers", "2"], "one metal layer"),
+        ([*TABLE, "--pdk", "post", "--layers", "3"], "'3' is not one of"),
+        ([*TABLE, "--pdk", "post", "--match", "a,bb:5"], "no net 'bb' in the chip to be matched"),
+        ([*TABLE, "--pdk", "post", "--match", "a,b"], "must be NET,NET,...:UM"),
+        ([*TABLE, "--pdk", "post", "--match", "a:5"], "must be NET,NET,...:UM"),
+        ([*TABLE, "--pdk", "post", "--match", "a,,b:5"], "must be NET,NET,...:UM"),
+        ([*TABLE, "--pdk", "post", "--match", "a,b:-5"], "must be NET,NET,...:UM"),
+        ([*TABLE, "--pdk", "post", "--match", "a,b:nan"], "must be NET,NET,...:UM"),
+        ([*TABLE, "--pdk", "post", "--match", "a,b:inf"], "two nets or more, and a length of 0 um or more"),
+        ([*TABLE, "--pdk", "post", "--match", "a,b:5", "--match", "b,c:5"], "net 'b' is to be matched twice"),
+        (["pads.csv", "--pdk", "post"], "needs --balls"),
+        (["pads.csv", "--pdk", "post", "--balls", "balls.csv"], "needs --size"),
+        (["pads.csv", "--pdk", "post", "--balls", "gone.csv", *SIZE[2:]], "no such file"),
+        (["pads.csv", "--pdk", "post", "--balls", "balls.csv", "--size", "nan", "1"], "--size: must be two lengths"),
+        (["pads.csv", "--pdk", "post", "--balls", "balls.csv", "--size", "1e12", "1"], "--size: must be two lengths"),
+        (["gone.csv", "--pdk", "post", *SIZE], "no such file"),
+        (["gone.toml", "--pdk", "post"], "gone.toml"),
+        (["chip.xyz", "--pdk", "post"], "chip.xyz"),
+        ([".", "--pdk", "post"], "."),
+    ],
+)
+def test_bad_input_is_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["route", *arguments, "-q"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    line = only_line(captured.err)
+    assert said in line
+    assert "defect" not in line
+    assert not Path("output").exists()
+
+
+def test_a_file_in_the_way_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("output").write_text("mine")
+    assert run(["route", *TABLE, "--pdk", "post", "-q"]) == 2
+    assert "is a file; choose another folder with -o" in only_line(capsys.readouterr().err)
+    assert Path("output").read_text() == "mine"
+
+
+# in Python ----------------------------------------------------------------------------------------------------------
+
+
+def test_one_call_in_python(spec_file: Spec, tmp_path: Path) -> None:
+    done = lg.route_chip(spec_file(), width=35.0, matched=[(("a", "b"), 2.0)])
+    assert done.complete
+    assert done.exit_code == 0
+    assert [r.net for r in done.table] == ["a", "b", "c", "d"]
+    assert done.totals.length == pytest.approx(done.plan.length())
+    assert done.matched[0].met
+    assert {w.width for w in done.plan.wires} == {35.0}
+    assert {f.name for f in done.save(tmp_path / "there")} == FILES
+    again = lg.route_chip(done.chip, pdk="post", ties="none")
+    assert again.pdk.name == "post"
+    assert again.totals.ties == 0
+
+
+def test_a_chip_by_itself_needs_a_process_and_known_words(spec_file: Spec) -> None:
+    chip = lg.read_spec(spec_file()).chip
+    with pytest.raises(lg.LayoutgenError, match="needs a process"):
+        lg.route_chip(chip)
+    with pytest.raises(lg.LayoutgenError, match="no style 'octo'"):
+        lg.route_chip(chip, pdk="post", style="octo")
+    with pytest.raises(lg.LayoutgenError, match="layers=7 must be 1 or 2"):
+        lg.route_chip(chip, pdk="post", layers=7)
