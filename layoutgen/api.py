@@ -119,12 +119,13 @@ def route_chip(
         tuple(Matched(tuple(nets), within) for nets, within in matched),
     )  # fmt: skip
     folders = _folders(cells)
+    file = Path(chip) if isinstance(chip, str | Path) else None
     if isinstance(chip, str | Path):
         chip = read_chip(
             Path(chip), pdk=pdk, balls=None if balls is None else Path(balls), size=size, pad_size=pad_size,
             lefs=[Path(f) for f in lefs], layer=layer, cells=folders,
         )  # fmt: skip
-    return route_chip(chip, pdk, options, flow=flow, cells=folders)
+    return route_chip(chip, pdk, options, flow=flow, cells=folders, file=file)
 
 
 def _choice(kind: type[E], value: str | None, name: str) -> E | None:

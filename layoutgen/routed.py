@@ -9,15 +9,15 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import layoutgen.chip
 from layoutgen import discover, gds, handover, maskset
 from layoutgen import spec as spec_file
 from layoutgen.cell import Drawing
-from layoutgen.chip import Chip, check, read_tables
+from layoutgen.chip import Chip, add_routes, load, write_def, write_lef
 from layoutgen.die import Die, DieContext, Stages, build_die
 from layoutgen.errors import ChipError, LayoutgenError, Problem
 from layoutgen.pdk import Pdk
@@ -25,10 +25,13 @@ from layoutgen.report import routing
 from layoutgen.report.routing import MatchedRow, NetRow, Totals
 from layoutgen.report.routing_picture import draw_picture
 from layoutgen.route import NetMetal, RouteOptions, RoutePlan, RouteProblem
+from layoutgen.route.problem import Point
 from layoutgen.spec import Spec
-from layoutgen.units import LARGEST, Um
+from layoutgen.units import LARGEST, Um, dbu
 
 Progress = Callable[[str], None]
+RDL = "RDL"
+"""The routed layer in DEF and LEF, where the chip's own file names none."""
 VERSION = 1
 """Of what `route.json` holds; another number where a key goes or changes its meaning."""
 
@@ -49,6 +52,8 @@ class Routed:
     """The die as far as it is routed: pads, landings, wires, names and outline, on the process's layers."""
     notes: tuple[str, ...]
     """What a reader should know besides: options that break a rule of the process, nets without plating current."""
+    source: Path | None = None
+    """The file that the chip came from."""
 
     @property
     def totals(self) -> Totals:
@@ -83,7 +88,7 @@ class Routed:
             return handover.put_in_place(beside, Path(folder), [*files, "route.json"])
 
     def _write(self, folder: Path, picture: bool, progress: Progress) -> Iterator[str]:
-        """Each file written, by its name; a routed DEF belongs here once chips can be written as one."""
+        """Each file written, by its name. A DEF that the chip came from gets the wires; else chip and wires are one."""
         progress("writing route.gds")
         gds.save(gds.to_layout(self.drawing, self.pdk), folder / "route.gds")
         yield "route.gds"
@@ -95,10 +100,26 @@ class Routed:
         for file, text in texts.items():
             gds.write_text(folder / file, text)
             yield file
+        if self.problem.layers == 1:
+            progress("writing route.def")
+            for file, text in self._exchange().items():
+                gds.write_text(folder / file, text)
+                yield file
         if picture:
             progress("drawing route.png")
             draw_picture(folder / "route.png", self.name, self.problem, self.plan, self.metal, self.table)
             yield "route.png"
+
+    def _exchange(self) -> dict[str, str]:
+        """The DEF that the chip came from with the wires added; else, and where its unit is too coarse, DEF and LEF."""
+        layer = self.chip.layer.name if self.chip.layer else RDL
+        routes: dict[str, list[tuple[str, int, tuple[Point, ...]]]] = {}
+        for wire in self.plan.wires:
+            routes.setdefault(wire.net, []).append((layer, dbu(wire.width), wire.points))
+        if self.source is not None and self.source.suffix.lower() == ".def":
+            with suppress(ChipError):
+                return {"route.def": add_routes(self.source, self.chip, routes)}
+        return {"route.lef": write_lef(self.chip), "route.def": write_def(self.chip, routes)}
 
     def data(self) -> dict[str, Any]:
         """All of it as plain data, as `route.json` holds it. Lengths in um, resistance in ohm, layers from 1."""
@@ -132,11 +153,13 @@ def route_chip(
     flow: str | None = None,
     name: str | None = None,
     cells: Iterable[Path] = (),
+    file: Path | None = None,
     progress: Progress = lambda _: None,
 ) -> Routed:
     """Route a chip in a process; a spec also says process, flow, cell parameters and label.
 
-    With a chip, `pdk` is needed, and `flow` where the process has several; no room is kept for a die label.
+    With a chip, `pdk` is needed, and `flow` where the process has several; no room is kept for a die label. `file` is
+    where the chip came from: a DEF gets the wires added.
 
     Raises:
         SpecError: a spec asks for what cannot be.
@@ -159,7 +182,7 @@ def route_chip(
     return Routed(
         name or (source.file.name if isinstance(source, Spec) else file_name(source.name)),
         context.chip, context.pdk, context.flow_name, die.problem, die.plan, dict(die.metal), tuple(table), drawing,
-        tuple(_notes(context, die.problem, table)),
+        tuple(_notes(context, die.problem, table)), file,
     )  # fmt: skip
 
 
@@ -213,28 +236,16 @@ def read_chip(
     Raises:
         SpecError, ChipError: it is wrong, or of a kind that nobody reads.
     """
-    kind = path.suffix.lower()
-    if kind == ".toml":
+    if path.suffix.lower() == ".toml":
         spec = spec_file.read(path, cells)
         return spec if pdk in (None, spec.file.pdk) else spec.chip
-    if kind == ".csv":
-        if balls is None or size is None:
-            missing = "--balls BALLS.csv" if balls is None else "--size WIDTH HEIGHT"
-            raise ChipError([Problem(str(path), "", f"a pad table needs {missing} beside it")])
-        for option, values in (("--size", size), ("--pad-size", pad_size or ())):
-            if not all(0 < v <= LARGEST for v in values):
-                message = f"must be two lengths above 0 and at most {LARGEST:g} um"
-                raise ChipError([Problem(str(path), option, message)])
-        return check(read_tables(path.stem, size, path, balls, pad_size), str(path))
-    # readers of layout files find their place here
-    load = getattr(layoutgen.chip, "load", None)
-    if load is None:
-        message = "is neither a spec (.toml) nor a pad table (.csv); no other kind of chip is read yet"
-        raise ChipError([Problem(str(path), "", message)])
-    chip = load(path, lefs=tuple(lefs), layer=layer)
-    if not isinstance(chip, Chip):
-        raise TypeError(f"layoutgen.chip.load returned {type(chip).__name__}, not a Chip")
-    return chip
+    if path.suffix.lower() == ".csv" and (balls is None or size is None):
+        missing = "--balls BALLS.csv" if balls is None else "--size WIDTH HEIGHT"
+        raise ChipError([Problem(str(path), "", f"a pad table needs {missing} beside it")])
+    for option, values in (("--size", size or ()), ("--pad-size", pad_size or ())):
+        if not all(0 < v <= LARGEST for v in values):
+            raise ChipError([Problem(str(path), option, f"must be two lengths above 0 and at most {LARGEST:g} um")])
+    return load(path, lefs=tuple(lefs), layer=layer, balls=balls, size=size, pad_size=pad_size)
 
 
 def file_name(name: str) -> str:

@@ -12,10 +12,11 @@ import klayout.lay as lay
 import pytest
 
 import layoutgen as lg
+from layoutgen.chip import Ball, Chip, Pad, RoutedLayer, load, write_def, write_lef
 from layoutgen.cli import run
 
 Spec = Callable[..., Path]
-FILES = {"route.gds", "route.png", "route.md", "route.json", "nets.csv"}
+FILES = {"route.gds", "route.png", "route.md", "route.json", "nets.csv", "route.def", "route.lef"}
 PADS = "pad,net,x,y\nP1,a,500,75\nP2,b,1000,75\nP3,c,500,1425\nP4,d,1000,1425\n"
 BALLS = "ball,net,x,y\nA1,c,500,1000\nA2,d,1000,1000\nB1,a,500,500\nB2,b,1000,500\n"
 SIZE = ("--balls", "balls.csv", "--size", "1500", "1500", "--pad-size", "55", "55")
@@ -64,7 +65,7 @@ def test_a_pad_table_is_routed(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "4 nets, 4 links" in out
     assert "0 missing" in out
-    assert out.splitlines()[-1] == "5 files in output/pads: complete"
+    assert out.splitlines()[-1] == "7 files in output/pads: complete"
     folder = Path("output/pads")
     assert {f.name for f in folder.iterdir()} == FILES
     rows = list(csv.DictReader((folder / "nets.csv").read_text("utf-8").splitlines()))
@@ -150,6 +151,52 @@ def test_routing_leaves_the_files_of_a_build_alone_and_clears_its_own(spec_file:
     assert {f for f in folder.rglob("*") if f.is_file()} == before | {folder / f for f in FILES - {"route.png"}}
 
 
+def small_chip() -> Chip:
+    """Three nets, a keep-out in the way of one, and a die with a corner cut off; metal of its own, as a DEF has."""
+    pads = (
+        Pad("P1", "a", 100, 100, 60, 60),
+        Pad("P2", "b", 100, 300, 60, 60),
+        Pad("P3", "c", 100, 500, 60, 60),
+    )
+    balls = (
+        Ball("A1", "a", 800, 100, width=80, height=80),
+        Ball("A2", "b", 800, 300, width=80, height=80),
+        Ball("A3", "c", 800, 500, width=80, height=80),
+    )
+    keepout = ((400.0, 250.0), (500.0, 250.0), (500.0, 350.0), (400.0, 350.0))
+    layer = RoutedLayer("TOP", 10.0, 10.0)
+    outline = ((0.0, 0.0), (1000.0, 0.0), (1000.0, 500.0), (900.0, 600.0), (0.0, 600.0))
+    return Chip("tiny", 1000, 600, pads, balls, outline, (keepout,), layer=layer)
+
+
+def test_a_def_is_routed_on_its_own_metal_and_gets_the_wires() -> None:
+    chip = small_chip()
+    Path("tiny.lef").write_text(write_lef(chip))
+    Path("tiny.def").write_text(write_def(chip))
+    given = ("--lef", "tiny.lef", "--pdk", "wlcsp_500", "--width", "20", "--space", "20")
+    assert run(["route", "tiny.def", *given, "-q"]) == 0
+    folder = Path("output/tiny")
+    assert {f.name for f in folder.iterdir()} == FILES - {"route.lef"}
+    data = json.loads((folder / "route.json").read_text("utf-8"))
+    assert data["outline"] == [[*p] for p in chip.outline]
+    routed = (folder / "route.def").read_text("utf-8")
+    assert routed.count("ROUTED TOP") >= 3
+    again = load(folder / "route.def", lefs=["tiny.lef"])
+    assert again.pads == chip.pads
+    assert again.balls == chip.balls
+    pdk = lg.load_pdk("wlcsp_500")
+    layout = kdb.Layout()
+    layout.read(str(folder / "route.gds"))
+    metal = kdb.Region(layout.top_cell().begin_shapes_rec(layout.layer(*pdk.gds(pdk.role("metal")))))
+    assert metal.merged().count() == 3
+    keepout = kdb.Region(kdb.Box(400_000, 250_000, 500_000, 350_000))
+    assert (metal & keepout).is_empty()
+    assert metal.merged().separation_check(keepout, 20_000, False, kdb.Region.Euclidian).count() == 0
+    for ball in chip.balls:
+        box = kdb.Box(*(round(v * 1000) for v in (ball.x - 40, ball.y - 40, ball.x + 40, ball.y + 40)))
+        assert (kdb.Region(box) - metal).is_empty()
+
+
 # what cannot be routed ----------------------------------------------------------------------------------------------
 
 
@@ -159,7 +206,7 @@ def test_three_nets_through_a_channel_for_two(capsys: pytest.CaptureFixture[str]
     out = capsys.readouterr().out
     assert "1 missing" in out
     assert "  missing n" in out
-    assert out.splitlines()[-1] == "5 files in output/pads: not complete"
+    assert out.splitlines()[-1] == "7 files in output/pads: not complete"
     folder = Path("output/pads")
     data = json.loads((folder / "route.json").read_text("utf-8"))
     assert data["complete"] is False

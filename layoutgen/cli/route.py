@@ -72,7 +72,7 @@ def command(
     if pdk is None and not isinstance(source, Spec):
         raise click.UsageError("name the process with --pdk; `layoutgen pdk` lists them")
     with progress(6, quiet or as_json) as tell, discover.blamed_on(*cells):
-        done = routed.route_chip(source, pdk, options, flow=flow, cells=cells, progress=tell)
+        done = routed.route_chip(source, pdk, options, flow=flow, cells=cells, file=chip, progress=tell)
         files = done.save(output / done.name, picture=not no_picture, progress=tell)
     if as_json:
         click.echo(json.dumps(_result(done, files), indent=1, ensure_ascii=False))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from layoutgen.cell import Drawing, Placement
+from layoutgen.chip import Ball, Chip, Pad
 from layoutgen.die import Die, DieContext, Port, Side, stage
-from layoutgen.route import Obstacle, RoutePlan, RouteProblem, box, draw, route
+from layoutgen.route import Obstacle, RoutePlan, RouteProblem, Terminal, draw, route
 from layoutgen.units import DBU, Um
 from layoutgen_cells.redistribution.cells import terminal
 
@@ -33,14 +34,15 @@ def polymer_openings(c: DieContext, die: Die) -> Die:
 @stage("redistribution", at="die")
 def redistribute(c: DieContext, die: Die) -> Die:
     """Landing and capture pads, wires from pads to balls, and, where the kerf carries the current, ties."""
-    pad, capture = c.cell("rdl.pad"), c.cell("rdl.capture")
-    landings = [(f"pad {p.name}", p.net, pad, (p.x, p.y)) for p in c.chip.pads]
-    landings += [(f"ball {b.name}", b.net, capture, (b.x, b.y)) for b in c.chip.balls]
     metal, wire = c.pdk.role("metal"), c.settings("rdl.wire")
+    landings, terminals = _landings(c)
     asked = RouteProblem(
-        outline=box(0.0, 0.0, die.width, die.height),
-        terminals=tuple(terminal(name, net, d, at, c.pdk) for name, net, d, at in landings),
-        obstacles=tuple(Obstacle.box(*keepout) for keepout in die.keepouts),
+        outline=c.chip.die,
+        terminals=terminals,
+        obstacles=(
+            *(Obstacle.box(*keepout) for keepout in die.keepouts),
+            *(Obstacle(points) for points in c.chip.keepouts),
+        ),
         width=wire.width,
         space=wire.space,
         edge=c.pdk.limit("edge_distance", metal, "die"),
@@ -56,9 +58,42 @@ def redistribute(c: DieContext, die: Die) -> Die:
             wires.polygon(metal, points * DBU)
         for points in net.tie:
             wires.polygon(c.pdk.role("tie"), points * DBU)
-    die = die.add(*(Placement(d, at) for _, _, d, at in landings), Placement(wires))
+    die = die.add(*landings, Placement(wires))
     ports = _ports(c, die, plan)
     return replace(die, ports=(*die.ports, *ports), problem=problem, plan=plan, metal=drawn)
+
+
+def _landings(c: DieContext) -> tuple[list[Placement], tuple[Terminal, ...]]:
+    """Landing and capture pads as cells and as terminals.
+
+    A chip that comes with its routed layer has them: the metal of its pads and balls is that layer's.
+    """
+    groups = _groups(c.chip)
+    own = Drawing("TERMINALS")
+    placed, terminals = [], []
+    members: list[tuple[str, Pad | Ball]] = [("pad", p) for p in c.chip.pads] + [("ball", b) for b in c.chip.balls]
+    for kind, m in members:
+        name, at = f"{kind} {m.name}", (m.x, m.y)
+        group = groups.get(name, "")
+        if c.chip.layer is not None and m.metal:
+            own.polygon(c.pdk.role("metal"), m.metal)
+            ring = m.metal if m.polygon else ()
+            terminals.append(Terminal(name, m.net, *at, m.width / 2, m.height / 2, False, group, ring))
+            continue
+        drawing = c.cell("rdl.pad" if kind == "pad" else "rdl.capture")
+        placed.append(Placement(drawing, at))
+        terminals.append(replace(terminal(name, m.net, drawing, at, c.pdk), group=group))
+    return [*placed, *([Placement(own)] if own.polygons else [])], tuple(terminals)
+
+
+def _groups(chip: Chip) -> dict[str, str]:
+    """The group of each terminal that asks or is free, by its name."""
+    out: dict[str, str] = {}
+    for name, (for_balls, for_pads) in chip.groups.items():
+        for kind, group in (("balls", for_balls), ("pads", for_pads)):
+            for m in (*group.askers, *group.free):
+                out[f"{'pad' if isinstance(m, Pad) else 'ball'} {m.name}"] = f"{kind} of {name}"
+    return out
 
 
 def _ports(c: DieContext, die: Die, plan: RoutePlan) -> list[Port]:
