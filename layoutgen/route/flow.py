@@ -628,9 +628,9 @@ def _tighten(space: Space, planar: Planar) -> bool:
         for gap, _, _ in planar.places[edge]:
             used[gap] = used.get(gap, 0) + 1
         each = -(-excess // len(used))
-        for gap, wires in used.items():
-            k = int(first[edge]) + gap
-            space.room[k] = max(0, min(int(space.room[k]), wires) - each)
+        for gap, uses_of_gap in used.items():
+            place = int(first[edge]) + gap
+            space.room[place] = max(0, min(int(space.room[place]), uses_of_gap) - each)
     return bool(cuts or across)
 
 
