@@ -110,9 +110,9 @@ def _max_flow(net: Network) -> tuple[int, Ints]:
 
 def _cuts(topo: Topology, net: Network, inner: Ints) -> list[Cut]:
     """One cut for each part of the inner side that lacks room, the one that lacks most first."""
-    within = np.zeros(net.sink + 1, dtype=bool)
-    within[inner] = True
-    within[net.top] = False
+    reached = np.zeros(net.sink + 1, dtype=bool)
+    reached[inner] = True
+    within = _filled(net, reached)
     member = _parts(net, within)
     crossing = np.flatnonzero(within[net.tail] & ~within[net.head])
     edges: dict[int, set[int]] = {}
@@ -130,13 +130,26 @@ def _cuts(topo: Topology, net: Network, inner: Ints) -> list[Cut]:
     nets: dict[int, list[int]] = {}
     first = 2 * places
     for k in range(net.nets):
-        if within[first + k]:
+        if reached[first + k]:
             nets.setdefault(int(member[first + k]), []).append(k)
     cuts = [
         _cut(topo, sorted(edges.get(part, ())), sorted(diagonals.get(part, ())), shut_in)
         for part, shut_in in nets.items()
     ]
     return sorted((c for c in cuts if c.demand > c.capacity), key=lambda c: (c.capacity - c.demand, c.nets))
+
+
+def _filled(net: Network, reached: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """The inner side with the islands in it: what lies beyond the cut is joined to the sink."""
+    outer = ~reached
+    outer[net.top] = False
+    named = np.zeros_like(outer)
+    named[2 * len(net.place_gap) : 2 * len(net.place_gap) + net.nets] = True
+    member = _parts(net, outer & ~named)
+    out = ~(outer & (member == member[net.sink]))
+    out[net.top] = False
+    out[named] = reached[named]
+    return out
 
 
 def _parts(net: Network, within: npt.NDArray[np.bool_]) -> Ints:

@@ -254,7 +254,7 @@ def network(
     """The network for at most one wire from each set of source features, to targets or to the outline.
 
     slots: places per gap, at most.
-    price: per edge, what crossing it costs beside the length (um).
+    price: per edge, what crossing it or running along it costs beside the length (um).
     """
     tiles = space.tiles
     at = np.column_stack([tiles.features.x, tiles.features.y]).astype(np.float64)
@@ -283,9 +283,9 @@ def network(
     nets, goals = np.arange(len(sources)), np.flatnonzero(is_target)
     last = np.flatnonzero(hull[edge] & outline)
     places = np.arange(n)
-    toll = np.zeros(n) if price is None else price[edge]
+    cross = np.zeros(len(ends)) if price is None else price
     columns = [
-        (2 * places, 2 * places + 1, place_room, toll),
+        (2 * places, 2 * places + 1, place_room, cross[edge]),
         (np.full(len(nets), top), net_node + nets, np.ones_like(nets), np.zeros(len(nets))),
         (target_node + goals, np.full(len(goals), sink), np.ones_like(goals), np.zeros(len(goals))),
         (2 * last + 1, np.full(len(last), sink), place_room[last], np.zeros(len(last))),
@@ -328,7 +328,9 @@ def network(
     forth, back = (fits[(net_of[a] >= 0) & is_target[b]] for a, b in ((u[fits], v[fits]), (v[fits], u[fits])))
     along = np.concatenate([forth, back])
     first, second = np.concatenate([u[forth], v[back]]), np.concatenate([v[forth], u[back]])
-    straight = add(net_node + net_of[first], target_node + second, np.ones_like(first), apart(at[first], at[second]))
+    straight = add(
+        net_node + net_of[first], target_node + second, np.ones_like(first), apart(at[first], at[second]) + cross[along]
+    )
     tail, head, rooms, cost = (np.concatenate([c[k] for c in columns]) for k in range(4))
     return Network(
         space,
