@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from layoutgen.route.flow import Network, Planar, connect, free_of, network, open_space
+from layoutgen.route.flow import ROUNDS, Network, Planar, connect, free_of, network, open_space
 from layoutgen.route.tiles import Floats, Ints, Tiles
 from layoutgen.route.topology import Topology
 from layoutgen.units import Um
@@ -76,16 +76,19 @@ def tie_all(
     topo: Topology,
     groups: Sequence[Collection[int]],
     *,
-    slots: int | None = None,
+    slots: int | None = 1,
     free: Ints | None = None,
     second_free: Ints | None = None,
     price: Floats | None = None,
+    rounds: int = ROUNDS,
 ) -> tuple[Planar, list[int]]:
     """One tie from each set of features to the outline, as many as fit beside the wires that are there.
 
     Returns the ties and, for each, the number of its set.
     """
-    planar = connect(topo, groups, (), outline=True, slots=slots, free=free, second_free=second_free, price=price)
+    planar = connect(
+        topo, groups, (), outline=True, slots=slots, free=free, second_free=second_free, price=price, rounds=rounds
+    )
     group_of = {v: k for k, members in enumerate(groups) for v in members}
     return planar, [group_of[s.start] for s in planar.strands]
 
@@ -146,7 +149,7 @@ def _filled(net: Network, reached: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool
     named = np.zeros_like(outer)
     named[2 * len(net.place_gap) : 2 * len(net.place_gap) + net.nets] = True
     member = _parts(net, outer & ~named)
-    out = ~(outer & (member == member[net.sink]))
+    out: npt.NDArray[np.bool_] = ~(outer & (member == member[net.sink]))
     out[net.top] = False
     out[named] = reached[named]
     return out

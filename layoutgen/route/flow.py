@@ -22,8 +22,10 @@ from layoutgen.units import Um
 
 COST = 100
 """Cost units of a flow per um."""
-ROUNDS = 8
+ROUNDS = 16
 """Solutions of a flow, at most, until all capacities that it knows only in part are honoured."""
+DEARER = 0.05
+"""What a crossing too many adds to the price of an edge in every round, as a part of the median gap."""
 ARCS = 120_000
 """Arcs between places that a network may have for the sake of better lengths."""
 MOST_SLOTS = 4
@@ -552,20 +554,38 @@ def connect(
     free: Ints | None = None,
     second_free: Ints | None = None,
     price: Floats | None = None,
+    rounds: int = ROUNDS,
 ) -> Planar:
     """Wires beside those of a topology, from as many sets of sources as possible, to targets or to the outline.
 
     The flow knows in part only that gaps of one edge share its room, and how full second diagonals get: where wires
-    exceed either, the gaps that they use get less room and the flow is solved again.
+    exceed either, crossing there gets dearer, later also the fullest gap smaller, and the flow is solved again.
     """
+    tiles = topo.tiles
     space = open_space(topo, outline=outline, free=free, second_free=second_free)
     if slots is None:
         slots = min(MOST_SLOTS, max(1, math.isqrt(ARCS // (3 * max(1, len(space.edge))))))
-    for _ in range(ROUNDS):
+    price = np.zeros(len(space.free)) if price is None else price.copy()
+    step = DEARER * float(np.median(np.hypot(*(space.span[:, 2:] - space.span[:, :2]).T))) if len(space.edge) else 0.0
+    best = Planar()
+    for k in range(rounds):
         planar = take_apart(space, solve(network(space, sources, targets, slots=slots, outline=outline, price=price)))
-        if not _tighten(space, planar):
-            return planar
-    return _thin_out(space, planar)
+        over, across = _excess(space, planar)
+        if not over and not across:
+            return max(best, planar, key=_merit)
+        if k % 4 == 3 or k == rounds - 1:
+            best = max(best, _thin_out(space, planar), key=_merit)
+        for edge, excess in over.items():
+            price[edge] += step * excess
+        for cut, wires in across.items():
+            price[_quad(tiles, cut)] += step / 2 * (len(wires) - int(space.second_free[cut]))
+        if k >= rounds // 4:
+            _tighten(space, planar, over, across)
+    return best
+
+
+def _merit(planar: Planar) -> tuple[int, Um]:
+    return len(planar.strands), -planar.cost
 
 
 def assign(
@@ -611,29 +631,27 @@ def _excess(space: Space, planar: Planar) -> tuple[dict[int, int], dict[int, lis
     return over, across
 
 
-def _tighten(space: Space, planar: Planar) -> bool:
-    """Take room from the gaps of edges and second diagonals that are too full; whether there were any."""
-    over, across = _excess(space, planar)
-    cuts = dict(over)
-    for g, wires in across.items():
+def _quad(tiles: Tiles, edge: int) -> list[int]:
+    """An edge and the sides of the quad around it."""
+    return sorted({e for t in tiles.edge_tris[edge] if t >= 0 for e in tiles.tri_edges[t]})
+
+
+def _tighten(space: Space, planar: Planar, over: dict[int, int], across: dict[int, list[int]]) -> None:
+    """Take room from a gap of every edge, and from one at every second diagonal, that is too full."""
+    tight = set(over)
+    for cut, wires in across.items():
         inside = set(wires)
-        quad = sorted({e for t in space.tiles.edge_tris[g] if t >= 0 for e in space.tiles.tri_edges[t]})
+        quad = _quad(space.tiles, cut)
         uses = {e: sum(1 for _, k, _ in planar.places.get(e, []) if k in inside) for e in quad}
-        edge = max(quad, key=lambda e: (uses[e], int(space.free[e])))
+        edge = max(quad, key=lambda e: (uses[e], int(space.free[e]), e))
         if uses[edge]:
-            cuts[edge] = max(cuts.get(edge, 0), len(wires) - int(space.second_free[g]))
+            tight.add(edge)
         else:
-            space.clear[g] = False
-    first = np.searchsorted(space.edge, np.arange(len(space.free)))
-    for edge, excess in cuts.items():
-        used: dict[int, int] = {}
-        for gap, _, _ in planar.places[edge]:
-            used[gap] = used.get(gap, 0) + 1
-        each = -(-excess // len(used))
-        for gap, uses_of_gap in used.items():
-            place = int(first[edge]) + gap
-            space.room[place] = max(0, min(int(space.room[place]), uses_of_gap) - each)
-    return bool(cuts or across)
+            space.clear[cut] = False
+    for edge in sorted(tight):
+        gaps = [gap for gap, _, _ in planar.places[edge]]
+        fullest = max(set(gaps), key=lambda gap: (gaps.count(gap), gap))
+        space.room[int(np.searchsorted(space.edge, edge)) + fullest] = gaps.count(fullest) - 1
 
 
 def _thin_out(space: Space, planar: Planar) -> Planar:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from layoutgen.route import Obstacle, RouteProblem, Terminal, box
 from layoutgen.route.escape import Cut, apexes, bottleneck, tie_all, tie_bound, trails
 from layoutgen.route.flow import Planar, assign, cuts_of, install, nested
+from layoutgen.route.joint import Joint, improve, nets_and_ties, nets_first, planar_of, ties_first
 from layoutgen.route.matching import matching
 from layoutgen.route.tiles import build
 from layoutgen.route.topology import OUTSIDE, Topology
@@ -302,3 +303,51 @@ def test_ties_of_peripheral_pads_and_nets_beside_them() -> None:
     install(topo, nets, range(len(nets.strands)))
     assert len(nets.strands) == 60
     assert faults(topo) == []
+
+
+# ------------------------------------------------------------------ nets and ties together
+
+
+def joint_faults(joint: Joint, pads: list[int], balls: list[int]) -> list[str]:
+    out = faults(joint.topo)
+    n = len(joint.nets)
+    if len({a for a, _ in joint.nets} & set(pads)) != n or len({b for _, b in joint.nets} & set(balls)) != n:
+        out.append("an end twice")
+    for wire, s in joint.topo.strands.items():
+        if wire < n and (s.start, s.end) != joint.nets[wire]:
+            out.append(f"net {wire}")
+        if wire >= n and not (s.end == OUTSIDE and s.start in joint.nets[wire - n]):
+            out.append(f"tie {wire - n}")
+    return out
+
+
+@pytest.mark.parametrize("how", [nets_first, ties_first, nets_and_ties])
+def test_nets_and_their_ties_fit_together(how: Callable[..., Joint]) -> None:
+    problem = cases.area(8, 500.0, 15.0, 15.0, ball_radius=125.0, pad_half=30.0, gradient=0.3, ties=True)
+    tiles, pads, balls = build(problem), cases.pads_of(problem), cases.balls_of(problem)
+    joint = how(lambda: Topology(tiles), pads, balls)
+    assert joint_faults(joint, pads, balls) == []
+    if how is nets_and_ties:
+        assert joint.merit[:2] == (64, 64)
+
+
+def test_untied_nets_are_tied_by_laying_their_surroundings_anew() -> None:
+    problem = cases.area(8, 500.0, 15.0, 15.0, ball_radius=125.0, pad_half=30.0, gradient=0.3, ties=True)
+    tiles, pads, balls = build(problem), cases.pads_of(problem), cases.balls_of(problem)
+    topo = Topology(tiles)
+    nets = assign(topo, pads, balls)
+    install(topo, nets, range(64))
+    bare = Joint(topo, tuple((s.start, s.end) for s in nets.strands))
+    assert len(bare.untied) == 64
+    better = improve(lambda: Topology(tiles), bare, 30)
+    assert joint_faults(better, pads, balls) == []
+    assert 64 - len(better.untied) >= 30
+
+
+def test_a_topology_put_into_an_empty_one_is_the_same() -> None:
+    problem = cases.area(8)
+    topo, _ = laid_out(problem)
+    copy = Topology(topo.tiles)
+    install(copy, planar_of(topo), sorted(topo.strands))
+    assert copy.order == topo.order
+    assert copy.strands == topo.strands
