@@ -24,7 +24,7 @@ COST = 100
 """Cost units of a flow per um."""
 ROUNDS = 16
 """Solutions of a flow, at most, until all capacities that it knows only in part are honoured."""
-DEARER = 0.05
+DEARER = 0.12
 """What a crossing too many adds to the price of an edge in every round, as a part of the median gap."""
 ARCS = 120_000
 """Arcs between places that a network may have for the sake of better lengths."""

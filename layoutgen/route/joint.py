@@ -66,15 +66,18 @@ def nets_and_ties(
     """
     best = nets_first(empty, sources, targets)
     if len(best.nets) < min(len(sources), len(targets)) or best.untied:
-        best = max(best, ties_first(empty, sources, targets), key=lambda joint: joint.merit)
+        others = [nets_first(empty, sources, targets, slots=slots) for slots in (1, 2)]
+        best = max(best, *others, ties_first(empty, sources, targets), key=lambda joint: joint.merit)
     most = tie_bound(best.topo, best.nets)[0]
     return improve(empty, best, most, seed)
 
 
-def nets_first(empty: Callable[[], Topology], sources: Sequence[int], targets: Collection[int]) -> Joint:
-    """Shortest nets, then ties beside them."""
+def nets_first(
+    empty: Callable[[], Topology], sources: Sequence[int], targets: Collection[int], *, slots: int | None = None
+) -> Joint:
+    """Shortest nets, then ties beside them. Nets found with other `slots` are about as short, but not the same."""
     topo = empty()
-    nets = assign(topo, sources, targets)
+    nets = assign(topo, sources, targets, slots=slots)
     install(topo, nets, range(len(nets.strands)))
     pairs = tuple((s.start, s.end) for s in nets.strands)
     ties, owner = tie_all(topo, pairs)
