@@ -19,7 +19,7 @@ from layoutgen.route.tiles import Floats
 from layoutgen.route.topology import Topology
 from layoutgen.units import Um
 
-TRIES = 3
+TRIES = 1
 """Neighbourhoods that are laid anew, per untied net at the start, and after each that helped."""
 NEIGHBOURS = (8, 14, 22, 34)
 """Nets of a neighbourhood, in turn."""
