@@ -1,0 +1,353 @@
+"""Matchings, free assignments, ties, and the cuts that hold them back."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Callable
+
+import cases
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from layoutgen.route import Obstacle, RouteProblem, Terminal, box
+from layoutgen.route.escape import Cut, apexes, bottleneck, tie_all, tie_bound, trails
+from layoutgen.route.flow import Planar, assign, cuts_of, install, nested
+from layoutgen.route.joint import Joint, improve, nets_and_ties, nets_first, planar_of, ties_first
+from layoutgen.route.matching import matching
+from layoutgen.route.tiles import build
+from layoutgen.route.topology import OUTSIDE, Topology
+
+POINT = st.tuples(st.integers(0, 40), st.integers(0, 40))
+
+
+def laid_out(problem: RouteProblem, **options: object) -> tuple[Topology, Planar]:
+    """A topology with a wire from every pad to a ball of its own."""
+    topo = Topology(build(problem))
+    planar = assign(topo, cases.pads_of(problem), cases.balls_of(problem), **options)  # type: ignore[arg-type]
+    install(topo, planar, range(len(planar.strands)))
+    return topo, planar
+
+
+def faults(topo: Topology) -> list[str]:
+    """What is wrong with a topology: chords that do not nest, and edges and second diagonals that are too full."""
+    chords = Counter(t for s in topo.strands.values() if s.edges for t in s.tris)
+    out = [f"triangle {t}" for t in range(len(topo.tiles.triangles)) if len(topo.regions(t).gaps) != chords[t] + 1]
+    out += [f"edge {e}" for e, o in enumerate(topo.order) if len(o) > topo.tiles.capacity[e]]
+    out += [f"edge {e} crossed and run along" for e in topo.direct if topo.order[e]]
+    for e, (load, most) in enumerate(zip(topo.second_load, topo.tiles.second_capacity, strict=True)):
+        if load > most:
+            out.append(f"second diagonal of {e}")
+    for wire, s in topo.strands.items():
+        if s.edges and any(
+            {a, b} != set(topo.tiles.edge_tris[e]) for e, a, b in zip(s.edges, s.tris, s.tris[1:], strict=False)
+        ):
+            out.append(f"wire {wire} jumps")
+    return out
+
+
+def length(topo: Topology, wire: int) -> float:
+    s = topo.strands[wire]
+    return topo.estimate(topo.steps_of(wire), s.start, s.end)
+
+
+# ------------------------------------------------------------------ matching
+
+
+def all_pairings(a: list[tuple[int, int]], b: list[tuple[int, int]]) -> float:
+    if len(a) > len(b):
+        a, b = b, a
+    return min(
+        sum(math.dist(p, q) for p, q in zip(a, chosen, strict=True)) for chosen in itertools.permutations(b, len(a))
+    )
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(POINT, max_size=5), st.lists(POINT, max_size=6))
+def test_matching_is_the_shortest_of_all(a: list[tuple[int, int]], b: list[tuple[int, int]]) -> None:
+    pairs, total = matching(a, b)
+    assert total == pytest.approx(all_pairings(a, b), abs=0.01)
+    assert len(pairs) == min(len(a), len(b)) == len({i for i, _ in pairs}) == len({j for _, j in pairs})
+    assert total == pytest.approx(sum(math.dist(a[i], b[j]) for i, j in pairs))
+
+
+@pytest.mark.parametrize("shape", ["far", "mixed", "more sources"])
+def test_matching_agrees_with_a_solver_that_sees_all_pairs(shape: str) -> None:
+    from ortools.graph.python import linear_sum_assignment
+
+    rng = np.random.default_rng(5)
+    angle = rng.uniform(0, 2 * math.pi, 150)
+    a = 5000 * np.column_stack([np.cos(angle), np.sin(angle)]) if shape == "far" else rng.uniform(0, 9000, (150, 2))
+    b = rng.uniform(-1000, 1000, (150, 2)) if shape == "far" else rng.normal(4500, 900, (150, 2))
+    if shape == "more sources":
+        b = b[:120]
+    cost = np.rint(np.hypot(*(a[:, None] - b[None]).transpose(2, 0, 1)) * 1000).astype(np.int64)
+    full = np.zeros((150, 150), dtype=np.int64)
+    full[:, : len(b)] = cost
+    i, j = np.indices(full.shape).reshape(2, -1)
+    solver = linear_sum_assignment.SimpleLinearSumAssignment()
+    solver.add_arcs_with_cost(i.astype(np.int32), j.astype(np.int32), full.ravel())
+    assert solver.solve() == solver.OPTIMAL
+    pairs, total = matching(a, b)
+    assert sum(int(cost[p, q]) for p, q in pairs) == solver.optimal_cost()
+    assert total == pytest.approx(solver.optimal_cost() / 1000, abs=0.1)
+
+
+# ------------------------------------------------------------------ assignment
+
+
+@pytest.mark.parametrize(
+    ("make", "most"),
+    [
+        (lambda: cases.ring(ties=False), 1.02),
+        (lambda: cases.two_row(ties=False), 1.03),
+        (lambda: cases.area(12), 1.06),
+        (lambda: cases.area(8, 500.0, 15.0, 15.0, ball_radius=125.0, pad_half=30.0, gradient=0.9), 1.10),
+    ],
+)
+def test_every_pad_gets_a_ball_of_its_own_and_wires_nest(make: Callable[[], RouteProblem], most: float) -> None:
+    problem = make()
+    pads, balls = cases.pads_of(problem), cases.balls_of(problem)
+    topo, planar = laid_out(problem)
+    assert faults(topo) == []
+    ends = [(s.start, s.end) for s in topo.strands.values()]
+    assert len(ends) == min(len(pads), len(balls)) == len({a for a, _ in ends}) == len({b for _, b in ends})
+    assert {a for a, _ in ends} <= set(pads)
+    assert {b for _, b in ends} <= set(balls)
+    at = np.array([(t.x, t.y) for t in problem.terminals])
+    _, least = matching(at[pads], at[balls])
+    assert least - 0.1 <= sum(math.dist(at[a], at[b]) for a, b in ends)
+    assert planar.cost <= most * least
+
+
+def test_more_places_on_edges_make_shorter_wires() -> None:
+    problem = cases.two_row(ties=False)
+    assert laid_out(problem, slots=3)[1].cost < laid_out(problem, slots=1)[1].cost
+
+
+def test_the_same_problem_gives_the_same_wires() -> None:
+    problem = cases.area(10)
+    assert laid_out(problem)[1] == laid_out(problem)[1]
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 10**6))
+def test_random_chips_nest_within_their_capacities(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    sites = [(150.0 + 150 * i, 150.0 + 150 * j) for i in range(6) for j in range(6)]
+    chosen = [sites[k] for k in rng.permutation(36)[:20]]
+    pads = [(x + float(rng.integers(-15, 16)), y + float(rng.integers(-15, 16))) for x, y in chosen[:10]]
+    problem = cases.make((1050.0, 1050.0), pads, 25.0, chosen[10:], 40.0, width=12.0, space=10.0, edge=15.0, ties=True)
+    topo, planar = laid_out(problem)
+    assert faults(topo) == []
+    groups = [(s.start, s.end) for s in planar.strands]
+    ties, owner = tie_all(topo, groups)
+    install(topo, ties, [100 + k for k in owner])
+    assert faults(topo) == []
+    assert all(topo.strands[100 + k].start in groups[k] and topo.strands[100 + k].end == OUTSIDE for k in owner)
+    assert len(ties.strands) <= tie_bound(topo, groups)[0]
+
+
+def test_wires_go_beside_those_that_are_there() -> None:
+    problem = cases.area(10)
+    pads, balls = cases.pads_of(problem), cases.balls_of(problem)
+    topo = Topology(build(problem))
+    first = assign(topo, pads[:50], balls)
+    install(topo, first, range(50))
+    rest = sorted(set(balls) - {s.end for s in topo.strands.values()})
+    second = assign(topo, pads[50:], rest)
+    install(topo, second, range(50, 50 + len(second.strands)))
+    assert faults(topo) == []
+    assert len({s.end for s in topo.strands.values()}) == len(topo.strands) >= 90
+
+
+def test_closed_edges_stay_free_and_prices_keep_wires_away() -> None:
+    problem = cases.area(8)
+    topo, planar = laid_out(problem)
+    crossed = max(planar.places, key=lambda e: (len(planar.places[e]), e))
+    free = np.array(topo.tiles.capacity)
+    free[crossed] = 0
+    assert crossed not in laid_out(problem, free=free)[1].places
+    price = np.zeros(len(free))
+    price[crossed] = 1e5
+    assert len(laid_out(problem, price=price)[1].places.get(crossed, [])) < len(planar.places[crossed])
+
+
+def test_what_a_wire_crosses_is_what_the_topology_counts() -> None:
+    topo, planar = laid_out(cases.two_row(ties=False))
+    load = Counter(g for s in planar.strands for g in cuts_of(topo.tiles, s))
+    assert [load[e] for e in range(len(topo.tiles.edges))] == list(topo.second_load)
+
+
+def test_of_two_nested_ways_the_shorter_is_taken() -> None:
+    at = [(0.0, 0.0), (10.0, 0.0), (10.0, 1.0), (0.0, 1.0)]
+    assert sorted(nested([True, False, True, False], [0, 1, 2, 3], at)) == [(0, 3), (2, 1)]
+    at = [(0.0, 0.0), (1.0, 0.0), (1.0, 10.0), (0.0, 10.0)]
+    assert sorted(nested([True, False, True, False], [0, 1, 2, 3], at)) == [(0, 1), (2, 3)]
+
+
+# ------------------------------------------------------------------ bounds and cuts
+
+
+def outermost(n: int, pitch: float, radius: float, width: float, space: float) -> int:
+    """Wires through the gaps of the outer ring of n x n balls, and its own balls."""
+    return 4 * (n - 1) * (1 + math.floor((pitch - 2 * radius - space) / (width + space)))
+
+
+@pytest.mark.parametrize(("rule", "ties"), [(10.0, 957), (5.0, 1802), (2.0, 2500)])
+def test_the_bound_of_a_known_array(rule: float, ties: int) -> None:
+    problem = cases.area50(rule, rule, ties=True)
+    groups = [(b,) for b in cases.balls_of(problem)]
+    value, cuts = tie_bound(Topology(build(problem)), groups)
+    assert value == ties
+    assert value <= outermost(50, 200.0, 45.0, rule, rule)
+    assert sum(c.demand - c.capacity for c in cuts) == len(groups) - value
+
+
+def balls_only(n: int, obstacles: tuple[Obstacle, ...] = ()) -> RouteProblem:
+    terminals = tuple(
+        Terminal(f"B{i}-{j}", f"n{i}-{j}", 250.0 + 200 * i, 250.0 + 200 * j, 60.0, 60.0, True)
+        for i in range(n)
+        for j in range(n)
+    )
+    side = 500.0 + 200 * (n - 1)
+    return RouteProblem(box(0.0, 0.0, side, side), terminals, obstacles, 20.0, 15.0, 15.0, True)
+
+
+def inside(problem: RouteProblem, cut: Cut) -> set[int]:
+    area = shapely.unary_union(list(shapely.polygonize([shapely.LineString(line) for line in cut.lines]).geoms))
+    return {i for i, t in enumerate(problem.terminals) if area.contains(shapely.Point(t.x, t.y))}
+
+
+def test_the_cut_of_a_ball_array_is_a_closed_line_around_what_it_shuts_in() -> None:
+    # Each of the 4 * 6 gaps of the outer ring holds 1 wire (80 - 15 >= 20, but not 2); so 24 ties leave from inside.
+    problem = balls_only(7)
+    topo = Topology(build(problem))
+    value, (cut,) = tie_bound(topo, [(i,) for i in range(49)])
+    assert value == 24 + 24
+    assert (cut.capacity, cut.demand) == (24, 25)
+    assert len(cut.lines) == 1
+    assert cut.lines[0][0] == cut.lines[0][-1]
+    assert set(cut.nets) == inside(problem, cut)
+    assert len(cut.nets) == 25
+
+
+def test_ties_of_one_net_may_start_at_any_of_its_terminals() -> None:
+    topo = Topology(build(balls_only(7)))
+    pairs = [(i, 48 - i) for i in range(24)]
+    assert tie_bound(topo, pairs) == (24, [])
+    ties, owner = tie_all(topo, pairs)
+    assert sorted(owner) == list(range(24))
+    install(topo, ties, range(24))
+    assert faults(topo) == []
+
+
+def test_a_full_channel_is_named_with_what_it_holds_and_what_is_wanted() -> None:
+    problem = balls_only(5)
+    topo = Topology(build(problem))
+    assert bottleneck(topo, [12], [], outline=True) is None
+    ties, owner = tie_all(topo, [(i,) for i in range(25)])
+    assert len(owner) == tie_bound(topo, [(i,) for i in range(25)])[0] == 25
+    problem = balls_only(7)
+    topo = Topology(build(problem))
+    ties, owner = tie_all(topo, [(i,) for i in range(49)])
+    assert len(owner) == 48
+    install(topo, ties, owner)
+    (left,) = set(range(49)) - set(owner)
+    cut = bottleneck(topo, [left], [], outline=True)
+    assert cut is not None
+    assert cut.demand == cut.capacity + 1
+    assert all(len(topo.order[e]) == topo.tiles.capacity[e] for e in cut.edges)
+    assert left in inside(problem, cut)
+
+
+def test_a_link_across_a_wall_is_bottlenecked_by_it() -> None:
+    problem = balls_only(5, (Obstacle.box(340.0, 0.0, 380.0, 1300.0),))
+    topo = Topology(build(problem))
+    cut = bottleneck(topo, [0], [24])
+    assert cut is not None
+    assert (cut.capacity, cut.demand, cut.nets) == (0, 1, (0,))
+    assert bottleneck(topo, [5], [24]) is None
+    wall = shapely.box(300.0, 0.0, 400.0, 1300.0)
+    assert any(shapely.LineString(line).intersects(wall) for line in cut.lines)
+
+
+def test_trails_use_every_segment_once() -> None:
+    segments = [(1, 2), (2, 3), (3, 1), (7, 8), (8, 9), (3, 4)]
+    found = trails(segments)
+    steps = sorted(tuple(sorted(p)) for line in found for p in itertools.pairwise(line))
+    assert steps == sorted(tuple(sorted(s)) for s in segments)
+    assert [7, 8, 9] in found
+
+
+def test_apexes_face_each_other_across_an_edge() -> None:
+    tiles = build(balls_only(4))
+    edge = next(e for e, (_, b) in enumerate(tiles.edge_tris) if b >= 0)
+    a, b = apexes(tiles, edge)
+    assert {a, b}.isdisjoint(tiles.edges[edge])
+    assert all({a, b} & set(tiles.triangles[t]) for t in tiles.edge_tris[edge])
+
+
+def test_ties_of_peripheral_pads_and_nets_beside_them() -> None:
+    problem = cases.ring()
+    pads, balls = cases.pads_of(problem), cases.balls_of(problem)
+    topo = Topology(build(problem))
+    ties, owner = tie_all(topo, [(p,) for p in pads])
+    assert sorted(owner) == list(range(63))
+    install(topo, ties, [1000 + k for k in owner])
+    nets = assign(topo, pads, balls)
+    install(topo, nets, range(len(nets.strands)))
+    assert len(nets.strands) == 60
+    assert faults(topo) == []
+
+
+# ------------------------------------------------------------------ nets and ties together
+
+
+def joint_faults(joint: Joint, pads: list[int], balls: list[int]) -> list[str]:
+    out = faults(joint.topo)
+    n = len(joint.nets)
+    if len({a for a, _ in joint.nets} & set(pads)) != n or len({b for _, b in joint.nets} & set(balls)) != n:
+        out.append("an end twice")
+    for wire, s in joint.topo.strands.items():
+        if wire < n and (s.start, s.end) != joint.nets[wire]:
+            out.append(f"net {wire}")
+        if wire >= n and not (s.end == OUTSIDE and s.start in joint.nets[wire - n]):
+            out.append(f"tie {wire - n}")
+    return out
+
+
+@pytest.mark.parametrize("how", [nets_first, ties_first, nets_and_ties])
+def test_nets_and_their_ties_fit_together(how: Callable[..., Joint]) -> None:
+    problem = cases.area(8, 500.0, 15.0, 15.0, ball_radius=125.0, pad_half=30.0, gradient=0.3, ties=True)
+    tiles, pads, balls = build(problem), cases.pads_of(problem), cases.balls_of(problem)
+    joint = how(lambda: Topology(tiles), pads, balls)
+    assert joint_faults(joint, pads, balls) == []
+    if how is nets_and_ties:
+        assert joint.merit[:2] == (64, 64)
+
+
+def test_untied_nets_are_tied_by_laying_their_surroundings_anew() -> None:
+    problem = cases.area(8, 500.0, 15.0, 15.0, ball_radius=125.0, pad_half=30.0, gradient=0.3, ties=True)
+    tiles, pads, balls = build(problem), cases.pads_of(problem), cases.balls_of(problem)
+    topo = Topology(tiles)
+    nets = assign(topo, pads, balls)
+    install(topo, nets, range(64))
+    bare = Joint(topo, tuple((s.start, s.end) for s in nets.strands))
+    assert len(bare.untied) == 64
+    better = improve(lambda: Topology(tiles), bare, 30)
+    assert joint_faults(better, pads, balls) == []
+    assert 64 - len(better.untied) >= 30
+
+
+def test_a_topology_put_into_an_empty_one_is_the_same() -> None:
+    problem = cases.area(8)
+    topo, _ = laid_out(problem)
+    copy = Topology(topo.tiles)
+    install(copy, planar_of(topo), sorted(topo.strands))
+    assert copy.order == topo.order
+    assert copy.strands == topo.strands
