@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from layoutgen.route.dice import Dice
 from layoutgen.route.search import Penalties, Quest, Way, find
-from layoutgen.route.topology import OUTSIDE, TEE, Step, Topology, Undo, Wires
+from layoutgen.route.topology import OUTSIDE, TEE, Ends, Step, Topology, Undo, Wires
 from layoutgen.units import Um
 
 PENALTIES = (150.0, 400.0, 1000.0, 60.0, 2500.0)
@@ -314,6 +314,17 @@ class Ejector:
         """Put a wire in whose way is free."""
         self.topo.insert(wire, way.ends, way.steps)
         self._enter(wire, way.cost)
+
+    def enter(self, wires: Iterable[int]) -> None:
+        """Take note of wires that were put into the topology by other means."""
+        for wire in wires:
+            s = self.topo.strands[wire]
+            ends = Ends(s.start, s.end, s.start_tee, s.end_tee)
+            self._enter(wire, self.topo.estimate(self.topo.steps_of(wire), ends))
+
+    def sources_of(self, wire: int) -> set[int]:
+        """Features that a tie may start from, or a link as its cluster stands."""
+        return set(self._quest(wire, None).sources)
 
     def remove(self, wire: int) -> list[int]:
         """Take a wire out for good, with all that end on it; returns their numbers."""

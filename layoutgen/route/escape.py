@@ -45,7 +45,7 @@ def tie_bound(topo: Topology, groups: Sequence[Collection[int]]) -> tuple[int, l
 
     Every cut has a larger demand than its capacity; the sum of the differences is what the bound lacks.
     """
-    return bound(Topology(topo.tiles), groups)
+    return bound(Topology(topo.tiles, topo.wires), groups)
 
 
 def bound(topo: Topology, groups: Sequence[Collection[int]]) -> tuple[int, list[Cut]]:

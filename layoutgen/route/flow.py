@@ -16,8 +16,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from layoutgen.route.tiles import Floats, Ints, Tiles
-from layoutgen.route.topology import OUTSIDE, Step, Strand, Topology
+from layoutgen.route.tiles import UNBOUNDED, Floats, Ints, Tiles
+from layoutgen.route.topology import OUTSIDE, Ends, Step, Strand, Topology
 from layoutgen.units import Um
 
 COST = 100
@@ -67,7 +67,7 @@ def install(topo: Topology, planar: Planar, numbers: Sequence[int]) -> None:
             steps.append(Step(edge, gap + bisect(placed.get(edge, []), position), into))
         for i, edge in enumerate(strand.edges):
             insort(placed.setdefault(edge, []), rank[k, i][1])
-        topo.insert(numbers[k], strand.start, strand.end, steps)
+        topo.insert(numbers[k], Ends(strand.start, strand.end), steps)
 
 
 # ---------------------------------------------------------------------- the space between wires
@@ -107,11 +107,12 @@ class Space:
 
 def free_of(topo: Topology) -> tuple[Ints, Ints]:
     """Wires of the problem's width that still fit across every edge, and across every second diagonal."""
-    tiles = topo.tiles
-    crossed = np.fromiter(map(len, topo.order), dtype=np.int64, count=len(tiles.edges))
-    free = np.asarray(tiles.capacity, dtype=np.int64) - crossed
-    second = np.asarray(tiles.second_capacity, dtype=np.int64) - np.asarray(topo.second_load, dtype=np.int64)
-    return np.maximum(0, free), np.maximum(0, second)
+    slot = topo.tiles.slot
+    free, second = (
+        np.floor(np.clip(np.asarray(spare) / slot + 1e-9, 0, UNBOUNDED)).astype(np.int64)
+        for spare in (topo.spare, topo.second_spare)
+    )
+    return free, second
 
 
 def open_space(

@@ -44,21 +44,44 @@ def route(problem: RouteProblem) -> RoutePlan:
 
 
 def best_topology(problem: RouteProblem, graph: tiles.Tiles, links: list[Link], free: dict[str, list[int]]) -> Ejector:
-    """The best of a few starts, by missing links and then by length: ties first, and short links before long ones.
+    """The best of a few starts, by missing links and then by length.
 
-    Later starts mix the order of the links; large problems get fewer of them.
+    Where terminals are free, a flow lays all that ask for them at once. Later starts mix the order of the other links:
+    ties first, and short links before long ones; large problems get fewer of them.
     """
     starts = []
     wires = wires_of(links, {link.net: tiles.slot_of(problem, link.net) for link in links})
     for seed in range(max(1, min(_STARTS, _START_LINKS // max(1, len(links))))):
         ejector = Ejector(Topology(graph, wires), links, free, seed=seed + 1)
+        lay_free(ejector)
         mix = Dice(seed)
         air = [link.air * (mix.uniform(0.5, 2.0) if seed else 1.0) for link in links]
-        left = ejector.solve(sorted(range(len(links)), key=lambda i: (not links[i].tie, air[i], i)))
+        order = sorted(range(len(links)), key=lambda i: (not links[i].tie, air[i], i))
+        left = ejector.solve([i for i in order if i not in ejector.cost])
         starts.append((len(left), sum(ejector.cost.values()), seed, ejector))
-        if seed + 1 >= _ENOUGH and any(start[0] == 0 for start in starts):
+        if free or (seed + 1 >= _ENOUGH and any(start[0] == 0 for start in starts)):
             break
     return min(starts, key=lambda start: start[:3])[3]
+
+
+def lay_free(ejector: Ejector) -> None:
+    """Lay the links to free terminals, a group at a time, and the ties of their nets, by flows."""
+    from layoutgen.route.escape import tie_all
+    from layoutgen.route.flow import assign, install
+
+    topo, links = ejector.topo, ejector.links
+    for group, targets in ejector.free.items():
+        asks = {link.start: i for i, link in enumerate(links) if link.end == ASKS and link.group == group}
+        nets = assign(topo, list(asks), targets)
+        numbers = [asks[s.start] for s in nets.strands]
+        install(topo, nets, numbers)
+        ejector.enter(numbers)
+    ties = [i for i, link in enumerate(links) if link.tie] if ejector.free else []
+    if ties:
+        found, owners = tie_all(topo, [sorted(ejector.sources_of(i)) for i in ties])
+        numbers = [ties[k] for k in owners]
+        install(topo, found, numbers)
+        ejector.enter(numbers)
 
 
 def _taken(problem: RouteProblem, ejector: Ejector) -> dict[str, str]:

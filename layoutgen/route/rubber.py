@@ -12,7 +12,10 @@ full for it, the guard shrinks on the sides of the two features that face each o
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from heapq import heappop, heappush
 
 import numpy as np
 import shapely
@@ -46,8 +49,8 @@ class Post:
 class Corners:
     """Per triangle corner: slots (um) and number of the wires that pass around it, and of those that end there."""
 
-    passing: list[list[Um]]
-    ending: list[list[Um]]
+    passing: defaultdict[int, list[Um]] = field(default_factory=lambda: defaultdict(lambda: [0.0, 0.0, 0.0]))
+    ending: defaultdict[int, list[Um]] = field(default_factory=lambda: defaultdict(lambda: [0.0, 0.0, 0.0]))
 
 
 def ring(x: Um, y: Um, radius: Um, sides: int) -> Path:
@@ -58,7 +61,8 @@ def ring(x: Um, y: Um, radius: Um, sides: int) -> Path:
 def tangent_path(start: tuple[Um, Um], posts: list[Post], end: tuple[Um, Um]) -> Path | None:
     """Shortest polyline from start to end that passes all posts in order on their sides; None if there is none.
 
-    From every reachable point a cone of open directions is narrowed by each post that follows.
+    From every reachable point a cone of open directions is narrowed by each post that follows; the points from which the
+    whole could be shortest come first (A*).
     """
     xs = [start[0], *(p.x for p in posts), end[0]]
     ys = [start[1], *(p.y for p in posts), end[1]]
@@ -68,9 +72,15 @@ def tangent_path(start: tuple[Um, Um], posts: list[Post], end: tuple[Um, Um]) ->
     before = [-1] * n
     best[0] = 0.0
     eps = 1e-7
-    for i in range(n - 1):
-        if best[i] == math.inf:
+    left = [math.hypot(end[0] - x, end[1] - y) for x, y in zip(xs, ys, strict=True)]
+    heap, done = [(left[0], 0)], [False] * n
+    while heap:
+        i = heappop(heap)[1]
+        if i == n - 1:
+            break
+        if done[i]:
             continue
+        done[i] = True
         x, y, so_far = xs[i], ys[i], best[i]
         has_left = has_right = False
         lx = ly = rx = ry = 0.0
@@ -85,6 +95,7 @@ def tangent_path(start: tuple[Um, Um], posts: list[Post], end: tuple[Um, Um]) ->
                 length = so_far + math.sqrt(dx * dx + dy * dy)
                 if length < best[j] - 1e-9:
                     best[j], before[j] = length, i
+                    heappush(heap, (length + left[j], j))
             if dx * dx + dy * dy > 1e-12:
                 if sides[j] == LEFT and (not has_left or left_turn < 0):
                     lx, ly, has_left = dx, dy, True
@@ -103,14 +114,12 @@ def tangent_path(start: tuple[Um, Um], posts: list[Post], end: tuple[Um, Um]) ->
     return [p for q, p in enumerate(path) if q == 0 or math.dist(p, path[q - 1]) > 1e-6]
 
 
-def corner_counts(topo: Topology, nets: set[str] | None = None) -> Corners:
-    """Slots of the wires (of some nets) that pass around and end at every triangle corner."""
-    tiles = topo.tiles
-    passing = [[0.0, 0.0, 0.0] for _ in tiles.triangles]
-    ending = [[0.0, 0.0, 0.0] for _ in tiles.triangles]
-    for wire, s in topo.strands.items():
-        if nets is not None and topo.wires.net[wire] not in nets:
-            continue
+def corner_counts(topo: Topology, wires: Iterable[int]) -> Corners:
+    """Slots of some wires that pass around and end at every triangle corner."""
+    tiles, counts = topo.tiles, Corners()
+    passing, ending = counts.passing, counts.ending
+    for wire in wires:
+        s = topo.strands[wire]
         slot = topo.wires.slot[wire]
         for i in range(len(s.edges) - 1):
             t = s.tris[i + 1]
@@ -120,7 +129,7 @@ def corner_counts(topo: Topology, nets: set[str] | None = None) -> Corners:
         for t, v in ((s.tris[0], s.start), (s.tris[-1], s.end)):
             if v >= 0 and not s.direct:
                 ending[t][tiles.triangles[t].index(v)] += slot
-    return Corners(passing, ending)
+    return counts
 
 
 @dataclass
@@ -142,8 +151,14 @@ class Rubber:
         self.topo, self.tiles, self.problem = topo, topo.tiles, problem
         self.sides = topo.tiles.features.sides
         self.guard = problem.guard
-        self.counts = corner_counts(topo)
+        self.counts = corner_counts(topo, topo.strands)
+        self._wires_of: dict[str, list[int]] = {}
+        for wire in topo.strands:
+            self._wires_of.setdefault(topo.wires.net[wire], []).append(wire)
         self.guards = _guards(topo, problem.guard)
+        f = topo.tiles.features
+        self._corners = corners_of(f.support + np.array(f.clearance)[:, None])
+        self._unit, self._guard_corners = corners_of(np.ones(self.sides)), corners_of(self.guards)
         self._least = least_space(problem)
         self._own_counts: dict[str, Corners] = {}
         self._grown: dict[tuple[int, Um], tuple[list[tuple[Um, Um, float]], list[Um]]] = {}
@@ -193,7 +208,7 @@ class Rubber:
         self._mine = None
         if self.topo.wires.shares[wire]:
             if net not in self._own_counts:
-                self._own_counts[net] = corner_counts(self.topo, {net})
+                self._own_counts[net] = corner_counts(self.topo, self._wires_of[net])
             self._mine = self._own_counts[net]
 
     def _end_point(self, v: int, tee: Tee | None, given: tuple[Um, Um] | None) -> tuple[Um, Um]:
@@ -394,7 +409,9 @@ class Rubber:
             f = self.tiles.features
             wires = 1.5 + 2 * k / self.tiles.slot
             supports = f.support[v] + (f.clearance[v] + by) + wires * self.guards[v]
-            corners = [(f.x[v] + x, f.y[v] + y, math.atan2(y, x)) for x, y in corners_of(supports).tolist()]
+            relative = self._corners[v] + by * self._unit + wires * self._guard_corners[v]
+            x0, y0 = f.x[v], f.y[v]
+            corners = [(x0 + x, y0 + y, math.atan2(y, x)) for x, y in relative.tolist()]
             known = self._grown[v, by] = (corners, supports.tolist())
         return known
 

@@ -154,7 +154,8 @@ def _wishes(topo: Topology, problem: RouteProblem, side: _Side) -> list[_Wish]:
             else:
                 along, depth = float(side.along[s.start]), float(side.depth[s.start])
             leg = min(problem.edge + problem.width_of(net) / 2, abs(depth) / 2)
-            at = min(max(along, low), high)
+            inset = min(1.0, (high - low) / 100)  # so that features at the ends of the edge stand on one side
+            at = min(max(along, low + inset), high - inset)
             keep = problem.width_of(net) / 2 + problem.space_of(net) + 2 * problem.guard
             least, most = _bounds(topo, problem, side, at, s.start, leg, keep)
             off = topo.wires.slot[wire]

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TypeAlias
 
 import klayout.db as kdb
@@ -38,6 +38,7 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
 
 
+@cache
 def normals(sides: int) -> Floats:
     """Unit normals of the sides of a regular polygon, the first along x: shape (sides, 2)."""
     angles = 2 * np.pi * np.arange(sides) / sides

@@ -20,14 +20,19 @@ from layoutgen.route.flow import Planar, assign, cuts_of, install, nested
 from layoutgen.route.joint import Joint, improve, nets_and_ties, nets_first, planar_of, ties_first
 from layoutgen.route.matching import matching
 from layoutgen.route.tiles import build
-from layoutgen.route.topology import OUTSIDE, Topology
+from layoutgen.route.topology import OUTSIDE, Ends, Topology, Wires
 
 POINT = st.tuples(st.integers(0, 40), st.integers(0, 40))
 
 
+def empty(problem: RouteProblem) -> Topology:
+    tiles = build(problem)
+    return Topology(tiles, Wires.alike(tiles.slot, 2 * len(problem.terminals)))
+
+
 def laid_out(problem: RouteProblem, **options: object) -> tuple[Topology, Planar]:
     """A topology with a wire from every pad to a ball of its own."""
-    topo = Topology(build(problem))
+    topo = empty(problem)
     planar = assign(topo, cases.pads_of(problem), cases.balls_of(problem), **options)  # type: ignore[arg-type]
     install(topo, planar, range(len(planar.strands)))
     return topo, planar
@@ -39,8 +44,8 @@ def faults(topo: Topology) -> list[str]:
     out = [f"triangle {t}" for t in range(len(topo.tiles.triangles)) if len(topo.regions(t).gaps) != chords[t] + 1]
     out += [f"edge {e}" for e, o in enumerate(topo.order) if len(o) > topo.tiles.capacity[e]]
     out += [f"edge {e} crossed and run along" for e in topo.direct if topo.order[e]]
-    for e, (load, most) in enumerate(zip(topo.second_load, topo.tiles.second_capacity, strict=True)):
-        if load > most:
+    for e, (load, _) in enumerate(zip(topo.second_spare, topo.tiles.second_capacity, strict=True)):
+        if load < -1e-6:
             out.append(f"second diagonal of {e}")
     for wire, s in topo.strands.items():
         if s.edges and any(
@@ -52,7 +57,7 @@ def faults(topo: Topology) -> list[str]:
 
 def length(topo: Topology, wire: int) -> float:
     s = topo.strands[wire]
-    return topo.estimate(topo.steps_of(wire), s.start, s.end)
+    return topo.estimate(topo.steps_of(wire), Ends(s.start, s.end))
 
 
 # ------------------------------------------------------------------ matching
@@ -155,7 +160,7 @@ def test_random_chips_nest_within_their_capacities(seed: int) -> None:
 def test_wires_go_beside_those_that_are_there() -> None:
     problem = cases.area(10)
     pads, balls = cases.pads_of(problem), cases.balls_of(problem)
-    topo = Topology(build(problem))
+    topo = empty(problem)
     first = assign(topo, pads[:50], balls)
     install(topo, first, range(50))
     rest = sorted(set(balls) - {s.end for s in topo.strands.values()})
@@ -180,7 +185,10 @@ def test_closed_edges_stay_free_and_prices_keep_wires_away() -> None:
 def test_what_a_wire_crosses_is_what_the_topology_counts() -> None:
     topo, planar = laid_out(cases.two_row(ties=False))
     load = Counter(g for s in planar.strands for g in cuts_of(topo.tiles, s))
-    assert [load[e] for e in range(len(topo.tiles.edges))] == list(topo.second_load)
+    full = zip(topo.second_room, topo.second_spare, strict=True)
+    assert [load[e] * topo.tiles.slot for e in range(len(topo.tiles.edges)) if topo.second_room[e] < math.inf] == pytest.approx(
+        [room - spare for room, spare in full if room < math.inf]
+    )
 
 
 def test_of_two_nested_ways_the_shorter_is_taken() -> None:
@@ -202,7 +210,7 @@ def outermost(n: int, pitch: float, radius: float, width: float, space: float) -
 def test_the_bound_of_a_known_array(rule: float, ties: int) -> None:
     problem = cases.area50(rule, rule, ties=True)
     groups = [(b,) for b in cases.balls_of(problem)]
-    value, cuts = tie_bound(Topology(build(problem)), groups)
+    value, cuts = tie_bound(empty(problem), groups)
     assert value == ties
     assert value <= outermost(50, 200.0, 45.0, rule, rule)
     assert sum(c.demand - c.capacity for c in cuts) == len(groups) - value
@@ -226,7 +234,7 @@ def inside(problem: RouteProblem, cut: Cut) -> set[int]:
 def test_the_cut_of_a_ball_array_is_a_closed_line_around_what_it_shuts_in() -> None:
     # Each of the 4 * 6 gaps of the outer ring holds 1 wire (80 - 15 >= 20, but not 2); so 24 ties leave from inside.
     problem = balls_only(7)
-    topo = Topology(build(problem))
+    topo = empty(problem)
     value, (cut,) = tie_bound(topo, [(i,) for i in range(49)])
     assert value == 24 + 24
     assert (cut.capacity, cut.demand) == (24, 25)
@@ -237,7 +245,7 @@ def test_the_cut_of_a_ball_array_is_a_closed_line_around_what_it_shuts_in() -> N
 
 
 def test_ties_of_one_net_may_start_at_any_of_its_terminals() -> None:
-    topo = Topology(build(balls_only(7)))
+    topo = empty(balls_only(7))
     pairs = [(i, 48 - i) for i in range(24)]
     assert tie_bound(topo, pairs) == (24, [])
     ties, owner = tie_all(topo, pairs)
@@ -248,12 +256,12 @@ def test_ties_of_one_net_may_start_at_any_of_its_terminals() -> None:
 
 def test_a_full_channel_is_named_with_what_it_holds_and_what_is_wanted() -> None:
     problem = balls_only(5)
-    topo = Topology(build(problem))
+    topo = empty(problem)
     assert bottleneck(topo, [12], [], outline=True) is None
     ties, owner = tie_all(topo, [(i,) for i in range(25)])
     assert len(owner) == tie_bound(topo, [(i,) for i in range(25)])[0] == 25
     problem = balls_only(7)
-    topo = Topology(build(problem))
+    topo = empty(problem)
     ties, owner = tie_all(topo, [(i,) for i in range(49)])
     assert len(owner) == 48
     install(topo, ties, owner)
@@ -267,7 +275,7 @@ def test_a_full_channel_is_named_with_what_it_holds_and_what_is_wanted() -> None
 
 def test_a_link_across_a_wall_is_bottlenecked_by_it() -> None:
     problem = balls_only(5, (Obstacle.box(340.0, 0.0, 380.0, 1300.0),))
-    topo = Topology(build(problem))
+    topo = empty(problem)
     cut = bottleneck(topo, [0], [24])
     assert cut is not None
     assert (cut.capacity, cut.demand, cut.nets) == (0, 1, (0,))
@@ -295,7 +303,7 @@ def test_apexes_face_each_other_across_an_edge() -> None:
 def test_ties_of_peripheral_pads_and_nets_beside_them() -> None:
     problem = cases.ring()
     pads, balls = cases.pads_of(problem), cases.balls_of(problem)
-    topo = Topology(build(problem))
+    topo = empty(problem)
     ties, owner = tie_all(topo, [(p,) for p in pads])
     assert sorted(owner) == list(range(63))
     install(topo, ties, [1000 + k for k in owner])
@@ -325,7 +333,7 @@ def joint_faults(joint: Joint, pads: list[int], balls: list[int]) -> list[str]:
 def test_nets_and_their_ties_fit_together(how: Callable[..., Joint]) -> None:
     problem = cases.area(8, 500.0, 15.0, 15.0, ball_radius=125.0, pad_half=30.0, gradient=0.3, ties=True)
     tiles, pads, balls = build(problem), cases.pads_of(problem), cases.balls_of(problem)
-    joint = how(lambda: Topology(tiles), pads, balls)
+    joint = how(lambda: Topology(tiles, Wires.alike(tiles.slot, 200)), pads, balls)
     assert joint_faults(joint, pads, balls) == []
     if how is nets_and_ties:
         assert joint.merit[:2] == (64, 64)
@@ -334,12 +342,12 @@ def test_nets_and_their_ties_fit_together(how: Callable[..., Joint]) -> None:
 def test_untied_nets_are_tied_by_laying_their_surroundings_anew() -> None:
     problem = cases.area(8, 500.0, 15.0, 15.0, ball_radius=125.0, pad_half=30.0, gradient=0.3, ties=True)
     tiles, pads, balls = build(problem), cases.pads_of(problem), cases.balls_of(problem)
-    topo = Topology(tiles)
+    topo = Topology(tiles, Wires.alike(tiles.slot, 200))
     nets = assign(topo, pads, balls)
     install(topo, nets, range(64))
     bare = Joint(topo, tuple((s.start, s.end) for s in nets.strands))
     assert len(bare.untied) == 64
-    better = improve(lambda: Topology(tiles), bare, 30)
+    better = improve(lambda: Topology(tiles, Wires.alike(tiles.slot, 200)), bare, 30)
     assert joint_faults(better, pads, balls) == []
     assert 64 - len(better.untied) >= 30
 
@@ -347,7 +355,7 @@ def test_untied_nets_are_tied_by_laying_their_surroundings_anew() -> None:
 def test_a_topology_put_into_an_empty_one_is_the_same() -> None:
     problem = cases.area(8)
     topo, _ = laid_out(problem)
-    copy = Topology(topo.tiles)
+    copy = Topology(topo.tiles, topo.wires)
     install(copy, planar_of(topo), sorted(topo.strands))
     assert copy.order == topo.order
     assert copy.strands == topo.strands
