@@ -14,7 +14,7 @@ from layoutgen.route.search import Penalties
 from layoutgen.route.ties import end_points
 from layoutgen.route.tiles import BOUNDARY, TERMINAL
 from layoutgen.route.topology import OUTSIDE, Topology
-from layoutgen.units import DBU, Um, dbu, to_dbu
+from layoutgen.units import DBU, Um, to_dbu
 
 _STARTS = 16
 _START_LINKS = 1100
@@ -79,7 +79,7 @@ def _draw_legal(problem: RouteProblem, ejector: Ejector) -> tuple[dict[int, Wire
             reasons[wire] = "the rubber band finds no way through"
             ejector.remove(wire)
         numbers = sorted(drawn)
-        found = conflicts(problem, [drawn[i] for i in numbers], dbu(problem.width + problem.guard))
+        found = conflicts(problem, [drawn[i] for i in numbers])
         if not found and not bad:
             return drawn, reasons
         pulled = _pull(found, numbers, drawn)
@@ -94,7 +94,7 @@ def _draw_legal(problem: RouteProblem, ejector: Ejector) -> tuple[dict[int, Wire
     while True:
         drawn, bad = centre_lines(problem, ejector)
         numbers = sorted(drawn)
-        found = conflicts(problem, [drawn[i] for i in numbers], dbu(problem.width + problem.guard))
+        found = conflicts(problem, [drawn[i] for i in numbers])
         if not found and not bad:
             return drawn, reasons
         for wire in {*bad, *_pull(found, numbers, drawn)}:
