@@ -133,7 +133,7 @@ def _vertices(s: _Segments, before: _Ints, after: _Ints, sign: float, half: _Flo
     along1, along2 = np.where(sharp, h1, along1), np.where(sharp, -h2, along2)
     one = _on_line(d1, sign * h1, along1, s.diagonal[before])
     two = _on_line(d2, sign * h2, along2, s.diagonal[after])
-    # one vertex where both lines meet: a diagonal's stays on its lattice line, the outer one counts if they are parallel
+    # one vertex where both lines meet: a diagonal's stays on its lattice line; of parallel lines the outer one
     second = np.where(flat, h2 > h1, s.diagonal[after] & ~s.diagonal[before])
     vertex = np.where(second[:, None], two, one)
     # an axis is left by a step at right angles to it, a sharp bend is cut off square
@@ -158,18 +158,29 @@ def _on_line(way: _Floats, off: _Floats, along: _Floats, diagonal: _Flags) -> In
 
 def _united(line: IntPoints, width: int, guard: int) -> IntPoints:
     """The body of a line whose rims would overlap: all its segments and the outer sides of its bends in one."""
+    count = len(line) - 1
     region = kdb.Region()
-    for k in range(len(line) - 1):
-        part = line[k : k + 3]
-        strip = _strip(part[:2], np.array([2]), np.array([width]), guard + 2)
-        region.insert(polygon(np.concatenate([strip.right[:, 0], strip.left[::-1, 0]])))
-        if len(part) == 3:
-            bend = _strip(part, np.array([3]), np.array([width, width]), guard + 2)
-            ends = [_strip(p, np.array([2]), np.array([width]), guard + 2) for p in (part[:2], part[1:])]
-            (ux, uy), (vx, vy) = (part[1] - part[0]).tolist(), (part[2] - part[1]).tolist()
-            side = "right" if ux * vy - uy * vx > 0 else "left"
-            corner = [getattr(ends[0], side)[1, 0], *getattr(bend, side)[1], getattr(ends[1], side)[0, 0]]
-            region.insert(polygon(shapely.get_coordinates(shapely.MultiPoint([part[1], *corner]).convex_hull)))
+    # the guard covers what the union loses to the grid
+    legs = np.stack([line[:-1], line[1:]], axis=1)
+    own = _strip(legs.reshape(-1, 2), np.full(count, 2), np.full(count, width), guard + 2)
+    right, left = own.right[:, 0].reshape(-1, 2, 2), own.left[:, 0].reshape(-1, 2, 2)
+    for rims in np.concatenate([right, left[:, ::-1]], axis=1):
+        region.insert(polygon(rims))
+    if count > 1:
+        bends = np.stack([line[:-2], line[1:-1], line[2:]], axis=1)
+        bent = _strip(bends.reshape(-1, 2), np.full(count - 1, 3), np.full(2 * count - 2, width), guard + 2)
+        steps = np.diff(bends, axis=1)
+        turns = steps[:, 0, 0] * steps[:, 1, 1] - steps[:, 0, 1] * steps[:, 1, 0]
+        outer = np.where((turns > 0)[:, None, None], bent.right[1::3], bent.left[1::3])
+        rims = np.where(
+            (turns > 0)[:, None, None, None],
+            np.stack([right[:-1], right[1:]], axis=1),
+            np.stack([left[:-1], left[1:]], axis=1),
+        )
+        corners = np.concatenate([line[1:-1, None], rims[:, 0, 1:], outer, rims[:, 1, :1]], axis=1)
+        for hull in np.atleast_1d(np.asarray(shapely.convex_hull(shapely.linestrings(corners)))):
+            if hull.geom_type == "Polygon":
+                region.insert(polygon(shapely.get_coordinates(hull)))
     region.merge()
     largest = max(region.each(), key=lambda p: p.area(), default=kdb.Polygon())
     return ring(largest.resolved_holes())

@@ -51,7 +51,7 @@ def obstacle_shape(obstacle: Obstacle) -> shapely.Geometry:
     return shapely.Polygon([(dbu(x), dbu(y)) for x, y in obstacle.points])
 
 
-def outline_shape(problem: RouteProblem) -> shapely.Geometry:
+def outline_shape(problem: RouteProblem) -> shapely.Polygon:
     """The die in dbu."""
     return shapely.Polygon([(dbu(x), dbu(y)) for x, y in problem.outline])
 
@@ -69,7 +69,7 @@ def extent(terminal: Terminal) -> Um:
 
 
 def owners(problem: RouteProblem, wires: Sequence[Wire], taken: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The net of every terminal; of a free one, the net that took it: as said, or else that of a wire that ends on it."""
+    """The net of every terminal; for a free one the net that took it: as said, or else that of a wire ending on it."""
     free = {t.name for t in problem.terminals if not t.net}
     nets = {t.name: t.net for t in problem.terminals}
     if free:
@@ -121,7 +121,8 @@ class Surroundings:
 
     def shape(self, number: int) -> shapely.Geometry:
         """One of the shapes, not grown."""
-        return self._shapes[number]
+        shape: shapely.Geometry = self._shapes[number]
+        return shape
 
 
 def standing(

@@ -31,7 +31,7 @@ _MARK = 10
 
 
 def notches(metal: kdb.Region, space: int) -> dict[int, list[kdb.EdgePair]]:
-    """Pairs of edges of one net that face each other over less than the space (dbu); a net is property 1 of a polygon."""
+    """Pairs of edges that face each other over less than the space (dbu), by net: property 1 of the polygons."""
     found: dict[int, list[kdb.EdgePair]] = {}
     same = kdb.Region.SamePropertiesConstraint
     for pair in metal.notch_check(space, False, kdb.Region.Euclidian, NOTCH_ANGLE, property_constraint=same).each():
@@ -44,9 +44,7 @@ def marks(pairs: Sequence[kdb.EdgePair]) -> kdb.Region:
     return kdb.Region([pair.polygon(_MARK) for pair in pairs]).merged()
 
 
-def closings(
-    metal: kdb.Region, pairs: Sequence[kdb.EdgePair], space: int, style: Style
-) -> list[IntPoints]:
+def closings(metal: kdb.Region, pairs: Sequence[kdb.EdgePair], space: int, style: Style) -> list[IntPoints]:
     """Simple polygons that close the notches of merged metal and overlap it a little."""
     filled = kdb.Region()
     for mark in marks(pairs).each():
@@ -56,9 +54,7 @@ def closings(
     return simple(filled)
 
 
-def _closing(
-    metal: kdb.Region, mark: kdb.Region, kernels: tuple[kdb.Polygon, kdb.Polygon], space: int
-) -> kdb.Region:
+def _closing(metal: kdb.Region, mark: kdb.Region, kernels: tuple[kdb.Polygon, kdb.Polygon], space: int) -> kdb.Region:
     inner, window = mark.bbox().enlarged(2 * space, 2 * space), mark.bbox().enlarged(5 * space, 5 * space)
     local = metal & kdb.Region(window)
     free = kdb.Region(window) - local.minkowski_sum(kernels[0])

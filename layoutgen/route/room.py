@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+import klayout.db as kdb
 import numpy as np
 import numpy.typing as npt
-import shapely
 
+from layoutgen.route.bodies import polygon
 from layoutgen.route.legal import Surroundings, leaves, solid, standing
 from layoutgen.route.problem import RouteProblem, Via, Wire
 from layoutgen.units import IntPoints, dbu
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Piece:
     """A polygon that may be added: its points, the space it keeps (dbu), its net, and whether it is a tie's."""
 
@@ -22,6 +24,11 @@ class Piece:
     space: int
     net: str
     tie: bool
+
+    @cached_property
+    def polygon(self) -> kdb.Polygon:
+        """The same for KLayout."""
+        return polygon(self.points)
 
 
 class Room:

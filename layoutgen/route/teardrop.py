@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import shapely
@@ -22,9 +23,11 @@ from layoutgen.units import IntPoints, dbu
 SIZES = (1.0, 0.7, 0.45, 0.25)
 """Tried in turn, as parts of the full set-back."""
 _FACETS = 128
+ROUND_SAG = 1 - math.cos(math.pi / _FACETS)
+"""How far circles stand out of the polygons that stand for them here, in radii."""
 _INSIDE = 2
 """How far (dbu) a drop starts inside of the wire's rims, so that no step shows."""
-_SQUARE_CUT = 0.5
+_SQUARE_CUT = 1 / 3
 """How much of a box's least half extent its corners may lack, for ties to reach its metal all the same."""
 _ROUGHEST = math.cos(math.pi / 16)
 """In-radius of the roughest polygon that discs may be drawn as, in radii."""
@@ -39,7 +42,12 @@ class Landing:
     hull: IntPoints
     at: Point
 
-    @property
+    @cached_property
+    def edges(self) -> IntPoints:
+        """From each corner to the next."""
+        return _next(self.hull) - self.hull
+
+    @cached_property
     def radius(self) -> float:
         """Half of its larger extent."""
         spans = self.hull.max(axis=0) - self.hull.min(axis=0)
@@ -83,8 +91,9 @@ def core(terminal: Terminal) -> IntPoints:
     x, y = dbu(terminal.x), dbu(terminal.y)
     if terminal.polygon:
         shape, _ = terminal_shape(terminal)
-        inner = shape.buffer(-_LAP, join_style="mitre")
-        return _corners(inner) if inner.geom_type == "Polygon" and not inner.is_empty else np.empty((0, 2), np.int64)
+        inner = shapely.buffer(shape, -_LAP, join_style="mitre")
+        whole = shapely.get_type_id(inner) == shapely.GeometryType.POLYGON and not shapely.is_empty(inner)
+        return _corners(inner) if whole else np.empty((0, 2), dtype=np.int64)
     if terminal.round:
         return disc(x, y, max(0.0, dbu(terminal.half_x) * _ROUGHEST - _LAP), 64)
     hx, hy = max(0, dbu(terminal.half_x) - _LAP), max(0, dbu(terminal.half_y) - _LAP)
@@ -108,8 +117,10 @@ def teardrops(
         yield from _straight_drops(land, points, width, part, style)
         return
     cap = _section(points[0], points[1], 0.0, width / 2)
-    if not all(_holds(land.hull, p) for p in cap):
-        yield _corners(shapely.MultiPoint([*land.hull.tolist(), *cap]).convex_hull)
+    if not all(_holds(land, p) for p in cap):
+        along = min(width / 8, math.dist(points[0], points[1]) / 2)
+        ends = _section(points[0], points[1], along, width / 2 - _INSIDE)
+        yield _corners(shapely.MultiPoint([*land.hull.tolist(), *ends]).convex_hull)
         return
     rim = _rim_distance(land, points)
     full = max(width, (math.sqrt(2) - 1) * land.radius)
@@ -164,9 +175,10 @@ def _tangents(land: Landing, section: list[Point]) -> IntPoints | None:
     """
     left, right = (_tangent(land, p, sign) for p, sign in zip(section, (-1, 1), strict=True))
     points = np.array([right, section[1], section[0], left], dtype=np.int64)
-    steps = np.roll(points, -1, axis=0) - points
-    turns = steps[:, 0] * np.roll(steps[:, 1], -1) - steps[:, 1] * np.roll(steps[:, 0], -1)
-    if np.any(turns[:2] <= 0) or np.any(turns < 0):
+    steps = _next(points) - points
+    after = _next(steps)
+    turns = (steps[:, 0] * after[:, 1] - steps[:, 1] * after[:, 0]).tolist()
+    if min(turns[:2]) <= 0 or min(turns) < 0:
         return None
     return np.concatenate([points, [land.at]])
 
@@ -183,8 +195,7 @@ def _tangent(land: Landing, p: Point, sign: int) -> IntPoints:
 def _rim_distance(land: Landing, points: Sequence[Point]) -> float:
     """Distance from the start of a wire to where it leaves the landing; infinite if it never does."""
     x0, y0 = points[0]
-    edges = np.roll(land.hull, -1, axis=0) - land.hull
-    normals = np.stack([edges[:, 1], -edges[:, 0]], axis=1).astype(float)
+    normals = np.stack([land.edges[:, 1], -land.edges[:, 0]], axis=1).astype(float)
     supports = np.einsum("ij,ij->i", normals, land.hull.astype(float))
     for (ax, ay), (bx, by) in pairwise(points):
         toward = normals @ np.array([bx - ax, by - ay], dtype=float)
@@ -226,7 +237,7 @@ def _straight_drops(
     land: Landing, points: Sequence[Point], width: int, part: float, style: Style
 ) -> Iterator[IntPoints]:
     """Trapezoids with sides at 45 degrees to the wire, or rectangles, on the leg that leaves the landing."""
-    leg = next((k for k in range(len(points) - 1) if not _holds(land.hull, points[k + 1])), None)
+    leg = next((k for k in range(len(points) - 1) if not _holds(land, points[k + 1])), None)
     if leg is None:
         return
     way = points[leg], points[leg + 1]
@@ -246,7 +257,7 @@ def _straight_drops(
             if style == Style.MANHATTAN:
                 wide, base = half + (reach - rim) / 2, 0.0
             drop = _trapezoid(way, base, reach, half, wide, square=style == Style.MANHATTAN)
-            if base >= 0 and all(_holds(land.hull, p) for p in _base(way, base, wide)):
+            if base >= 0 and all(_holds(land, p) for p in _base(way, base, wide)):
                 yield drop
                 break
 
@@ -277,14 +288,17 @@ def _octilinear(way: tuple[Point, Point]) -> bool:
     return dx == 0 or dy == 0 or dx == dy
 
 
-def _holds(hull: IntPoints, p: tuple[float, float]) -> bool:
-    """Whether a convex ring holds a point."""
-    a, b = hull, np.roll(hull, -1, axis=0)
-    turns = (b[:, 0] - a[:, 0]) * (p[1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (p[0] - a[:, 0])
-    return bool(np.all(turns >= 0))
+def _holds(land: Landing, p: tuple[float, float]) -> bool:
+    """Whether a landing holds a point."""
+    a, e = land.hull, land.edges
+    return bool((e[:, 0] * (p[1] - a[:, 1]) - e[:, 1] * (p[0] - a[:, 0])).min() >= 0)
 
 
-def _corners(shape: shapely.Geometry) -> IntPoints:
+def _next(points: IntPoints) -> IntPoints:
+    return np.concatenate([points[1:], points[:1]])
+
+
+def _corners(shape: Any) -> IntPoints:
     """Corners of a polygon, counter-clockwise, not closed."""
     points = shapely.get_coordinates(shapely.Polygon(shape.exterior).normalize().reverse())[:-1]
     return np.round(points).astype(np.int64)

@@ -6,8 +6,11 @@ of other nets; a teardrop shrinks, or is left out, where there is no room or whe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import pairwise
 
 import klayout.db as kdb
 import shapely
@@ -17,7 +20,7 @@ from layoutgen.route.legal import extent, owners
 from layoutgen.route.notch import closings, marks, notches, simple
 from layoutgen.route.problem import Point, RoutePlan, RouteProblem, Terminal, Via, Wire
 from layoutgen.route.room import Piece, Room
-from layoutgen.route.teardrop import SIZES, core, disc, fillets, landing, pad_polygon, teardrops
+from layoutgen.route.teardrop import ROUND_SAG, core, disc, fillets, landing, pad_polygon, teardrops
 from layoutgen.units import IntPoints, dbu
 
 _ROUNDS = 12
@@ -36,6 +39,12 @@ class NetMetal:
     tie: list[IntPoints] = field(default_factory=list)
 
 
+@lru_cache(maxsize=4096)
+def pad_shape(terminal: Terminal) -> kdb.Polygon:
+    """A terminal for KLayout."""
+    return polygon(pad_polygon(terminal))
+
+
 @dataclass
 class _Net:
     """What one net has on a layer: fixed pieces (bodies and landings), drops and fillings, and its terminals."""
@@ -46,13 +55,22 @@ class _Net:
     drops: list[Piece] = field(default_factory=list)
     fills: list[Piece] = field(default_factory=list)
 
+    @property
+    def reach(self) -> int:
+        """What notches must be as wide as: the space, and more at discs, whose rims may stand out of how we see them.
+
+        A rim that faces a wall at 80 degrees comes nearer to it by six times as much as it stands out.
+        """
+        rims = [6 * ROUND_SAG * dbu(t.half_x) for t in self.pads if t.round and not t.polygon]
+        return self.space + math.ceil(max([1.0, *rims]) + 1)
+
     def pieces(self) -> list[Piece]:
         """All that is drawn."""
         return [p for p in (*self.fixed, *self.drops, *self.fills) if len(p.points)]
 
     def shapes(self) -> list[kdb.Polygon]:
         """All of its metal, terminals included."""
-        return [_polygon(p) for p in self.pieces()] + [polygon(pad_polygon(t)) for t in self.pads]
+        return [p.polygon for p in self.pieces()] + [pad_shape(t) for t in self.pads]
 
 
 def draw(problem: RouteProblem, plan: RoutePlan, layer: int = 0) -> dict[str, NetMetal]:
@@ -86,29 +104,25 @@ def draw(problem: RouteProblem, plan: RoutePlan, layer: int = 0) -> dict[str, Ne
 # ---------------------------------------------------------------------- teardrops
 
 
-def _drops(
-    problem: RouteProblem, room: Room, wires: Sequence[Wire], vias: Sequence[Via], layer: int
-) -> list[Piece]:
+def _drops(problem: RouteProblem, room: Room, wires: Sequence[Wire], vias: Sequence[Via], layer: int) -> list[Piece]:
     """The largest drop that has room at each end of each wire; large ones first."""
-    ends = [list(drops) for drops in _wishes(problem, wires, vias, layer)]
+    wishes = dict(enumerate(_wishes(problem, wires, vias, layer)))
     out: dict[int, Piece] = {}
-    for size in range(len(SIZES)):
-        open_ = [k for k, drops in enumerate(ends) if k not in out and size < len(drops)]
-        free = room.take([ends[k][size] for k in open_])
-        out |= {k: ends[k][size] for k, ok in zip(open_, free.tolist(), strict=True) if ok}
+    while wishes:
+        tried = {k: piece for k, wish in wishes.items() if (piece := next(wish, None)) is not None}
+        free = room.take(list(tried.values())).tolist()
+        out |= {k: piece for (k, piece), ok in zip(tried.items(), free, strict=True) if ok}
+        wishes = {k: wishes[k] for k in tried if k not in out}
     return [out[k] for k in sorted(out)]
 
 
-def _wishes(
-    problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via], layer: int
-) -> list[list[Piece]]:
+def _wishes(problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via], layer: int) -> Iterator[Iterator[Piece]]:
     """Drops of falling size for each end of each wire."""
     terminals = {t.name: t for t in problem.terminals if t.layer == layer}
     landings = {
         (dbu(v.x), dbu(v.y)): Terminal("", v.net, v.x, v.y, problem.via / 2, problem.via / 2, True) for v in vias
     }
     trunks = _Trunks(wires)
-    out = []
     for number, wire in enumerate(wires):
         points = [p for k, p in enumerate(wire.points) if k == 0 or p != wire.points[k - 1]]
         if len(points) < 2:
@@ -120,14 +134,17 @@ def _wishes(
             way = points[::-1] if at_end else points
             terminal = terminals.get(wire.end if at_end else wire.start) or landings.get(way[0])
             space = problem.space_of(wire.net, wire.width)
+            shapes: Iterator[IntPoints] = iter(())
             if terminal is not None:
                 space = max(space, problem.space_of(wire.net, extent(terminal)))
-                shapes = list(teardrops(landing(terminal), way, width, part, problem.style))
-            else:
-                trunk = trunks.at(number, way[0])
-                shapes = [] if trunk is None else list(fillets(way[0], *trunk, way, width, problem.style))
-            out.append([Piece(p, dbu(space), wire.net, wire.tie) for p in shapes if len(p)])
-    return out
+                shapes = teardrops(landing(terminal), way, width, part, problem.style)
+            elif trunk := trunks.at(number, way[0]):
+                shapes = fillets(way[0], *trunk, way, width, problem.style)
+            yield _pieces(shapes, dbu(space), wire)
+
+
+def _pieces(shapes: Iterator[IntPoints], space: int, wire: Wire) -> Iterator[Piece]:
+    return (Piece(points, space, wire.net, wire.tie) for points in shapes if len(points))
 
 
 class _Trunks:
@@ -135,7 +152,7 @@ class _Trunks:
 
     def __init__(self, wires: Sequence[Wire]) -> None:
         self._wires = wires
-        self._segments = [(n, a, b) for n, w in enumerate(wires) for a, b in zip(w.points, w.points[1:]) if a != b]
+        self._segments = [(n, a, b) for n, w in enumerate(wires) for a, b in pairwise(w.points) if a != b]
         self._tree = shapely.STRtree([shapely.LineString([a, b]) for _, a, b in self._segments])
 
     def at(self, branch: int, point: Point) -> tuple[tuple[Point, Point], int] | None:
@@ -159,7 +176,7 @@ def _close_notches(problem: RouteProblem, room: Room, nets: Mapping[str, _Net]) 
         active = []
         for name, pairs in left.items():
             near = marks(pairs)
-            keep = [p for p in nets[name].drops if near.interacting(kdb.Region(polygon(p.points))).is_empty()]
+            keep = [p for p in nets[name].drops if near.interacting(kdb.Region(p.polygon)).is_empty()]
             if len(keep) < len(nets[name].drops):
                 nets[name].drops, nets[name].fills = keep, []
                 active.append(name)
@@ -172,14 +189,13 @@ def _fill(
 ) -> dict[str, list[kdb.EdgePair]]:
     """Fill the notches of some nets as far as there is room, and return those that stay open."""
     left: dict[str, list[kdb.EdgePair]] = {}
-    margin = max(1, dbu(problem.guard / 2))
     for _ in range(_ROUNDS):
-        found = _found(nets, active, margin)
+        found = _found(nets, active)
         left = {name: pairs for name, pairs in left.items() if name not in active} | found
         pieces = []
         for name, pairs in found.items():
             net = nets[name]
-            for points in closings(kdb.Region(net.shapes()).merged(), pairs, net.space + margin, problem.style):
+            for points in closings(kdb.Region(net.shapes()).merged(), pairs, net.reach, problem.style):
                 pieces.append(_piece(problem, net, name, points))
         active = []
         for piece, free in zip(pieces, room.take(pieces).tolist(), strict=True):
@@ -192,16 +208,16 @@ def _fill(
     return left
 
 
-def _found(nets: Mapping[str, _Net], active: Sequence[str], margin: int) -> dict[str, list[kdb.EdgePair]]:
-    """Notches of some nets, searched for all nets of one space at once."""
+def _found(nets: Mapping[str, _Net], active: Sequence[str]) -> dict[str, list[kdb.EdgePair]]:
+    """Notches of some nets, searched for all of the same reach at once."""
     out: dict[str, list[kdb.EdgePair]] = {}
-    for space in dict.fromkeys(nets[name].space for name in active):
+    for reach in dict.fromkeys(nets[name].reach for name in active):
         region = kdb.Region()
         for number, name in enumerate(active):
-            if nets[name].space == space:
+            if nets[name].reach == reach:
                 for shape in nets[name].shapes():
                     region.insert(kdb.PolygonWithProperties(shape, {1: number}))
-        out |= {active[k]: pairs for k, pairs in notches(region.merged(), space + margin).items()}
+        out |= {active[k]: pairs for k, pairs in notches(region.merged(), reach).items()}
     return {name: out[name] for name in active if name in out}
 
 
@@ -209,8 +225,8 @@ def _piece(problem: RouteProblem, net: _Net, name: str, points: IntPoints) -> Pi
     """A filling: part of a tie where it touches one; it keeps the space of the terminals that it touches."""
     shape = kdb.Region(polygon(points))
     box = shape.bbox()
-    ties = kdb.Region([_polygon(p) for p in net.pieces() if p.tie])
-    touched = [t for t in net.pads if polygon(pad_polygon(t)).bbox().touches(box)]
+    ties = kdb.Region([p.polygon for p in net.pieces() if p.tie])
+    touched = [t for t in net.pads if pad_shape(t).bbox().touches(box)]
     space = max([net.space, *(dbu(problem.space_of(name, extent(t))) for t in touched)])
     return Piece(points, space, name, not ties.interacting(shape).is_empty())
 
@@ -224,11 +240,7 @@ def _rims(net: _Net, fill: Piece) -> list[Piece]:
 
 def _metal(net: _Net) -> NetMetal:
     """The pieces of a net, by layer: ties leave out what their terminals cover."""
-    ties = kdb.Region([_polygon(p) for p in net.pieces() if p.tie])
+    ties = kdb.Region([p.polygon for p in net.pieces() if p.tie])
     if not ties.is_empty():
         ties -= kdb.Region([polygon(core(t)) for t in net.pads])
     return NetMetal([p.points for p in net.pieces() if not p.tie], simple(ties))
-
-
-def _polygon(piece: Piece) -> kdb.Polygon:
-    return polygon(piece.points)
