@@ -25,9 +25,11 @@ _COARSE, _FINE = (1, 2), (1, 2, 3, 4, 6, 8, 12, 16, 24)
 """Steps of staircases: tried first, and where that does not do."""
 _MENDS = 6
 """Times that wires which conflict only as a whole (at the corners of their bends) are converted anew."""
-_LOST = 1000
-"""Cost of a wire that cannot be converted; a leg costs 2, a bend between segments 1."""
-_EFFORT = 4.0
+_LOST, _LEG, _BEND = 4000, 8, 4
+"""Costs of a wire that cannot be converted, of a leg, and of a bend between segments; 1: see `_habit`."""
+_ROUNDS = 3
+"""Times that wires which could not be converted, and those beside them, get finer staircases to choose from."""
+_EFFORT = 1.0
 """Limit of the solver, in its own deterministic seconds, and that for each segment."""
 _EFFORT_EACH = 0.01
 _ON = 1.5
@@ -119,7 +121,7 @@ def _convert(problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via], 
     lines = _with_joints(wires, vias)
     held = _held(wires, lines)
     fine: set[int] = set()
-    while True:
+    for _ in range(_ROUNDS):
         model = _model(problem, wires, lines, vias, style, fine)
         chosen = _solved(problem, wires, vias, model, held, style)
         lost = [i for i in range(len(wires)) if i not in chosen]
@@ -237,7 +239,7 @@ def _solve(wires: Sequence[Wire], model: _Model, held: list[tuple[int, int]]) ->
     cost: list[cp_model.LinearExprT] = [_LOST * v for v in lost]
     for s in model.segments:
         cp.add(sum(take[n] for n in s.numbers) + lost[s.wire] == 1)
-        cost += [2 * (len(way) - 2) * take[n] for n, way in zip(s.numbers, s.ways, strict=True)]
+        cost += [(_LEG * (len(way) - 2) + _habit(way)) * take[n] for n, way in zip(s.numbers, s.ways, strict=True)]
     for n in np.flatnonzero(model.banned).tolist():
         cp.add(take[n] == 0)
     for a, b in model.pairs:
@@ -279,8 +281,16 @@ def _bends(cp: cp_model.CpModel, s: _Segment, t: _Segment, take: list[cp_model.I
                 straight = cp.new_bool_var("")
                 cp.add(straight <= sum(take[n] for n in before))
                 cp.add(straight <= sum(take[n] for n in after))
-                saved.append(-1 * straight)
+                saved.append(-_BEND * straight)
     return saved
+
+
+def _habit(way: Sequence[Point]) -> int:
+    """0 for ways whose leg at their left end is diagonal or horizontal: neighbours choose alike where they can."""
+    (ax, ay), (bx, by) = way[:2] if way[0] < way[-1] else way[-2:]
+    diagonal = abs(ax - bx) == abs(ay - by)
+    straight = all(0 in (x1 - x0, y1 - y0) for (x0, y0), (x1, y1) in pairwise(way))
+    return int(ax == bx) if straight else int(not diagonal)
 
 
 def _direction(a: Point, b: Point) -> Point:
