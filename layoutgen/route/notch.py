@@ -53,7 +53,9 @@ def closings(metal: kdb.Region, pairs: Sequence[kdb.EdgePair], space: int, style
     for mark in marks(pairs).each():
         box = mark.bbox()
         own = [p for p in pairs if p.bbox().enlarged(_MARK, _MARK).touches(box)]
-        filled += _closing(metal, kdb.Region(mark), _kernels(own, space, style), space)
+        straight = style in (Style.OCTILINEAR, Style.MANHATTAN)
+        added = _closing(metal, kdb.Region(mark), _kernels(own, space, style), space)
+        filled += added if straight else _cornered(added, metal)
     return simple(filled)
 
 
@@ -68,12 +70,14 @@ def _closing(metal: kdb.Region, mark: kdb.Region, kernels: tuple[kdb.Polygon, kd
         reach = chosen.sized(_LAP, 2)
         more = added.interacting(reach)
         if more.count() == chosen.count():
-            return _cornered(closed & reach, local)
+            return closed & reach
         chosen = more
 
 
 def _cornered(filled: kdb.Region, metal: kdb.Region) -> kdb.Region:
     """Fillings whose faces end on a corner of the metal where they nearly do: the inset would leave a step there."""
+    if filled.is_empty():
+        return filled
     box = filled.bbox().enlarged(_NEAR, _NEAR)
     corners = [p for polygon in metal.each() for p in polygon.each_point_hull() if box.contains(p)]
     out = filled.merged()
@@ -104,7 +108,9 @@ def _kernels(pairs: Sequence[kdb.EdgePair], space: int, style: Style) -> tuple[k
     elif style == Style.MANHATTAN:
         angle = 0.0
     half = space / 2 + _INSET
-    return _square(half, angle), _square(half + _INSET, angle)
+    # where all edges have few directions, faces meet corners exactly, and no inset is needed
+    inset = 0 if style in (Style.OCTILINEAR, Style.MANHATTAN) else _INSET
+    return _square(half, angle), _square(half + inset, angle)
 
 
 def _square(half: float, angle: float) -> kdb.Polygon:
