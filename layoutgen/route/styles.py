@@ -29,6 +29,8 @@ _LOST, _LEG, _BEND = 4000, 8, 4
 """Costs of a wire that cannot be converted, of a leg, and of a bend between segments; 1: see `_habit`."""
 _ROUNDS = 3
 """Times that wires which could not be converted, and those beside them, get finer staircases to choose from."""
+_GAP = 0.01
+"""How far a solution's cost may be above the best."""
 _EFFORT = 1.0
 """Limit of the solver, in its own deterministic seconds, and that for each segment."""
 _EFFORT_EACH = 0.01
@@ -123,12 +125,14 @@ def _convert(problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via], 
     fine: set[int] = set()
     for _ in range(_ROUNDS):
         model = _model(problem, wires, lines, vias, style, fine)
-        chosen = _solved(problem, wires, vias, model, held, style)
-        lost = [i for i in range(len(wires)) if i not in chosen]
+        picked = _solve(wires, model, held)
+        lost = [i for i in range(len(wires)) if i not in picked]
         wider = set(lost) | {i for n in lost for i in _rivals(model, n)}
         if not lost or wider <= fine:
             break
         fine |= wider
+    chosen = _mended(problem, wires, vias, model, held, picked)
+    lost = [i for i in range(len(wires)) if i not in chosen]
     return Styled(chosen, {i: _reason(wires, model, held, i, lost, style) for i in lost})
 
 
@@ -204,17 +208,18 @@ def _model(
     return _Model(segments, every, banned, pairs)
 
 
-def _solved(
+def _mended(
     problem: RouteProblem,
     wires: Sequence[Wire],
     vias: Sequence[Via],
     model: _Model,
     held: list[tuple[int, int]],
-    style: Style,
+    picked: dict[int, list[int]],
 ) -> dict[int, Wire]:
-    """The wires that can be converted together; those in conflict as a whole are solved again, and lost in the end."""
-    for _ in range(_MENDS):
-        picked = _solve(wires, model, held)
+    """The converted wires; what is in conflict as a whole is solved again, and lost in the end."""
+    for again in range(_MENDS):
+        if again:
+            picked = _solve(wires, model, held)
         chosen = {i: _joined(wires[i], model, numbers) for i, numbers in picked.items()}
         numbers = sorted(chosen)
         found = conflicts(problem, [chosen[i] for i in numbers], vias)
@@ -255,6 +260,7 @@ def _solve(wires: Sequence[Wire], model: _Model, held: list[tuple[int, int]]) ->
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
     solver.parameters.random_seed = 1
+    solver.parameters.relative_gap_limit = _GAP
     solver.parameters.max_deterministic_time = _EFFORT + _EFFORT_EACH * len(model.segments)
     if solver.solve(cp) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return {}
