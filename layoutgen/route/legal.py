@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-import klayout.db as kdb
 import numpy as np
+import numpy.typing as npt
 import shapely
+import shapely.prepared
 
-from layoutgen.route.problem import Obstacle, RouteProblem, Terminal, Wire
-from layoutgen.units import IntPoints, dbu
+from layoutgen.route.bodies import bodies, body
+from layoutgen.route.problem import Obstacle, RouteProblem, Terminal, Via, Wire
+from layoutgen.units import IntPoints, Um, dbu
 
-_SLACK = 0.01
+__all__ = ["Conflict", "Surroundings", "bodies", "body", "conflicts"]
+
+SLACK = 0.01
 """Of a database unit: distances of integer shapes come as floats."""
+_TIE_SLACK = 2.0
+"""How far (dbu) the end of a tie may stand out over a slanted side of the outline: its corners are on the grid."""
+
+_Shapes = npt.NDArray[np.object_]
+_Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -24,16 +35,12 @@ class Conflict:
     at: tuple[float, float]
 
 
-def body(wire: Wire, width: int) -> IntPoints:
-    """Outline of a wire drawn with mitred bends and flat ends; width and points in dbu."""
-    polygon = kdb.Path([kdb.Point(x, y) for x, y in wire.points], width).polygon()
-    return np.array([(p.x, p.y) for p in polygon.each_point_hull()], dtype=np.int64)
-
-
 def terminal_shape(terminal: Terminal) -> tuple[shapely.Geometry, int]:
     """A geometry in dbu and the radius to grow it by: a disc is its centre, measured exactly."""
     x, y = dbu(terminal.x), dbu(terminal.y)
     hx, hy = dbu(terminal.half_x), dbu(terminal.half_y)
+    if terminal.polygon:
+        return shapely.Polygon([(dbu(px), dbu(py)) for px, py in terminal.polygon]), 0
     if terminal.round:
         return shapely.Point(x, y), hx
     return shapely.box(x - hx, y - hy, x + hx, y + hy), 0
@@ -44,61 +51,154 @@ def obstacle_shape(obstacle: Obstacle) -> shapely.Geometry:
     return shapely.Polygon([(dbu(x), dbu(y)) for x, y in obstacle.points])
 
 
-def conflicts(problem: RouteProblem, wires: list[Wire], width: int) -> list[Conflict]:
-    """All places where wires of `width` dbu are too near to foreign metal or obstacles, or leave their area."""
+def outline_shape(problem: RouteProblem) -> shapely.Polygon:
+    """The die in dbu."""
+    return shapely.Polygon([(dbu(x), dbu(y)) for x, y in problem.outline])
+
+
+def extent(terminal: Terminal) -> Um:
+    """Least extent of a terminal: the distance of the two nearest parallel lines that hold it."""
+    if not terminal.polygon:
+        return 2 * min(terminal.half_x, terminal.half_y)
+    hull = shapely.get_coordinates(shapely.convex_hull(shapely.MultiPoint(terminal.polygon)))
+    spans = []
+    for (ax, ay), (bx, by) in pairwise(hull.tolist()):
+        across = hull @ np.array([ay - by, bx - ax]) / np.hypot(bx - ax, by - ay)
+        spans.append(float(across.max() - across.min()))
+    return min(spans)
+
+
+def owners(problem: RouteProblem, wires: Sequence[Wire], taken: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The net of every terminal; for a free one the net that took it: as said, or else that of a wire ending on it."""
+    free = {t.name for t in problem.terminals if not t.net}
+    nets = {t.name: t.net for t in problem.terminals}
+    if free:
+        nets |= {name: w.net for w in wires for name in (w.start, w.end) if name in free}
+        nets |= {name: net for name, net in (taken or {}).items() if name in free}
+    return nets
+
+
+class Surroundings:
+    """Shapes with their nets and spaces, to be asked which other shapes come too near to which of them."""
+
+    def __init__(
+        self, shapes: Sequence[shapely.Geometry], radii: Sequence[float], spaces: Sequence[float], nets: Sequence[str]
+    ) -> None:
+        """Shapes grow by their radii; "" is the net of what is foreign to all. All lengths in dbu."""
+        self._shapes: _Shapes = np.array(shapes, dtype=object)
+        self._spaces = np.array(spaces, dtype=float)
+        self._nets = np.array(nets, dtype=np.str_)
+        self._groups = []
+        by_radius = np.array(radii, dtype=float)
+        for radius in np.unique(by_radius).tolist():
+            own = np.flatnonzero(by_radius == radius)
+            self._groups.append((radius, own, shapely.STRtree(self._shapes[own])))
+        self._most = float(self._spaces.max(initial=0.0))
+
+    def too_near(
+        self, shapes: _Shapes, spaces: _Floats, nets: npt.NDArray[np.str_]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Numbers of the shapes asked for and of those here that come nearer than the larger of their spaces."""
+        asked, here = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+        if not len(shapes):
+            return asked[0], here[0]
+        for radius, own, tree in self._groups:
+            reach = np.maximum(spaces, self._most) + radius - SLACK
+            i, k = tree.query(shapes, predicate="dwithin", distance=reach)
+            k = own[k]
+            keep = nets[i] != self._nets[k]
+            i, k = i[keep], k[keep]
+            space = np.maximum(spaces[i], self._spaces[k])
+            unequal = np.flatnonzero(space < reach[i] - radius)
+            keep = np.ones(len(i), dtype=bool)
+            apart = shapely.distance(shapes[i[unequal]], self._shapes[k[unequal]])
+            keep[unequal] = apart <= space[unequal] + radius - SLACK
+            asked.append(i[keep])
+            here.append(k[keep])
+        i, k = np.concatenate(asked), np.concatenate(here)
+        order = np.lexsort((k, i))
+        return i[order], k[order]
+
+    def shape(self, number: int) -> shapely.Geometry:
+        """One of the shapes, not grown."""
+        shape: shapely.Geometry = self._shapes[number]
+        return shape
+
+
+def standing(
+    problem: RouteProblem, layer: int, nets: Mapping[str, str], vias: Sequence[Via] = ()
+) -> tuple[list[shapely.Geometry], list[float], list[float], list[str]]:
+    """Shapes, radii, spaces and nets (see `Surroundings`) of the terminals, landings and obstacles of a layer."""
+    shapes: list[shapely.Geometry] = []
+    radii: list[float] = []
+    spaces: list[float] = []
+    names: list[str] = []
+    for t in problem.terminals:
+        if t.layer == layer:
+            shape, radius = terminal_shape(t)
+            shapes.append(shape)
+            radii.append(radius)
+            spaces.append(dbu(problem.space_of(nets[t.name], extent(t))))
+            names.append(nets[t.name])
+    for via in vias:
+        shapes.append(shapely.Point(dbu(via.x), dbu(via.y)))
+        radii.append(dbu(problem.via / 2))
+        spaces.append(dbu(problem.space_of(via.net, problem.via)))
+        names.append(via.net)
+    blocks = [obstacle_shape(o) for o in problem.obstacles if o.layer in (None, layer)]
+    count = len(blocks)
+    return shapes + blocks, radii + [0.0] * count, spaces + [0.0] * count, names + [""] * count
+
+
+def leaves(problem: RouteProblem, shapes: _Shapes, ties: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Which shapes (dbu) leave the outline, or come too near to it where they are not of ties."""
+    outline = outline_shape(problem)
+    wide = outline.buffer(_TIE_SLACK, join_style="mitre")
+    shapely.prepare([outline, wide])
+    out: npt.NDArray[np.bool_] = ~shapely.covers(outline, shapes)
+    near = shapely.distance(outline.boundary, shapes) < dbu(problem.edge) - SLACK
+    return ~shapely.is_empty(shapes) & np.where(ties, out & ~shapely.covers(wide, shapes), out | near)
+
+
+def conflicts(problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via] = ()) -> list[Conflict]:
+    """All places where wires come too near to foreign metal or obstacles, or leave their area.
+
+    Every wire has its own width; between two metals the larger of both spaces counts (`RouteProblem.space_of`).
+    """
     if not wires:
         return []
-    bodies = np.array([_polygon(body(w, width)) for w in wires])
-    found = _between(problem, wires, bodies)
-    found += _to_fixed(problem, wires, bodies)
-    found += _to_outline(problem, wires, bodies)
-    found += [
-        Conflict(i, -1, (float(b.centroid.x), float(b.centroid.y)))
-        for i, b in enumerate(bodies)
-        if b.geom_type != "Polygon"
-    ]
+    nets = owners(problem, wires)
+    shapes = np.array([solid(p) for p in bodies(wires, problem.guard)], dtype=object)
+    spaces = np.array([dbu(problem.space_of(w.net, w.width)) for w in wires], dtype=float)
+    names = np.array([w.net for w in wires], dtype=np.str_)
+    layers = np.array([w.layer for w in wires])
+    found = []
+    for layer in range(problem.layers):
+        own = np.flatnonzero(layers == layer)
+        around = Surroundings(*standing(problem, layer, nets, vias))
+        i, k = around.too_near(shapes[own], spaces[own], names[own])
+        fixed = np.array([around.shape(n) for n in k.tolist()], dtype=object)
+        found += _listed(own[i], np.full(len(i), -1), shapes[own[i]], fixed)
+        others = Surroundings(shapes[own].tolist(), [0.0] * len(own), spaces[own].tolist(), names[own].tolist())
+        i, k = others.too_near(shapes[own], spaces[own], names[own])
+        i, k = own[i[i < k]], own[k[i < k]]
+        found += _listed(i, k, shapes[i], shapes[k])
+    out = np.flatnonzero(leaves(problem, shapes, np.array([w.tie for w in wires])))
+    centres = shapely.get_coordinates(shapely.centroid(shapes[out])).tolist()
+    found += [Conflict(n, -1, (x, y)) for n, (x, y) in zip(out.tolist(), centres, strict=True)]
     return found
 
 
-def _polygon(points: IntPoints) -> shapely.Geometry:
+def _listed(i: npt.NDArray[np.int64], k: npt.NDArray[np.int64], a: _Shapes, b: _Shapes) -> list[Conflict]:
+    if not len(i):
+        return []
+    at = shapely.get_coordinates(shapely.centroid(shapely.shortest_line(a, b))).tolist()
+    return [Conflict(n, m, (x, y)) for n, m, (x, y) in zip(i.tolist(), k.tolist(), at, strict=True)]
+
+
+def solid(points: IntPoints) -> shapely.Geometry:
+    """A polygon to be measured; nothing where there are no points."""
+    if not len(points):
+        return shapely.Polygon()
     polygon = shapely.Polygon(points)
     return polygon if polygon.is_valid else polygon.buffer(0)
-
-
-def _between(problem: RouteProblem, wires: list[Wire], bodies: np.ndarray) -> list[Conflict]:
-    space = dbu(problem.space) - _SLACK
-    tree = shapely.STRtree(bodies)
-    found = []
-    for a, b in tree.query(bodies, predicate="dwithin", distance=space).T.tolist():
-        if a < b and wires[a].net != wires[b].net:
-            near = shapely.shortest_line(bodies[a], bodies[b]).centroid
-            found.append(Conflict(a, b, (near.x, near.y)))
-    return sorted(found, key=lambda c: (c.wire, c.other))
-
-
-def _to_fixed(problem: RouteProblem, wires: list[Wire], bodies: np.ndarray) -> list[Conflict]:
-    shapes: list[tuple[shapely.Geometry, int, str | None]] = [
-        (*terminal_shape(t), t.net) for t in problem.terminals
-    ] + [(obstacle_shape(o), 0, None) for o in problem.obstacles]
-    tree = shapely.STRtree(bodies)
-    space = dbu(problem.space) - _SLACK
-    geometries = np.array([s for s, _, _ in shapes])
-    reach = np.array([space + r for _, r, _ in shapes])
-    found = []
-    for k, i in tree.query(geometries, predicate="dwithin", distance=reach).T.tolist():
-        if shapes[k][2] != wires[i].net:
-            near = shapely.shortest_line(geometries[k], bodies[i]).centroid
-            found.append(Conflict(i, -1, (near.x, near.y)))
-    return sorted(found, key=lambda c: (c.wire, c.at))
-
-
-def _to_outline(problem: RouteProblem, wires: list[Wire], bodies: np.ndarray) -> list[Conflict]:
-    x0, y0, x1, y1 = (dbu(c) for c in problem.bounds)
-    found = []
-    for i, (wire, bounds) in enumerate(zip(wires, shapely.bounds(bodies).tolist(), strict=True)):
-        keep = 0 if wire.tie else dbu(problem.edge)
-        left, bottom, right, top = bounds
-        if left < x0 + keep or bottom < y0 + keep or right > x1 - keep or top > y1 - keep:
-            at = bodies[i].centroid
-            found.append(Conflict(i, -1, (at.x, at.y)))
-    return found

@@ -95,7 +95,7 @@ def _draw_legal(problem: RouteProblem, ejector: Ejector) -> tuple[dict[int, Wire
         drawn, bad = centre_lines(problem, ejector)
         numbers = sorted(drawn)
         met = resolved(problem, _taken(problem, ejector))
-        found = conflicts(met, [drawn[i] for i in numbers], dbu(problem.width + problem.guard))
+        found = conflicts(met, [drawn[i] for i in numbers])
         if not found and not bad:
             break
         pulled = _pull(found, numbers, drawn)

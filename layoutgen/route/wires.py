@@ -1,35 +1,34 @@
-"""From centre lines to metal: wire bodies, teardrops where wires meet pads, and filled notches of one net.
+"""From centre lines to metal: wire bodies, landings of vias, teardrops, and closed notches of one net.
 
 All polygons are simple and on the grid. A teardrop or a filling is only drawn where it keeps its distance to the metal
-of other nets; a teardrop shrinks, or is left out, where there is no room.
+of other nets; a teardrop shrinks, or is left out, where there is no room or where its notch cannot be closed.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 
 import klayout.db as kdb
-import numpy as np
 import shapely
 
-from layoutgen.route.legal import body, obstacle_shape, terminal_shape
-from layoutgen.route.problem import RoutePlan, RouteProblem, Terminal, Wire
+from layoutgen.route.bodies import bodies, polygon
+from layoutgen.route.legal import extent, owners
+from layoutgen.route.notch import closings, marks, notches, simple
+from layoutgen.route.problem import Point, RoutePlan, RouteProblem, Terminal, Via, Wire
+from layoutgen.route.room import Piece, Room
+from layoutgen.route.teardrop import ROUND_SAG, core, disc, fillets, landing, pad_polygon, teardrops
 from layoutgen.units import IntPoints, dbu
 
-TEARDROP_SIZES = (1.0, 0.7, 0.45, 0.25)
-"""Tried in turn, as parts of the full set-back."""
-NOTCH_ANGLE = 80.0
-"""Concave corners flatter than this are no notches (wires run at any angle)."""
-_FACETS = 128
-_FILL_ROUNDS = 40
-_SLACK = 0.01
-_STEP = 10
-"""Reach of a notch that stays open, in dbu."""
-_OVERLAP = 3.0
-"""How far fillings start inside of the metal they join, in dbu."""
+_ROUNDS = 12
+"""Times that notches are looked for after closing some."""
+_PASSES = 3
+"""Times that teardrops beside open notches are taken away."""
+_WIRE_PART, _TIE_PART = 0.5, 0.75
+"""How much of a wire and of a tie a teardrop may take."""
 
 
 @dataclass
@@ -40,297 +39,208 @@ class NetMetal:
     tie: list[IntPoints] = field(default_factory=list)
 
 
-def draw(problem: RouteProblem, plan: RoutePlan) -> dict[str, NetMetal]:
-    """The metal of every net that has wires; the shapes of the terminals themselves are not in it."""
-    width = dbu(problem.width + problem.guard)
-    bodies = [_cleaned(body(w, width)) for w in plan.wires]
-    room = _Room(problem, plan, bodies)
-    terminals = {t.name: t for t in problem.terminals}
-    drops = [[_teardrop(problem, room, w, terminals, at_end, width) for at_end in (False, True)] for w in plan.wires]
-    out: dict[str, NetMetal] = {}
-    for net in dict.fromkeys(w.net for w in plan.wires):
-        own = [i for i, w in enumerate(plan.wires) if w.net == net]
-        wires = [(plan.wires[i].tie, polygon) for i in own for polygon in bodies[i]]
-        joins = [(plan.wires[i].tie, drop) for i in own for drop in drops[i] if drop is not None]
-        pads = [t for t in problem.terminals if t.net == net]
-        out[net] = _join(problem, plan, room, net, pads, wires, joins)
-    return out
+@lru_cache(maxsize=4096)
+def pad_shape(terminal: Terminal) -> kdb.Polygon:
+    """A terminal for KLayout."""
+    return polygon(pad_polygon(terminal))
 
 
-def _join(
-    problem: RouteProblem,
-    plan: RoutePlan,
-    room: _Room,
-    net: str,
-    pads: list[Terminal],
-    wires: list[tuple[bool, IntPoints]],
-    joins: list[tuple[bool, IntPoints]],
-) -> NetMetal:
-    """The shapes of one net with its notches filled; teardrops whose notch cannot be filled are left out."""
-    shapes = [*wires, *joins]
-    fills, blocked = _fill(problem, plan, room, net, pads, shapes)
-    if blocked and joins:
-        near = kdb.Region(blocked).sized(_STEP)
-        joins = [(tie, p) for tie, p in joins if near.interacting(kdb.Region(_kdb(p))).is_empty()]
-        shapes = [*wires, *joins]
-        fills, _ = _fill(problem, plan, room, net, pads, shapes)
-    tie_body = kdb.Region([_kdb(p) for tie, p in shapes if tie])
-    out = NetMetal([p for tie, p in shapes if not tie], [p for tie, p in shapes if tie])
-    for polygon in fills:
-        on_tie = not tie_body.interacting(kdb.Region(polygon)).is_empty()
-        (out.tie if on_tie else out.metal).append(_points(polygon))
-    for polygon in fills:
-        room.add(net, _points(polygon))
-    return out
+@dataclass
+class _Net:
+    """What one net has on a layer: fixed pieces (bodies and landings), drops and fillings, and its terminals."""
+
+    space: int
+    pads: list[Terminal] = field(default_factory=list)
+    fixed: list[Piece] = field(default_factory=list)
+    drops: list[Piece] = field(default_factory=list)
+    fills: list[Piece] = field(default_factory=list)
+
+    @property
+    def reach(self) -> int:
+        """What notches must be as wide as: the space, and more at discs, whose rims may stand out of how we see them.
+
+        A rim that faces a wall at 80 degrees comes nearer to it by six times as much as it stands out.
+        """
+        rims = [6 * ROUND_SAG * dbu(t.half_x) for t in self.pads if t.round and not t.polygon]
+        return self.space + math.ceil(max([1.0, *rims]) + 1)
+
+    def pieces(self) -> list[Piece]:
+        """All that is drawn."""
+        return [p for p in (*self.fixed, *self.drops, *self.fills) if len(p.points)]
+
+    def shapes(self) -> list[kdb.Polygon]:
+        """All of its metal, terminals included."""
+        return [p.polygon for p in self.pieces()] + [pad_shape(t) for t in self.pads]
 
 
-def _fill(
-    problem: RouteProblem,
-    plan: RoutePlan,
-    room: _Room,
-    net: str,
-    pads: list[Terminal],
-    shapes: list[tuple[bool, IntPoints]],
-) -> tuple[list[kdb.Polygon], list[kdb.Polygon]]:
-    """Polygons that close all notches of a net narrower than the drawn space, and notches that stay open."""
-    region = kdb.Region([_kdb(p) for _, p in shapes])
-    for pad in pads:
-        region.insert(pad_polygon(pad))
-    tie = kdb.Region([_kdb(p) for is_tie, p in shapes if is_tie])
-    fills: list[kdb.Polygon] = []
-    blocked: list[kdb.Polygon] = []
-    depth, space = dbu(problem.width) / 4, dbu(problem.space + problem.guard / 2)
-    for round_ in range(_FILL_ROUNDS):
-        region.merge()
-        notches = region.notch_check(space, False, kdb.Region.Euclidian, NOTCH_ANGLE)
-        fresh = []
-        walls = list(region.edges().each())
-        for pair in notches.each():
-            whole = kdb.EdgePair(_wall(pair.first, walls), _wall(pair.second, walls))
-            part = _bridge(pair, whole, depth, space, square=round_ % 4 < 3)
-            is_tie = not tie.interacting(kdb.Region(part)).is_empty()
-            if room.free(net, _points(part), is_tie):
-                fresh.append(part)
-            else:
-                blocked.append(part)
-        if not fresh:
-            return fills, blocked
-        fills += fresh
-        region += kdb.Region(fresh)
-    left = region.merged().notch_check(space, False, kdb.Region.Euclidian, NOTCH_ANGLE)
-    return fills, blocked + [pair.polygon(_STEP) for pair in left.each()]
+def draw(problem: RouteProblem, plan: RoutePlan, layer: int = 0) -> dict[str, NetMetal]:
+    """The metal on one layer of every net that has wires or vias there, without the shapes of the terminals.
 
-
-def _bridge(pair: kdb.EdgePair, whole: kdb.EdgePair, depth: float, space: int, *, square: bool) -> kdb.Polygon:
-    """A convex polygon over a notch that reaches `depth` dbu into the metal on both of its sides.
-
-    `whole` has the edges of which `pair` has the facing parts; metal lies to the right of them. Starting a little
-    inside of the metal keeps the grid from leaving steps; steps of the grid themselves are not followed far.
+    What belongs to a tie ends at the terminal that the tie starts on, and overlaps it only so far that it joins it
+    however its rim is drawn (see `teardrop.core`).
     """
-    a1, a2 = _stretched(pair.first, whole.first, space)
-    b1, b2 = _stretched(pair.second, whole.second, space)
-    if square:
-        a2, b1 = _squared(a1, a2, b1, b2, a2 == _xy(whole.first.p2), b1 == _xy(whole.second.p1), space)
-        b2, a1 = _squared(b1, b2, a1, a2, b2 == _xy(whole.second.p2), a1 == _xy(whole.first.p1), space)
-    points = []
-    for edge, ends in ((pair.first, (a1, a2)), (pair.second, (b1, b2))):
-        length = edge.length() or 1
-        nx, ny = edge.dy() / length, -edge.dx() / length
-        deep = min(depth, _OVERLAP + 2 * math.dist(*ends))
-        points += [(x + nx * d, y + ny * d) for x, y in ends for d in (_OVERLAP, deep)]
-    hull = shapely.get_coordinates(shapely.MultiPoint(np.round(points)).convex_hull)
-    return kdb.Polygon([kdb.Point(int(x), int(y)) for x, y in hull.tolist()])
-
-
-def _wall(part: kdb.Edge, walls: Sequence[kdb.Edge]) -> kdb.Edge:
-    """The edge that a part of an edge was taken from, to within rounding."""
-    fits = [
-        w
-        for w in walls
-        if w.bbox().enlarged(2, 2).contains(part.p1)
-        and w.bbox().enlarged(2, 2).contains(part.p2)
-        and w.distance_abs(part.p1) <= 2
-        and w.distance_abs(part.p2) <= 2
-        and w.d().sprod_sign(part.d()) > 0
-    ]
-    return max(fits, key=lambda w: w.length(), default=part)
-
-
-def _stretched(part: kdb.Edge, whole: kdb.Edge, space: int) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Ends of a part of an edge, moved to those of the whole edge where less than half a space would be left over."""
-    return (
-        _xy(whole.p1 if part.p1.distance(whole.p1) < space / 2 else part.p1),
-        _xy(whole.p2 if part.p2.distance(whole.p2) < space / 2 else part.p2),
-    )
-
-
-def _squared(
-    a1: tuple[float, float],
-    a2: tuple[float, float],
-    b1: tuple[float, float],
-    b2: tuple[float, float],
-    a_ends: bool,
-    b_ends: bool,
-    space: float,
-) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Ends a2 and b1 of a filling between edges a1-a2 and b1-b2, pulled back so that it closes at no acute angle.
-
-    A slanting end would make a new notch with the wall that it leans over; where one of the edges ends, that is the
-    wall that comes next, and the filling is squared on the edge that goes on.
-    """
-    if math.dist(a2, b1) < space / 2:
-        return a2, b1
-    if _leans(a1, a2, b1) or (a_ends and not b_ends):
-        return a2, _foot(a2, b2, b1)
-    if _leans(b2, b1, a2) or (b_ends and not a_ends):
-        return _foot(b1, a1, a2), b1
-    return a2, b1
-
-
-def _leans(start: tuple[float, float], end: tuple[float, float], across: tuple[float, float]) -> bool:
-    """Whether the way from `end` to `across` goes on in the direction of start to end by more than 5 degrees."""
-    ux, uy, vx, vy = end[0] - start[0], end[1] - start[1], across[0] - end[0], across[1] - end[1]
-    return ux * vx + uy * vy > math.sin(math.radians(5)) * math.hypot(ux, uy) * math.hypot(vx, vy)
-
-
-def _foot(p: tuple[float, float], start: tuple[float, float], end: tuple[float, float]) -> tuple[float, float]:
-    """The point of start-end nearest to p."""
-    dx, dy = end[0] - start[0], end[1] - start[1]
-    length = dx * dx + dy * dy
-    f = min(1.0, max(0.0, ((p[0] - start[0]) * dx + (p[1] - start[1]) * dy) / length)) if length else 1.0
-    return start[0] + f * dx, start[1] + f * dy
-
-
-def _xy(p: kdb.Point) -> tuple[float, float]:
-    return float(p.x), float(p.y)
-
-
-def pad_polygon(terminal: Terminal) -> kdb.Polygon:
-    """A terminal in dbu; discs as a polygon inscribed into the circle."""
-    x, y = dbu(terminal.x), dbu(terminal.y)
-    hx, hy = dbu(terminal.half_x), dbu(terminal.half_y)
-    if not terminal.round:
-        return kdb.Polygon(kdb.Box(x - hx, y - hy, x + hx, y + hy))
-    angles = [2 * math.pi * (k + 0.5) / _FACETS for k in range(_FACETS)]
-    return kdb.Polygon([kdb.Point(round(x + hx * math.cos(a)), round(y + hx * math.sin(a))) for a in angles])
+    owner = owners(problem, plan.wires, plan.taken)
+    wires = [w for w in plan.wires if w.layer == layer]
+    shapes = bodies(wires, problem.guard)
+    room = Room(problem, layer, wires, shapes, owner, plan.vias)
+    nets: dict[str, _Net] = {}
+    for name in dict.fromkeys([*(w.net for w in wires), *(v.net for v in plan.vias)]):
+        nets[name] = _Net(dbu(max(problem.space_of(name), problem.space_of(name, 0.0))))
+    for wire, points in zip(wires, shapes, strict=True):
+        space = dbu(problem.space_of(wire.net, wire.width))
+        nets[wire.net].fixed.append(Piece(points, space, wire.net, wire.tie))
+    for via in plan.vias:
+        points = disc(dbu(via.x), dbu(via.y), dbu(problem.via / 2))
+        nets[via.net].fixed.append(Piece(points, dbu(problem.space_of(via.net, problem.via)), via.net, False))
+    for t in problem.terminals:
+        if t.layer == layer and owner[t.name] in nets:
+            nets[owner[t.name]].pads.append(t)
+    for piece in _drops(problem, room, wires, plan.vias, layer):
+        nets[piece.net].drops.append(piece)
+    _close_notches(problem, room, nets)
+    return {name: _metal(net) for name, net in nets.items()}
 
 
 # ---------------------------------------------------------------------- teardrops
 
 
-def _teardrop(
-    problem: RouteProblem, room: _Room, wire: Wire, terminals: dict[str, Terminal], at_end: bool, width: int
-) -> IntPoints | None:
-    """The largest teardrop with room at one end of a wire."""
-    if not (wire.end if at_end else wire.start):
-        return None
-    terminal = terminals[wire.end if at_end else wire.start]
-    points = wire.points[::-1] if at_end else wire.points
-    for polygon in teardrops(terminal, points, width, dbu(problem.width), 0.75 if wire.tie else 0.5):
-        if room.free(wire.net, polygon, wire.tie):
-            room.add(wire.net, polygon)
-            return polygon
-    return None
+def _drops(problem: RouteProblem, room: Room, wires: Sequence[Wire], vias: Sequence[Via], layer: int) -> list[Piece]:
+    """The largest drop that has room at each end of each wire; large ones first."""
+    wishes = dict(enumerate(_wishes(problem, wires, vias, layer)))
+    out: dict[int, Piece] = {}
+    while wishes:
+        tried = {k: piece for k, wish in wishes.items() if (piece := next(wish, None)) is not None}
+        free = room.take(list(tried.values())).tolist()
+        out |= {k: piece for (k, piece), ok in zip(tried.items(), free, strict=True) if ok}
+        wishes = {k: wishes[k] for k in tried if k not in out}
+    return [out[k] for k in sorted(out)]
 
 
-def teardrops(
-    terminal: Terminal, points: tuple[tuple[int, int], ...], width: int, set_back: int, part: float
-) -> Iterator[IntPoints]:
-    """Convex hulls of a terminal and the cross-section of the wire a set-back off its rim, the largest first (dbu).
-
-    The full set-back is the wire width, or (sqrt 2 - 1) radii where that is more, so that the sides of the drop are
-    tangents of about 45 degrees: DECA (SkyWater wlcsp x.2) asks for a set-back of the trace width and a fillet as wide
-    as 90 % of the pad, which straight tangents of a small pad give. A drop takes at most `part` of the wire.
-    """
-    radius = dbu(max(terminal.half_x, terminal.half_y))
-    length = sum(math.dist(a, b) for a, b in pairwise(points))
-    full = max(set_back, (math.sqrt(2) - 1) * radius)
-    hull = [(p.x, p.y) for p in pad_polygon(terminal).each_point_hull()]
-    for size in TEARDROP_SIZES:
-        reach = min(radius + size * full, part * length)
-        section = _cross_section(points, reach, width / 2 - 2) if reach > radius else None
-        if section is not None:
-            geometry = shapely.MultiPoint([*hull, *section]).convex_hull
-            yield shapely.get_coordinates(geometry)[:-1].astype(np.int64)
-
-
-def _cross_section(points: tuple[tuple[int, int], ...], reach: float, half: float) -> list[tuple[int, int]] | None:
-    """Both rims of a wire where it first is `reach` away from its start."""
-    x0, y0 = points[0]
-    for (ax, ay), (bx, by) in pairwise(points):
-        if math.hypot(bx - x0, by - y0) < reach:
+def _wishes(problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via], layer: int) -> Iterator[Iterator[Piece]]:
+    """Drops of falling size for each end of each wire."""
+    terminals = {t.name: t for t in problem.terminals if t.layer == layer}
+    landings = {
+        (dbu(v.x), dbu(v.y)): Terminal("", v.net, v.x, v.y, problem.via / 2, problem.via / 2, True) for v in vias
+    }
+    trunks = _Trunks(wires)
+    for number, wire in enumerate(wires):
+        points = [p for k, p in enumerate(wire.points) if k == 0 or p != wire.points[k - 1]]
+        if len(points) < 2:
             continue
-        length = math.dist((ax, ay), (bx, by))
-        dx, dy = (bx - ax) / length, (by - ay) / length
-        along = (ax - x0) * dx + (ay - y0) * dy
-        off = (ax - x0) ** 2 + (ay - y0) ** 2 - reach**2
-        step = -along + math.sqrt(max(0.0, along * along - off))
-        x, y = ax + dx * step, ay + dy * step
-        return [(round(x - dy * half), round(y + dx * half)), (round(x + dy * half), round(y - dx * half))]
-    return None
+        part, width = _TIE_PART if wire.tie else _WIRE_PART, dbu(wire.width)
+        for at_end in (False, True):
+            if at_end and wire.tie:
+                continue
+            way = points[::-1] if at_end else points
+            terminal = terminals.get(wire.end if at_end else wire.start) or landings.get(way[0])
+            space = problem.space_of(wire.net, wire.width)
+            shapes: Iterator[IntPoints] = iter(())
+            if terminal is not None:
+                space = max(space, problem.space_of(wire.net, extent(terminal)))
+                shapes = teardrops(landing(terminal), way, width, part, problem.style)
+            elif trunk := trunks.at(number, way[0]):
+                shapes = fillets(way[0], *trunk, way, width, problem.style)
+            yield _pieces(shapes, dbu(space), wire)
 
 
-# ---------------------------------------------------------------------- room
+def _pieces(shapes: Iterator[IntPoints], space: int, wire: Wire) -> Iterator[Piece]:
+    return (Piece(points, space, wire.net, wire.tie) for points in shapes if len(points))
 
 
-class _Room:
-    """What stands on the layer already, to ask whether one more polygon of a net keeps its distances."""
+class _Trunks:
+    """Segments of wires, to find the one that a branch ends on."""
 
-    def __init__(self, problem: RouteProblem, plan: RoutePlan, bodies: list[list[IntPoints]]) -> None:
-        self.space = dbu(problem.space) - _SLACK
-        self.outline = tuple(dbu(c) for c in problem.bounds)
-        self.edge = dbu(problem.edge)
-        shapes: list[shapely.Geometry] = []
-        self._nets: list[str | None] = []
-        for wire, polygons in zip(plan.wires, bodies, strict=True):
-            shapes += [shapely.Polygon(p) for p in polygons]
-            self._nets += [wire.net] * len(polygons)
-        for terminal in problem.terminals:
-            shape, radius = terminal_shape(terminal)
-            shapes.append(shapely.buffer(shape, radius, quad_segs=64) if radius else shape)
-            self._nets.append(terminal.net)
-        shapes += [obstacle_shape(o) for o in problem.obstacles]
-        self._nets += [None] * len(problem.obstacles)
-        self._tree = shapely.STRtree(shapes)
-        self._added: list[tuple[str, shapely.Geometry, tuple[float, ...]]] = []
+    def __init__(self, wires: Sequence[Wire]) -> None:
+        self._wires = wires
+        self._segments = [(n, a, b) for n, w in enumerate(wires) for a, b in pairwise(w.points) if a != b]
+        self._tree = shapely.STRtree([shapely.LineString([a, b]) for _, a, b in self._segments])
 
-    def add(self, net: str, points: IntPoints) -> None:
-        """Note a polygon that has been drawn."""
-        polygon = shapely.Polygon(points)
-        self._added.append((net, polygon, polygon.bounds))
-
-    def free(self, net: str, points: IntPoints, tie: bool) -> bool:
-        """Whether a polygon keeps `space` to all metal of other nets, and unless of a tie `edge` to the outline."""
-        polygon = shapely.Polygon(points)
-        x0, y0, x1, y1 = polygon.bounds
-        keep = 0 if tie else self.edge
-        left, bottom, right, top = self.outline
-        if x0 < left + keep or y0 < bottom + keep or x1 > right - keep or y1 > top - keep:
-            return False
-        near = self._tree.query(polygon, predicate="dwithin", distance=self.space)
-        if any(self._nets[i] != net for i in near.tolist()):
-            return False
-        d = self.space
-        return not any(
-            other != net
-            and b[0] <= x1 + d
-            and b[2] >= x0 - d
-            and b[1] <= y1 + d
-            and b[3] >= y0 - d
-            and polygon.distance(shape) <= d
-            for other, shape, b in self._added
-        )
+    def at(self, branch: int, point: Point) -> tuple[tuple[Point, Point], int] | None:
+        """The segment of another wire of the branch's net at a point, and its width (dbu)."""
+        found = self._tree.query(shapely.Point(point), predicate="dwithin", distance=1.5)
+        for k in sorted(found.tolist()):
+            number, a, b = self._segments[k]
+            if number != branch and self._wires[number].net == self._wires[branch].net and point not in (a, b):
+                return (a, b), dbu(self._wires[number].width)
+        return None
 
 
-def _kdb(points: IntPoints) -> kdb.Polygon:
-    return kdb.Polygon([kdb.Point(x, y) for x, y in points.tolist()])
+# ---------------------------------------------------------------------- notches
 
 
-def _points(polygon: kdb.Polygon) -> IntPoints:
-    return np.array([(p.x, p.y) for p in polygon.each_point_hull()], dtype=np.int64)
+def _close_notches(problem: RouteProblem, room: Room, nets: Mapping[str, _Net]) -> None:
+    """Fill the notches of all nets; teardrops beside those that stay open are taken away."""
+    active = list(nets)
+    for _ in range(_PASSES):
+        left = _fill(problem, room, nets, active)
+        active = []
+        for name, pairs in left.items():
+            near = marks(pairs)
+            keep = [p for p in nets[name].drops if near.interacting(kdb.Region(p.polygon)).is_empty()]
+            if len(keep) < len(nets[name].drops):
+                nets[name].drops, nets[name].fills = keep, []
+                active.append(name)
+        if not active:
+            return
 
 
-def _cleaned(points: IntPoints) -> list[IntPoints]:
-    """A polygon without self-overlaps or holes, in parts if need be."""
-    merged = kdb.Region(_kdb(points)).merged(False, 0)
-    return [_points(p.resolved_holes()) for p in merged.each()]
+def _fill(
+    problem: RouteProblem, room: Room, nets: Mapping[str, _Net], active: list[str]
+) -> dict[str, list[kdb.EdgePair]]:
+    """Fill the notches of some nets as far as there is room, and return those that stay open."""
+    left: dict[str, list[kdb.EdgePair]] = {}
+    for _ in range(_ROUNDS):
+        found = _found(nets, active)
+        left = {name: pairs for name, pairs in left.items() if name not in active} | found
+        pieces = []
+        for name, pairs in found.items():
+            net = nets[name]
+            for points in closings(kdb.Region(net.shapes()).merged(), pairs, net.reach, problem.style):
+                pieces.append(_piece(problem, net, name, points))
+        active = []
+        for piece, free in zip(pieces, room.take(pieces).tolist(), strict=True):
+            if free:
+                nets[piece.net].fills += [piece, *_rims(nets[piece.net], piece)]
+                active.append(piece.net)
+        active = list(dict.fromkeys(active))
+        if not active:
+            break
+    return left
+
+
+def _found(nets: Mapping[str, _Net], active: Sequence[str]) -> dict[str, list[kdb.EdgePair]]:
+    """Notches of some nets, searched for all of the same reach at once."""
+    out: dict[str, list[kdb.EdgePair]] = {}
+    for reach in dict.fromkeys(nets[name].reach for name in active):
+        region = kdb.Region()
+        for number, name in enumerate(active):
+            if nets[name].reach == reach:
+                for shape in nets[name].shapes():
+                    region.insert(kdb.PolygonWithProperties(shape, {1: number}))
+        out |= {active[k]: pairs for k, pairs in notches(region.merged(), reach).items()}
+    return {name: out[name] for name in active if name in out}
+
+
+def _piece(problem: RouteProblem, net: _Net, name: str, points: IntPoints) -> Piece:
+    """A filling: part of a tie where it touches one; it keeps the space of the terminals that it touches."""
+    shape = kdb.Region(polygon(points))
+    box = shape.bbox()
+    ties = kdb.Region([p.polygon for p in net.pieces() if p.tie])
+    touched = [t for t in net.pads if pad_shape(t).bbox().touches(box)]
+    space = max([net.space, *(dbu(problem.space_of(name, extent(t))) for t in touched)])
+    return Piece(points, space, name, not ties.interacting(shape).is_empty())
+
+
+def _rims(net: _Net, fill: Piece) -> list[Piece]:
+    """The discs that a filling touches: it was made for their rims, however these are drawn."""
+    shape = shapely.Polygon(fill.points)
+    discs = [pad_polygon(t) for t in net.pads if t.round and not t.polygon]
+    return [Piece(p, fill.space, fill.net, False) for p in discs if shape.intersects(shapely.Polygon(p))]
+
+
+def _metal(net: _Net) -> NetMetal:
+    """The pieces of a net, by layer: ties leave out what their terminals cover."""
+    ties = kdb.Region([p.polygon for p in net.pieces() if p.tie])
+    if not ties.is_empty():
+        ties -= kdb.Region([polygon(core(t)) for t in net.pads])
+    return NetMetal([p.points for p in net.pieces() if not p.tie], simple(ties))

@@ -37,7 +37,7 @@ class KerfTie:
 def kerf_tie(pdk: Pdk, p: KerfTie) -> Drawing:
     """Draws on role `tie`."""
     d = Drawing("kerf_tie")
-    half = (p.width + pdk.guard) / 2
+    half = p.width / 2
     d.polygon(pdk.role("tie"), geom.span(0.0, -half, p.length, half))
     d.pin("die", pdk.role("tie"), (0.0, 0.0), p.width, 180.0)
     return d

@@ -171,7 +171,7 @@ def rdl_wire(pdk: Pdk, p: RdlWire) -> Drawing:
 
 
 def terminal(name: str, net: str, drawing: Drawing, at: tuple[Um, Um], pdk: Pdk) -> Terminal:
-    """What the router must know of a landing's metal: the disc that its corners lie on, or its box (um)."""
+    """What the router must know of a landing's metal: the disc that its corners lie on, its box or its polygon."""
     metal = pdk.role("metal")
     circles = drawing.circles.get(metal, [])
     if circles:
@@ -180,7 +180,8 @@ def terminal(name: str, net: str, drawing: Drawing, at: tuple[Um, Um], pdk: Pdk)
         return Terminal(name, net, at[0], at[1], corner, corner, True)
     points = drawing.polygons[metal][0]
     half_x, half_y = (float(v) for v in abs(points).max(axis=0))
-    return Terminal(name, net, at[0], at[1], half_x, half_y, False)
+    ring = tuple((at[0] + float(x), at[1] + float(y)) for x, y in points) if len(points) > 4 else ()
+    return Terminal(name, net, at[0], at[1], half_x, half_y, False, polygon=ring)
 
 
 @dataclass(frozen=True, kw_only=True)

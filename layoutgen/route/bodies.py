@@ -1,0 +1,205 @@
+"""From centre lines to bodies: integer polygons as wide as the rule asks, with mitred bends and flat ends.
+
+Segments along an axis are exactly as wide as the rule; an odd width stands one unit further out above or to the right.
+Diagonal ones (45 degrees) have their edges on lattice lines, exactly diagonal and at most 2.2 units further out. Other
+edges lose some of their width to the grid, and get the guard for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import klayout.db as kdb
+import numpy as np
+import numpy.typing as npt
+import shapely
+
+from layoutgen.route.problem import Wire
+from layoutgen.units import IntPoints, Um, dbu
+
+_Floats = npt.NDArray[np.float64]
+_Ints = npt.NDArray[np.int64]
+_Flags = npt.NDArray[np.bool_]
+
+_STRAIGHT = 1e-3
+"""Sine of a turn below which offset lines of unequal widths meet too far away to be mitred."""
+_SQUARE = 1.0 + 1e-9
+"""Tangent of half a turn of 90 degrees: sharper bends are not mitred but cut off square."""
+
+
+def body(wire: Wire, guard: Um) -> IntPoints:
+    """Outline of a wire's metal (dbu); `guard` (um) is added to the width of slanted segments only."""
+    return bodies([wire], guard)[0]
+
+
+def bodies(wires: Sequence[Wire], guard: Um) -> list[IntPoints]:
+    """Outlines of many wires, each a simple polygon, counter-clockwise; none (0 points) for one without a length."""
+    if not wires:
+        return []
+    lines = [_distinct(np.array(w.points, dtype=np.int64)) for w in wires]
+    drawn = [i for i, line in enumerate(lines) if len(line) > 1]
+    out = [np.empty((0, 2), dtype=np.int64)] * len(wires)
+    if not drawn:
+        return out
+    counts = np.array([len(lines[i]) for i in drawn])
+    widths = np.repeat([dbu(wires[i].width) for i in drawn], counts - 1)
+    strip = _strip(np.concatenate([lines[i] for i in drawn]), counts, widths, dbu(guard))
+    stops = np.cumsum(counts)
+    for i, start, stop in zip(drawn, (stops - counts).tolist(), stops.tolist(), strict=True):
+        ring = np.concatenate([strip.right[start:stop].reshape(-1, 2), strip.left[start:stop].reshape(-1, 2)[::-1]])
+        out[i] = _distinct(ring, closed=True)
+    shapes = [shapely.Polygon(out[i]) if len(out[i]) > 3 else shapely.Polygon() for i in drawn]
+    whole = shapely.is_valid(shapes) & (shapely.area(shapes) > 0)
+    whole &= np.logical_and.reduceat(strip.forward, stops - counts)
+    for i, good in zip(drawn, whole.tolist(), strict=True):
+        if not good:
+            out[i] = _united(lines[i], dbu(wires[i].width), dbu(guard))
+    return out
+
+
+@dataclass(frozen=True)
+class _Strip:
+    """Rims of centre lines: for each point its vertices on the segment before and on that after, (n, 2, 2)."""
+
+    left: IntPoints
+    right: IntPoints
+    forward: _Flags
+    """Per point, whether the rims of the segment after it run the way the segment does."""
+
+
+@dataclass(frozen=True)
+class _Segments:
+    """Unit directions, half widths on both sides, and whether a segment is diagonal."""
+
+    way: _Floats
+    left: _Floats
+    right: _Floats
+    diagonal: _Flags
+
+
+def _segments(steps: IntPoints, widths: _Ints, guard: int) -> _Segments:
+    dx, dy = steps[:, 0], steps[:, 1]
+    axis, diagonal = (dx == 0) | (dy == 0), np.abs(dx) == np.abs(dy)
+    low = widths // 2
+    # left is above for a segment to the right, and to the right for one down
+    up = (dx > 0) | ((dx == 0) & (dy < 0))
+    lattice = math.sqrt(2) * np.ceil((widths + math.sqrt(2)) / (2 * math.sqrt(2)))
+    other = np.where(diagonal, lattice, (widths + guard) / 2)
+    left = np.where(axis, np.where(up, widths - low, low), other)
+    right = np.where(axis, np.where(up, low, widths - low), other)
+    return _Segments(steps / np.hypot(dx, dy)[:, None], left.astype(float), right.astype(float), diagonal)
+
+
+def _strip(points: IntPoints, counts: _Ints, widths: _Ints, guard: int) -> _Strip:
+    """The rims of all lines at once."""
+    last = np.cumsum(counts) - 1
+    first = last - counts + 1
+    begins = np.ones(len(points), dtype=bool)
+    begins[last] = False
+    steps = np.diff(points, axis=0)[begins[:-1]]
+    segments = _segments(steps, widths, guard)
+    # number of the segment before and after each point; at the ends of a line both are the same
+    after = np.cumsum(begins) - 1
+    before = after - 1
+    before[first] = after[first]
+    before[last] = after[last]
+    rims = []
+    forward = np.ones(len(points), dtype=bool)
+    for sign, half in ((1.0, segments.left), (-1.0, segments.right)):
+        rim = points[:, None, :] + _vertices(segments, before, after, sign, half)
+        edges = rim[1:, 0][begins[:-1]] - rim[:-1, 1][begins[:-1]]
+        forward[begins] &= np.einsum("ij,ij->i", edges, segments.way) >= 0
+        rims.append(rim)
+    return _Strip(rims[0], rims[1], forward)
+
+
+def _vertices(s: _Segments, before: _Ints, after: _Ints, sign: float, half: _Floats) -> IntPoints:
+    """Vertices (n, 2, 2) on one side of each point, relative to it: left of the way if sign > 0."""
+    d1, d2, h1, h2 = s.way[before], s.way[after], half[before], half[after]
+    sine, cosine = d1[:, 0] * d2[:, 1] - d1[:, 1] * d2[:, 0], np.einsum("ij,ij->i", d1, d2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        tangent = np.where(cosine > -1 + 1e-12, sine / (1 + cosine), np.copysign(np.inf, sine))
+        unequal = np.where(h1 == h2, 0.0, (h2 - h1) / sine)
+        # along each segment, from the point to where both offset lines meet
+        along1 = -sign * (unequal + h1 * tangent)
+        along2 = -sign * (np.where(h1 == h2, 0.0, (h2 - h1) / sine) - h2 * tangent)
+    along2 = np.where(h1 == h2, -along1, along2)
+    flat = (np.abs(sine) < _STRAIGHT) & (cosine > 0) & (h1 != h2)
+    mean = -sign * (h1 + h2) / 2 * np.where(flat, tangent, 0.0)
+    along1, along2 = np.where(flat, mean, along1), np.where(flat, -mean, along2)
+    sharp = (np.abs(tangent) > _SQUARE) & (sign * sine <= 0)
+    along1, along2 = np.where(sharp, h1, along1), np.where(sharp, -h2, along2)
+    one = _on_line(d1, sign * h1, along1, s.diagonal[before])
+    two = _on_line(d2, sign * h2, along2, s.diagonal[after])
+    # one vertex where both lines meet: a diagonal's stays on its lattice line; of parallel lines the outer one
+    second = np.where(flat, h2 > h1, s.diagonal[after] & ~s.diagonal[before])
+    vertex = np.where(second[:, None], two, one)
+    # an axis is left by a step at right angles to it, a sharp bend is cut off square
+    axis1, axis2 = np.any(d1 == 0, axis=1), np.any(d2 == 0, axis=1)
+    out1 = one + np.round(sign * (h2 - h1)[:, None] * np.stack([-d1[:, 1], d1[:, 0]], axis=1)).astype(np.int64)
+    out2 = two + np.round(sign * (h1 - h2)[:, None] * np.stack([-d2[:, 1], d2[:, 0]], axis=1)).astype(np.int64)
+    keep1, keep2 = sharp | (flat & axis1), sharp | (flat & axis2)
+    first = np.where(keep1[:, None], one, np.where((flat & axis2)[:, None], out2, vertex))
+    other = np.where(keep2[:, None], two, np.where((flat & axis1)[:, None], out1, vertex))
+    return np.stack([first, other], axis=1)
+
+
+def _on_line(way: _Floats, off: _Floats, along: _Floats, diagonal: _Flags) -> IntPoints:
+    """Grid points `off` to the left of lines through the origin and `along` them; exactly on a diagonal's lattice."""
+    along = np.clip(np.nan_to_num(along), -(2**40), 2**40)
+    # halves are rounded to the same side, whatever the direction
+    lattice = np.where(diagonal, np.round(along / math.sqrt(2)) * math.sqrt(2), along)
+    x = off * -way[:, 1] + lattice * way[:, 0]
+    y = off * way[:, 0] + lattice * way[:, 1]
+    return np.stack([np.floor(x + 0.5), np.floor(y + 0.5)], axis=1).astype(np.int64)
+
+
+def _united(line: IntPoints, width: int, guard: int) -> IntPoints:
+    """The body of a line whose rims would overlap: all its segments and the outer sides of its bends in one."""
+    count = len(line) - 1
+    region = kdb.Region()
+    # the guard covers what the union loses to the grid
+    legs = np.stack([line[:-1], line[1:]], axis=1)
+    own = _strip(legs.reshape(-1, 2), np.full(count, 2), np.full(count, width), guard + 2)
+    right, left = own.right[:, 0].reshape(-1, 2, 2), own.left[:, 0].reshape(-1, 2, 2)
+    for rims in np.concatenate([right, left[:, ::-1]], axis=1):
+        region.insert(polygon(rims))
+    if count > 1:
+        bends = np.stack([line[:-2], line[1:-1], line[2:]], axis=1)
+        bent = _strip(bends.reshape(-1, 2), np.full(count - 1, 3), np.full(2 * count - 2, width), guard + 2)
+        steps = np.diff(bends, axis=1)
+        turns = steps[:, 0, 0] * steps[:, 1, 1] - steps[:, 0, 1] * steps[:, 1, 0]
+        outer = np.where((turns > 0)[:, None, None], bent.right[1::3], bent.left[1::3])
+        rims = np.where(
+            (turns > 0)[:, None, None, None],
+            np.stack([right[:-1], right[1:]], axis=1),
+            np.stack([left[:-1], left[1:]], axis=1),
+        )
+        corners = np.concatenate([line[1:-1, None], rims[:, 0, 1:], outer, rims[:, 1, :1]], axis=1)
+        for hull in np.atleast_1d(np.asarray(shapely.convex_hull(shapely.linestrings(corners)))):
+            if hull.geom_type == "Polygon":
+                region.insert(polygon(shapely.get_coordinates(hull)))
+    region.merge()
+    largest = max(region.each(), key=lambda p: p.area(), default=kdb.Polygon())
+    return ring(largest.resolved_holes())
+
+
+def _distinct(points: IntPoints, *, closed: bool = False) -> IntPoints:
+    """Points without those that repeat the one before."""
+    keep = np.ones(len(points), dtype=bool)
+    keep[1:] = np.any(points[1:] != points[:-1], axis=1)
+    if closed and len(points) > 1 and np.array_equal(points[0], points[-1]):
+        keep[-1] = False
+    return points[keep]
+
+
+def polygon(points: npt.NDArray[np.int64] | npt.NDArray[np.float64]) -> kdb.Polygon:
+    """Points as a polygon of KLayout's."""
+    return kdb.Polygon([kdb.Point(int(x), int(y)) for x, y in points.tolist()])
+
+
+def ring(shape: kdb.Polygon) -> IntPoints:
+    """The hull of a polygon of KLayout's."""
+    return np.array([(p.x, p.y) for p in shape.each_point_hull()], dtype=np.int64).reshape(-1, 2)
