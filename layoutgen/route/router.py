@@ -15,7 +15,7 @@ from layoutgen.route.search import Penalties
 from layoutgen.route.ties import end_points
 from layoutgen.route.tiles import BOUNDARY, TERMINAL
 from layoutgen.route.topology import Topology
-from layoutgen.units import DBU, Um, dbu, to_dbu
+from layoutgen.units import DBU, Um, to_dbu
 
 _STARTS = 8
 _START_LINKS = 1000

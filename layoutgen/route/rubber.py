@@ -61,8 +61,8 @@ def ring(x: Um, y: Um, radius: Um, sides: int) -> Path:
 def tangent_path(start: tuple[Um, Um], posts: list[Post], end: tuple[Um, Um]) -> Path | None:
     """Shortest polyline from start to end that passes all posts in order on their sides; None if there is none.
 
-    From every reachable point a cone of open directions is narrowed by each post that follows; the points from which the
-    whole could be shortest come first (A*).
+    From every reachable point a cone of open directions is narrowed by each post that follows; the points from which
+    the whole could be shortest come first (A*).
     """
     xs = [start[0], *(p.x for p in posts), end[0]]
     ys = [start[1], *(p.y for p in posts), end[1]]

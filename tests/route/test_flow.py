@@ -186,9 +186,9 @@ def test_what_a_wire_crosses_is_what_the_topology_counts() -> None:
     topo, planar = laid_out(cases.two_row(ties=False))
     load = Counter(g for s in planar.strands for g in cuts_of(topo.tiles, s))
     full = zip(topo.second_room, topo.second_spare, strict=True)
-    assert [load[e] * topo.tiles.slot for e in range(len(topo.tiles.edges)) if topo.second_room[e] < math.inf] == pytest.approx(
-        [room - spare for room, spare in full if room < math.inf]
-    )
+    assert [
+        load[e] * topo.tiles.slot for e in range(len(topo.tiles.edges)) if topo.second_room[e] < math.inf
+    ] == pytest.approx([room - spare for room, spare in full if room < math.inf])
 
 
 def test_of_two_nested_ways_the_shorter_is_taken() -> None:
