@@ -286,7 +286,7 @@ def test_hostile_names_stay_names() -> None:
 
 def test_the_report_says_what_is_missing_and_where_it_is_too_narrow() -> None:
     problem = two_nets(ties=True)
-    cut = Bottleneck(((500.0, 0.0), (500.0, 150.0)), 2, 3, ("a",))
+    cut = Bottleneck((((500.0, 0.0), (500.0, 150.0)),), 2, 3, ("a",))
     plan = RoutePlan((), (Unrouted("a", "pad A", "", "full", tie=True),), (cut,), tie_bound=1)
     text = report.markdown("x", problem, plan, report.net_table(problem, plan, ()))
     assert text.startswith("# x: not complete")
@@ -330,7 +330,7 @@ def test_a_picture_shows_what_is_missing_in_red(tmp_path: Path) -> None:
     plan = route(problem)
     assert [u.tie for u in plan.unrouted] == [False]
     missing = plan.unrouted[0]
-    plan = replace(plan, bottlenecks=(Bottleneck(((1000, 420), (1000, 560)), 2, 3, (missing.net,)),))
+    plan = replace(plan, bottlenecks=(Bottleneck((((1000, 420), (1000, 560)),), 2, 3, (missing.net,)),))
     rows = report.net_table(problem, plan, (SHEET,))
     draw_picture(tmp_path / "a.png", "narrow", problem, plan, draw(problem, plan), rows)
     picture = Png(tmp_path / "a.png")
@@ -369,7 +369,7 @@ def test_pictures_of_all_kinds_can_be_drawn(tmp_path: Path) -> None:
         for k in range(119)
     )
     left = (Unrouted("n119", "p119", "b119", "full"),)
-    cuts = tuple(Bottleneck(((k * 90, 400), (k * 90 + 50, 450)), 1, 2 + k, ("n119",)) for k in range(20))
+    cuts = tuple(Bottleneck((((k * 90, 400), (k * 90 + 50, 450)),), 1, 2 + k, ("n119",)) for k in range(20))
     problems = {
         "many": (RouteProblem(box(0, 0, 5000, 1000), many, (), WIDTH, 10, 5), RoutePlan(lines, left, cuts)),
         "layers": (

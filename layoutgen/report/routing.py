@@ -382,7 +382,10 @@ def unrouted_line(u: Unrouted) -> str:
 
 def bottleneck_line(b: Bottleneck) -> str:
     """A bottleneck in one line."""
-    line = " to ".join(f"({x:.1f}, {y:.1f})" for x, y in (b.line[0], b.line[-1]))
+    longest = b.lines[0]
+    line = " to ".join(f"({x:.1f}, {y:.1f})" for x, y in (longest[0], longest[-1]))
+    if len(b.lines) > 1:
+        line += f" and {len(b.lines) - 1} more"
     layer = f" on layer {b.layer + 1}" if b.layer else ""
     nets = f" ({', '.join(b.nets)} left)" if b.nets else ""
     return f"{line}{layer}: room for {b.capacity}, {b.demand} want to cross{nets}"
@@ -438,8 +441,8 @@ def plain(problem: RouteProblem, plan: RoutePlan, rows: Sequence[NetRow]) -> dic
             {"net": u.net, "start": u.start, "end": u.end, "tie": u.tie, "reason": u.reason} for u in plan.unrouted
         ],
         "bottlenecks": [
-            {"line": [[*p] for p in b.line], "capacity": b.capacity, "demand": b.demand, "nets": [*b.nets],
-             "layer": b.layer + 1}
+            {"lines": [[[*p] for p in line] for line in b.lines], "capacity": b.capacity, "demand": b.demand,
+             "nets": [*b.nets], "layer": b.layer + 1}
             for b in plan.bottlenecks
         ],
         "tie_bound": plan.tie_bound,

@@ -328,14 +328,16 @@ def _bottlenecks(page: _Page, plan: RoutePlan) -> None:
     )
     placed = [
         (min(p[0] for p in ends), min(p[1] for p in ends), max(p[0] for p in ends), max(p[1] for p in ends))
-        for ends in ([page.at(x, y) for x, y in b.line] for b in plan.bottlenecks)
+        for ends in ([page.at(x, y) for line in b.lines for x, y in line] for b in plan.bottlenecks)
     ]
     for rank, i in enumerate(ranked):
         b = plan.bottlenecks[i]
-        points = [page.at(x, y) for x, y in b.line]
-        if len(points) < 2:
+        lines = [[page.at(x, y) for x, y in line] for line in b.lines if len(line) > 1]
+        if not lines:
             continue
-        page.line(points, 7, RED, 8)
+        for points in lines:
+            page.line(points, 7, RED, 8)
+        points = lines[0]
         if rank >= MOST_LABELS:
             continue
         words, high = f"capacity {b.capacity}, demand {b.demand}", 15.0

@@ -9,9 +9,11 @@ they leave the die), `rubber` (their shortest shapes), `legal` (what breaks a ru
 """
 
 from layoutgen.route.options import RouteOptions, Ties
+from layoutgen.route.plan import route
 from layoutgen.route.problem import (
     Bottleneck,
     Matched,
+    Missed,
     NetRule,
     Obstacle,
     RoutePlan,
@@ -24,12 +26,12 @@ from layoutgen.route.problem import (
     Wire,
     box,
 )
-from layoutgen.route.router import route
 from layoutgen.route.wires import NetMetal, draw
 
 __all__ = [
     "Bottleneck",
     "Matched",
+    "Missed",
     "NetMetal",
     "NetRule",
     "Obstacle",

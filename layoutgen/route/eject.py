@@ -214,9 +214,10 @@ class Ejector:
     def find(self, wire: int, penalties: Penalties | None) -> Way | None:
         """Cheapest way for a link as its cluster stands: between parts of it that are not joined yet."""
         self.searches += 1
-        return find(self.topo, self._quest(wire, penalties), penalties)
+        return find(self.topo, self.quest(wire, penalties), penalties)
 
-    def _quest(self, wire: int, penalties: Penalties | None) -> Quest:
+    def quest(self, wire: int, penalties: Penalties | None = None) -> Quest:
+        """What a link asks for as its cluster stands."""
         link = self.links[wire]
         present = {w for w in self._siblings.get(link.cluster, ()) if w in self.topo.strands}
         if link.tie:
@@ -324,7 +325,12 @@ class Ejector:
 
     def sources_of(self, wire: int) -> set[int]:
         """Features that a tie may start from, or a link as its cluster stands."""
-        return set(self._quest(wire, None).sources)
+        return set(self.quest(wire).sources)
+
+    def joined(self, wire: int) -> set[int]:
+        """Terminals that are one piece with the start of a link."""
+        link = self.links[wire]
+        return self._joined(link.start, {w for w in self._siblings.get(link.cluster, ()) if w in self.topo.strands})[0]
 
     def remove(self, wire: int) -> list[int]:
         """Take a wire out for good, with all that end on it; returns their numbers."""

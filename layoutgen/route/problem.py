@@ -250,14 +250,14 @@ class Unrouted:
 
 @dataclass(frozen=True, slots=True)
 class Bottleneck:
-    """A line across metal that more wires want to cross than fit.
+    """A cut across metal that more wires want to cross than fit.
 
-    line: its points (um), each in a pad, ball or obstacle or on the outline.
-    capacity, demand: wires that fit, and that want to cross.
+    lines: of one line or more; their points (um) lie each in a pad, ball or obstacle or on the outline.
+    capacity, demand: wires that fit across all lines together, and that want to cross.
     nets: those that stay unrouted because of it.
     """
 
-    line: Ring
+    lines: tuple[Ring, ...]
     capacity: int
     demand: int
     nets: tuple[str, ...]
@@ -271,6 +271,17 @@ class Via:
     net: str
     x: Um
     y: Um
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """A net of a matched group that could not be made as long as wanted (um)."""
+
+    nets: tuple[str, ...]
+    net: str
+    wanted: Um
+    reached: Um
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -288,11 +299,12 @@ class RoutePlan:
     taken: Mapping[str, str] = field(default_factory=dict)
     tie_bound: int | None = None
     some_ties: bool = False
+    missed: tuple[Missed, ...] = ()
 
     @property
     def complete(self) -> bool:
-        """Whether nothing that had to be routed stayed unrouted."""
-        return all(u.tie and self.some_ties for u in self.unrouted)
+        """Whether nothing that had to be routed stayed unrouted, and matched nets are equally long."""
+        return not self.missed and all(u.tie and self.some_ties for u in self.unrouted)
 
     def of(self, net: str) -> Iterator[Wire]:
         """The wires and the ties of one net."""

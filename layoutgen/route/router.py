@@ -1,19 +1,17 @@
-"""The stages in order: tiles, topology, ties, rubber bands, and the check that only legal wires leave."""
+"""One layer: tiles, topology, ties, rubber bands, and the check that only legal wires leave."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 
 from layoutgen.route import tiles
 from layoutgen.route.dice import Dice
 from layoutgen.route.eject import ASKS, Ejector, Link, wires_of
 from layoutgen.route.legal import Conflict, conflicts
-from layoutgen.route.links import make_links
-from layoutgen.route.problem import Bottleneck, Point, Ring, RoutePlan, RouteProblem, Unrouted, Wire, resolved
+from layoutgen.route.problem import Point, RouteProblem, Style, Unrouted, Wire, resolved
 from layoutgen.route.rubber import Rubber
-from layoutgen.route.search import Penalties
 from layoutgen.route.ties import end_points
-from layoutgen.route.tiles import BOUNDARY, TERMINAL
 from layoutgen.route.topology import Topology
 from layoutgen.units import DBU, Um, to_dbu
 
@@ -26,21 +24,52 @@ _MENDS = 8
 """Rounds in which wires that came out too near to something are routed again with the channel closed to them."""
 
 
-def route(problem: RouteProblem) -> RoutePlan:
-    """Wire all nets of a problem as far as it goes; every wire of the plan is legal, the rest is listed and why."""
-    links, free = make_links(problem)
-    ejector = best_topology(problem, tiles.build(problem), links, free)
+@dataclass
+class Layer:
+    """One metal layer, routed: its wires by number of their links, and the links that are missing with a reason."""
+
+    problem: RouteProblem
+    links: list[Link]
+    ejector: Ejector
+    wires: dict[int, Wire]
+    missing: dict[int, str]
+    taken: dict[str, str]
+
+    def unrouted(self) -> list[Unrouted]:
+        """What is missing, in words."""
+        out = []
+        for i, reason in self.missing.items():
+            link = self.links[i]
+            end = link.group if link.end == ASKS else "" if link.tie else self.problem.terminals[link.end].name
+            out.append(Unrouted(link.net, self.problem.terminals[link.start].name, end, reason, link.tie))
+        return out
+
+
+def route_layer(problem: RouteProblem, links: list[Link], free: dict[str, list[int]], layer: int = 0) -> Layer:
+    """Wire links on one layer as far as it goes; the terminals of the problem are those on this layer.
+
+    Its style is what clearances and wires are made for; wires that cannot be drawn in it are missing.
+    """
+    ejector = best_topology(problem, tiles.build(problem, layer), links, free)
     drawn, reasons = _draw_legal(problem, ejector)
-    missing = [i for i in range(len(links)) if i not in drawn]
-    found = [_unrouted(problem, ejector, i, reasons.get(i)) for i in missing]
-    wires = tuple(drawn[i] for i in sorted(drawn))
-    return RoutePlan(
-        wires,
-        tuple(unrouted for unrouted, _ in found),
-        _merged([cut for _, cuts in found for cut in cuts]),
-        taken=_taken(problem, ejector),
-        some_ties=problem.some_ties,
-    )
+    taken = _taken(problem, ejector)
+    numbers = sorted(drawn)
+    wires = [drawn[i] for i in numbers]
+    met = resolved(problem, taken)
+    if problem.style is Style.CURVED:
+        from layoutgen.route.curves import curve
+
+        wires = list(curve(met, wires))
+    elif problem.style is not Style.ANY_ANGLE:
+        from layoutgen.route import styles
+
+        convert = styles.octilinear if problem.style is Style.OCTILINEAR else styles.manhattan
+        styled = convert(met, wires)
+        reasons |= {numbers[k]: why for k, why in styled.failed.items()}
+        numbers, wires = [numbers[k] for k in styled.wires], list(styled.wires.values())
+    kept = {i: replace(wire, layer=layer) for i, wire in zip(numbers, wires, strict=True)}
+    missing = {i: reasons.get(i, "") for i in range(len(links)) if i not in kept}
+    return Layer(problem, links, ejector, kept, missing, taken)
 
 
 def best_topology(problem: RouteProblem, graph: tiles.Tiles, links: list[Link], free: dict[str, list[int]]) -> Ejector:
@@ -188,53 +217,3 @@ def _straight(a: Point, b: Point, c: Point) -> bool:
     """Whether b lies between a and c on their line."""
     ux, uy, vx, vy = b[0] - a[0], b[1] - a[1], c[0] - b[0], c[1] - b[1]
     return ux * vy == uy * vx and ux * vx + uy * vy >= 0
-
-
-def _unrouted(
-    problem: RouteProblem, ejector: Ejector, wire: int, reason: str | None
-) -> tuple[Unrouted, list[Bottleneck]]:
-    """A missing link, why it is missing, and the full channels in its way."""
-    link = ejector.links[wire]
-    end = link.group if link.end == ASKS else "" if link.tie else problem.terminals[link.end].name
-    cuts, why = saturation(problem, ejector, wire)
-    start = problem.terminals[link.start].name
-    return Unrouted(link.net, start, end, why or reason or "no legal way found", link.tie), cuts
-
-
-def saturation(problem: RouteProblem, ejector: Ejector, wire: int) -> tuple[list[Bottleneck], str]:
-    """The full channels on the cheapest way that a missing link would take, and the same in words."""
-    topo, net = ejector.topo, ejector.links[wire].net
-    way = ejector.find(wire, Penalties([50.0] * len(ejector.links), 500.0))
-    if way is None:
-        return [], "closed in: every channel around it is narrower than a wire with its space; make one of them smaller"
-    full, words = [], []
-    slot, f = topo.wires.slot[wire], topo.tiles.features
-    for edge in dict.fromkeys(s.edge for s in way.steps):
-        if not topo.fits(edge, slot):
-            present = len(topo.order[edge])
-            line = tuple((f.x[v], f.y[v]) for v in topo.tiles.edges[edge])
-            full.append(Bottleneck(line, present, present + 1, (net,)))
-            a, b = (_name(problem, topo, v) for v in topo.tiles.edges[edge])
-            words.append(f"{a} to {b} holds {present}, {present + 1} wanted")
-    return full, "; ".join(words)
-
-
-def _merged(cuts: list[Bottleneck]) -> tuple[Bottleneck, ...]:
-    """Bottlenecks of several links at one place as one."""
-    by_line: dict[Ring, list[Bottleneck]] = {}
-    for cut in cuts:
-        by_line.setdefault(cut.line, []).append(cut)
-    return tuple(
-        Bottleneck(
-            line, own[0].capacity, own[0].capacity + len(own), tuple(dict.fromkeys(n for c in own for n in c.nets))
-        )
-        for line, own in by_line.items()
-    )
-
-
-def _name(problem: RouteProblem, topo: Topology, v: int) -> str:
-    f = topo.tiles.features
-    if f.kind[v] == TERMINAL:
-        return problem.terminals[v].name
-    what = "outline" if f.kind[v] == BOUNDARY else "obstacle"
-    return f"{what} at ({f.x[v]:.1f}, {f.y[v]:.1f})"

@@ -333,7 +333,7 @@ def joint_faults(joint: Joint, pads: list[int], balls: list[int]) -> list[str]:
 def test_nets_and_their_ties_fit_together(how: Callable[..., Joint]) -> None:
     problem = cases.area(8, 500.0, 15.0, 15.0, ball_radius=125.0, pad_half=30.0, gradient=0.3, ties=True)
     tiles, pads, balls = build(problem), cases.pads_of(problem), cases.balls_of(problem)
-    joint = how(lambda: Topology(tiles, Wires.alike(tiles.slot, 200)), pads, balls)
+    joint = how(lambda: Topology(tiles, Wires.alike(tiles.slot, 2000)), pads, balls)
     assert joint_faults(joint, pads, balls) == []
     if how is nets_and_ties:
         assert joint.merit[:2] == (64, 64)
@@ -342,12 +342,12 @@ def test_nets_and_their_ties_fit_together(how: Callable[..., Joint]) -> None:
 def test_untied_nets_are_tied_by_laying_their_surroundings_anew() -> None:
     problem = cases.area(8, 500.0, 15.0, 15.0, ball_radius=125.0, pad_half=30.0, gradient=0.3, ties=True)
     tiles, pads, balls = build(problem), cases.pads_of(problem), cases.balls_of(problem)
-    topo = Topology(tiles, Wires.alike(tiles.slot, 200))
+    topo = Topology(tiles, Wires.alike(tiles.slot, 2000))
     nets = assign(topo, pads, balls)
     install(topo, nets, range(64))
     bare = Joint(topo, tuple((s.start, s.end) for s in nets.strands))
     assert len(bare.untied) == 64
-    better = improve(lambda: Topology(tiles, Wires.alike(tiles.slot, 200)), bare, 30)
+    better = improve(lambda: Topology(tiles, Wires.alike(tiles.slot, 2000)), bare, 30)
     assert joint_faults(better, pads, balls) == []
     assert 64 - len(better.untied) >= 30
 

@@ -1,0 +1,206 @@
+"""A whole plan: the first layer, what goes on the second, equal lengths, and why something is missing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+
+from layoutgen.errors import ParamError
+from layoutgen.route.eject import ASKS, Link
+from layoutgen.route.links import make_links
+from layoutgen.route.problem import Bottleneck, Missed, RoutePlan, RouteProblem, Terminal, Unrouted, Via, Wire, resolved
+from layoutgen.route.router import Layer, route_layer
+from layoutgen.route.topology import OUTSIDE, Topology
+from layoutgen.units import Um
+
+_LOOKED_INTO = 12
+"""Missing links of which each is looked into by itself: why it is missing."""
+_CLOSED_IN = "closed in: every channel around it is narrower than a wire with its space; make one of them smaller"
+
+
+def route(problem: RouteProblem) -> RoutePlan:
+    """Wire all nets of a problem as far as it goes; every wire of the plan is legal, the rest is listed and why.
+
+    On two layers, links that find no room on the first go on the second, with a via at each end that stands on the
+    other layer: as few vias as the links that are left allow.
+
+    Raises:
+        ParamError: a via's landing is larger than a terminal it would stand on.
+    """
+    below = _on_layer(problem, 0, None)
+    links, free = make_links(below)
+    first = route_layer(below, links, free)
+    layers = [first]
+    if problem.layers == 2 and first.missing:
+        upper = _left_over(problem, first)
+        layers.append(route_layer(*upper, layer=1))
+    taken = {name: net for layer in layers for name, net in layer.taken.items()}
+    wires = [wire for layer in layers for _, wire in sorted(layer.wires.items())]
+    wires, missed = _matched(resolved(problem, taken), wires)
+    bound, cuts = _tie_bound(first) if problem.ties else (None, [])
+    unrouted, why = _explained(layers[-1])
+    return RoutePlan(
+        tuple(wires),
+        tuple(unrouted),
+        _merged([*cuts, *why]),
+        tuple(_vias(problem, wires)),
+        taken,
+        bound,
+        problem.some_ties,
+        missed,
+    )
+
+
+def _matched(problem: RouteProblem, wires: list[Wire]) -> tuple[list[Wire], tuple[Missed, ...]]:
+    if not problem.matched:
+        return wires, ()
+    from layoutgen.route.match import match
+
+    longer, missed = match(problem, wires)
+    return list(longer), tuple(missed)
+
+
+# ---------------------------------------------------------------------- layers
+
+
+def _on_layer(problem: RouteProblem, layer: int, nets: Collection[str] | None) -> RouteProblem:
+    """A problem of one layer: its terminals, and where wires may come from the other layer the landings of vias.
+
+    nets: of which terminals of the other layer are landed on; None for all.
+    """
+    if problem.layers == 1:
+        return problem
+    terminals = []
+    for t in problem.terminals:
+        if t.layer == layer:
+            terminals.append(t)
+        elif nets is None or t.net in nets:
+            terminals.append(_landing(problem, t))
+    present = {t.net for t in terminals}
+    rules = {net: rule for net, rule in problem.rules.items() if net in present}
+    return replace(problem, terminals=tuple(terminals), rules=rules, matched=())
+
+
+def _landing(problem: RouteProblem, t: Terminal) -> Terminal:
+    half = problem.via / 2
+    if half > min(t.half_x, t.half_y) + 1e-9:
+        least = 2 * min(t.half_x, t.half_y)
+        raise ParamError(
+            f"route: a via's landing of {problem.via:g} um does not fit on {t.name}, {least:g} um wide; make it smaller"
+        )
+    return replace(t, half_x=half, half_y=half, round=True, polygon=())
+
+
+def _left_over(problem: RouteProblem, first: Layer) -> tuple[RouteProblem, list[Link], dict[str, list[int]]]:
+    """The second layer's problem, and its links: between the parts that the first one left."""
+    left = [first.links[i] for i in first.missing]
+    names = [t.name for t in first.problem.terminals]
+    met = resolved(problem, first.taken)
+    upper = replace(_on_layer(met, 1, {link.net for link in left} | {""}), ties=any(link.tie for link in left))
+    at = {t.name: k for k, t in enumerate(upper.terminals)}
+    links = []
+    for i in first.missing:
+        link = first.links[i]
+        ends = _parts(first, i)
+        if link.tie:
+            start = min(ends[0], key=lambda v: (_to_rim(first.problem, v), v))
+            links.append(Link(link.net, at[names[start]], OUTSIDE, link.air, (at[names[start]],)))
+        elif link.end == ASKS:
+            start = at[names[link.start]]
+            links.append(Link(link.net, start, ASKS, link.air, (start,), link.group))
+        else:
+            a, b = min(((v, w) for v in ends[0] for w in ends[1]), key=lambda pair: (_apart(first, *pair), pair))
+            pair = (at[names[a]], at[names[b]])
+            links.append(Link(link.net, *pair, _apart(first, a, b), pair))
+    free: dict[str, list[int]] = {}
+    for k, t in enumerate(upper.terminals):
+        if not t.net:
+            free.setdefault(t.group, []).append(k)
+    return upper, links, {group: members for group, members in free.items() if any(x.group == group for x in links)}
+
+
+def _parts(layer: Layer, wire: int) -> tuple[list[int], list[int]]:
+    """The terminals of a missing link's net that hang together with its start, and the others."""
+    link = layer.links[wire]
+    together = sorted(layer.ejector.joined(wire))
+    return together, [v for v in link.cluster if v not in together]
+
+
+def _apart(layer: Layer, a: int, b: int) -> Um:
+    p, q = layer.problem.terminals[a], layer.problem.terminals[b]
+    return math.hypot(p.x - q.x, p.y - q.y)
+
+
+def _to_rim(problem: RouteProblem, v: int) -> Um:
+    x0, y0, x1, y1 = problem.bounds
+    t = problem.terminals[v]
+    return min(t.x - x0, x1 - t.x, t.y - y0, y1 - t.y)
+
+
+def _vias(problem: RouteProblem, wires: Iterable[Wire]) -> list[Via]:
+    """A via at every terminal that a wire of the other layer ends on."""
+    by_name = {t.name: t for t in problem.terminals}
+    found: dict[str, Via] = {}
+    for wire in wires:
+        for name in (wire.start, wire.end):
+            if name and by_name[name].layer != wire.layer:
+                found[name] = Via(wire.net, by_name[name].x, by_name[name].y)
+    return list(found.values())
+
+
+# ---------------------------------------------------------------------- what is missing, and why
+
+
+def _tie_bound(layer: Layer) -> tuple[int, list[Bottleneck]]:
+    """How many ties can leave the die at all, and the cuts that hold the others back."""
+    from layoutgen.route.escape import tie_bound
+
+    ties = [i for i, link in enumerate(layer.links) if link.tie]
+    groups = [sorted(layer.ejector.sources_of(i)) for i in ties]
+    if not groups:
+        return 0, []
+    bound, cuts = tie_bound(Topology(layer.ejector.topo.tiles, layer.ejector.topo.wires), groups)
+    nets = [tuple(dict.fromkeys(layer.links[ties[k]].net for k in cut.nets)) for cut in cuts]
+    return bound, [Bottleneck(c.lines, c.capacity, c.demand, n) for c, n in zip(cuts, nets, strict=True)]
+
+
+def _explained(layer: Layer) -> tuple[list[Unrouted], list[Bottleneck]]:
+    """The missing links, each with its reason, and the cuts in their way."""
+    from layoutgen.route.escape import bottleneck
+
+    out, cuts = [], []
+    for number, (i, missing) in enumerate(zip(layer.missing, layer.unrouted(), strict=True)):
+        reason = missing.reason
+        if number < _LOOKED_INTO:
+            quest = layer.ejector.quest(i)
+            cut = bottleneck(layer.ejector.topo, sorted(quest.sources), sorted(quest.targets), outline=quest.outward)
+            if cut is not None and cut.lines and cut.capacity > 0:
+                named = Bottleneck(cut.lines, cut.capacity, cut.demand, (missing.net,), _layer_of(layer))
+                cuts.append(named)
+                (x0, y0), (x1, y1) = named.lines[0][0], named.lines[0][-1]
+                reason = (
+                    f"the cut from ({x0:.1f}, {y0:.1f}) to ({x1:.1f}, {y1:.1f}) um holds {cut.capacity}, "
+                    f"{cut.demand} want to cross"
+                )
+            elif cut is not None:
+                reason = _CLOSED_IN
+        out.append(replace(missing, reason=reason or "no way found between the other wires; give the net another ball"))
+    return out, cuts
+
+
+def _layer_of(layer: Layer) -> int:
+    return next((w.layer for w in layer.wires.values()), 0)
+
+
+def _merged(cuts: list[Bottleneck]) -> tuple[Bottleneck, ...]:
+    """Bottlenecks of several links at one place as one."""
+    by_lines: dict[object, list[Bottleneck]] = {}
+    for cut in cuts:
+        by_lines.setdefault((cut.lines, cut.layer), []).append(cut)
+    out = []
+    for own in by_lines.values():
+        nets = tuple(dict.fromkeys(n for cut in own for n in cut.nets))
+        demand = max(*(cut.demand for cut in own), own[0].capacity + len(nets))
+        out.append(replace(own[0], demand=demand, nets=nets))
+    return tuple(out)
