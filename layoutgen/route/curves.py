@@ -36,6 +36,7 @@ _ROUNDS = 40
 """After so many, fillets that still conflict are left out."""
 
 Array = npt.NDArray[np.float64]
+Place = tuple[float, float]
 
 
 @dataclass
@@ -115,7 +116,7 @@ def facet(radius: float) -> float:
     return _SECTOR / math.ceil(_SECTOR / (2 * math.acos(1 / (1 + SAGITTA / radius))))
 
 
-def arc(before: Point, corner: Point, after: Point, setback: float, step: float, zero: float = 0.0) -> Array:
+def arc(before: Place, corner: Place, after: Place, setback: float, step: float, zero: float = 0.0) -> Array:
     """Points (n, 2) in place of a corner: a polygon around the arc tangent to both segments `setback` off the corner.
 
     Its facets have the directions zero + k * step (rad); the first and the last point lie on the segments.
@@ -134,7 +135,7 @@ def arc(before: Point, corner: Point, after: Point, setback: float, step: float,
     return np.column_stack([cx + reach * np.sin(middle), cy - reach * np.cos(middle)])
 
 
-def _turn(a: Point, b: Point, c: Point) -> float:
+def _turn(a: Place, b: Place, c: Place) -> float:
     ux, uy, vx, vy = b[0] - a[0], b[1] - a[1], c[0] - b[0], c[1] - b[1]
     return math.atan2(ux * vy - uy * vx, ux * vx + uy * vy)
 
@@ -184,16 +185,17 @@ def _shrink(bend: _Bend, missing: float, least: float) -> None:
 
 def _shape(wire: Wire, rule: _Rule, bends: list[_Bend], step: float) -> _Shape:
     """A wire with its arcs, on the grid."""
+    parts: list[tuple[_Bend, int, int]] = []
     if not bends:
-        points, parts = np.array(wire.points, dtype=np.float64), []
+        points = np.array(wire.points, dtype=np.float64)
     else:
         pieces: list[Array] = []
-        parts, done, size = [], 0, 0
+        done = size = 0
         for bend in bends:
             pieces.append(np.array(wire.points[done : bend.at], dtype=np.float64).reshape(-1, 2))
             size += len(pieces[-1])
-            around = wire.points[bend.at - 1 : bend.at + 2]
-            pieces.append(np.round(arc(*around, bend.setback, step)))
+            before, corner, after = wire.points[bend.at - 1 : bend.at + 2]
+            pieces.append(np.round(arc(before, corner, after, bend.setback, step)))
             parts.append((bend, size, size + len(pieces[-1]) - 1))
             size += len(pieces[-1])
             done = bend.at + 1
@@ -239,6 +241,7 @@ def _shortages(
     for position, k in pairs:
         a = asked[position]
         wire, bend, polygon = parts[a]
+        exact, radius = polygons[k], 0
         if k < len(parts):
             other, facing, _ = parts[k]
             if names[other] == names[wire] or wires[other].layer != wires[wire].layer or not (bend or facing):
@@ -249,7 +252,8 @@ def _shortages(
             if things.nets[thing] == names[wire] or things.layers[thing] not in (None, wires[wire].layer) or not bend:
                 continue
             need = max(rules[names[wire]].space, things.spaces[thing])
-        missing = need - SLACK - polygon.distance(polygons[k])
+            exact, radius = things.cores[thing], int(things.radii[thing])
+        missing = radius + need - SLACK - float(shapely.distance(polygon, exact))
         if missing > 0:
             inner = [p for p, q in ((a, k), (k, a)) if p < len(parts) and _faces(parts[p], polygons[q], wires)]
             for p in inner or [p for p in (a, k) if p < len(parts)]:
@@ -258,7 +262,7 @@ def _shortages(
         wire, bend, polygon = parts[a]
         if bend is not None:
             keep = 0 if wires[wire].tie else edge
-            note(a, keep - SLACK - polygon.distance(outline))
+            note(a, keep - SLACK - float(shapely.distance(polygon, outline)))
     return [(wire, bend, missing) for (wire, _), (bend, missing) in sorted(worst.items(), key=lambda w: w[0])]
 
 

@@ -23,21 +23,36 @@ _QUARTER = 32
 
 @dataclass(frozen=True)
 class Fixed:
-    """Terminals and obstacles: polygons, the net (None: no net's), the space they ask for, the layer (None: all)."""
+    """Terminals and obstacles: polygons, the net (None: no net's), the space they ask for, the layer (None: all).
+
+    A disc's polygon stands around it; exactly it is all within `radii` of its point in `cores`.
+    """
 
     shapes: npt.NDArray[np.object_]
+    cores: npt.NDArray[np.object_]
+    radii: npt.NDArray[np.int64]
     nets: tuple[str | None, ...]
     spaces: tuple[int, ...]
     layers: tuple[int | None, ...]
+
+    def distances(self, metal: shapely.Geometry) -> npt.NDArray[np.float64]:
+        """Distance of each to a piece of metal."""
+        out: npt.NDArray[np.float64] = shapely.distance(self.cores, metal) - self.radii
+        return out
 
 
 def fixed(problem: RouteProblem) -> Fixed:
     """All terminals and obstacles of a problem."""
     pads, blocks = problem.terminals, problem.obstacles
-    shapes = _areas(pads)
-    shapes += [shapely.Polygon(to_dbu(o.points)) for o in blocks]
+    shapes = np.array([*_areas(pads), *(shapely.Polygon(to_dbu(o.points)) for o in blocks)], dtype=object)
+    disc = np.array([t.round and not t.polygon for t in pads] + [False] * len(blocks), dtype=bool)
+    cores, radii = shapes.copy(), np.zeros(len(shapes), dtype=np.int64)
+    numbers = to_dbu([(t.x, t.y, t.half_x) for t in pads if t.round and not t.polygon] or np.empty((0, 3)))
+    cores[disc], radii[disc] = shapely.points(numbers[:, :2]), numbers[:, 2]
     return Fixed(
-        np.array(shapes, dtype=object),
+        shapes,
+        cores,
+        radii,
         (*(t.net for t in pads), *(None for _ in blocks)),
         (*(dbu(problem.space_of(t.net, _extent(t))) for t in pads), *(0 for _ in blocks)),
         (*(t.layer for t in pads), *(o.layer for o in blocks)),
@@ -57,7 +72,7 @@ def _areas(terminals: Sequence[Terminal]) -> list[shapely.Geometry]:
 
 
 def grown(shape: Any, by: Any) -> Any:
-    """A shape, or an array of them, grown all around by at least `by` (corners become polygons around the arc, not inside of it)."""
+    """A shape, or an array of them, grown all around by at least `by` (rounded from outside)."""
     return shapely.buffer(shape, by / math.cos(math.pi / 4 / _QUARTER), quad_segs=_QUARTER)
 
 
