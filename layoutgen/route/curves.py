@@ -32,6 +32,8 @@ _SECTOR = math.pi / 8
 """A turn of the rubber band; facets divide it evenly."""
 _SHARPEST = math.radians(150)
 """Turns above this one stay: they are not the rubber band's."""
+_SLIVER = 0.05
+"""Facets that turn by less of a step than this from the segment beside them are left out."""
 _ROUNDS = 40
 """After so many, fillets that still conflict are left out."""
 
@@ -125,7 +127,7 @@ def arc(before: Place, corner: Place, after: Place, setback: float, step: float,
     turn = _turn(before, corner, after)
     sense = math.copysign(1.0, turn)
     first, last = sense * (start - zero) / step, sense * (start + turn - zero) / step
-    inner = np.arange(math.floor(first + 1e-6) + 1, math.ceil(last - 1e-6))
+    inner = np.arange(math.floor(first + _SLIVER) + 1, math.ceil(last - _SLIVER))
     angles = np.concatenate([[start], zero + sense * inner * step, [start + turn]])
     radius = setback / math.tan(abs(turn) / 2)
     middle, half = (angles[1:] + angles[:-1]) / 2, np.diff(angles) / 2
@@ -201,7 +203,8 @@ def _shape(wire: Wire, rule: _Rule, bends: list[_Bend], step: float) -> _Shape:
             done = bend.at + 1
         points = np.vstack([*pieces, np.array(wire.points[done:], dtype=np.float64)])
     left, right = rims(points, rule.drawn)
-    out = _Shape(tuple((int(x), int(y)) for x, y in points.tolist()))
+    on_grid = [(int(x), int(y)) for x, y in points.tolist()]
+    out = _Shape(tuple(p for i, p in enumerate(on_grid) if i == 0 or p != on_grid[i - 1]))
     at = 0
     for bend, first, last in parts:
         out.parts += [(_part(left, right, at, first), None), (_part(left, right, first, last), bend)]

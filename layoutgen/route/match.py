@@ -107,6 +107,10 @@ class _Frame:
         out = np.column_stack([x + local[:, 0] * ux - local[:, 1] * uy, y + local[:, 0] * uy + local[:, 1] * ux])
         return [(int(px), int(py)) for px, py in np.round(out).tolist()]
 
+    def whole(self, length: float) -> float:
+        """A length in whole units."""
+        return round(length / self.unit) * self.unit
+
     def local(self, points: Array) -> Array:
         """Local coordinates of points in dbu."""
         x, y = points[:, 0] - self.origin[0], points[:, 1] - self.origin[1]
@@ -228,10 +232,10 @@ class _Work:
             offers += list(_meanders(form, wire, segment, missing, side, left, right, column))
             bump = _bump(form, missing)
             if bump is not None:
-                height, span, slope = bump
+                height, width, span, slope = bump
                 first, count = _longest(left >= height)
                 if count * column >= span:
-                    x = (first + count / 2) * column - span / 2
+                    x = (first + count / 2) * column - width / 2
                     offers.append(_Offer(wire, segment, missing, x, side, (height,), form.pitch, slope))
         return min(offers, key=lambda o: (*o.rank, -o.side), default=None)
 
@@ -321,6 +325,10 @@ class _Work:
         frame = _frame(form.style, a, b)
         if frame is None:
             return points
+        if frame.exact:  # square corners on the grid, and cuts of the same size in both directions
+            form = replace(form, radius=frame.whole(form.radius))
+            heights = tuple(map(frame.whole, offer.heights))
+            offer = replace(offer, x=frame.whole(offer.x), heights=heights, pitch=frame.whole(form.pitch))
         local = _bump_line(form, offer) if offer.slope else _line(form, offer)
         whole = [*points[: offer.segment + 1], *frame.place(local), *points[offer.segment + 1 :]]
         return tuple(p for i, p in enumerate(whole) if i == 0 or p != whole[i - 1])
@@ -363,9 +371,11 @@ def _form(problem: RouteProblem, net: str) -> _Form:
 def _frame(style: Style, a: Point, b: Point) -> _Frame | None:
     """Local coordinates of a segment, None where legs at right angles to it are not of the style."""
     dx, dy = b[0] - a[0], b[1] - a[1]
-    if dx == 0 or dy == 0:
-        return _Frame(a, ((dx > 0) - (dx < 0), (dy > 0) - (dy < 0)), 1.0, True)
-    if abs(dx) == abs(dy) and style is not Style.MANHATTAN:
+    slack = 1 if style in (Style.MANHATTAN, Style.OCTILINEAR) else 0  # an end may be rounded off the line
+    if min(abs(dx), abs(dy)) <= slack:
+        along = (math.copysign(1.0, dx), 0.0) if abs(dx) > abs(dy) else (0.0, math.copysign(1.0, dy))
+        return _Frame(a, along, 1.0, True)
+    if abs(abs(dx) - abs(dy)) <= slack and style is not Style.MANHATTAN:
         root = math.sqrt(0.5)
         return _Frame(a, (math.copysign(root, dx), math.copysign(root, dy)), math.sqrt(2), True)
     if style in (Style.MANHATTAN, Style.OCTILINEAR):
@@ -433,22 +443,23 @@ def _corners(corners: list[tuple[float, float]], form: _Form, setback: float) ->
 def _line(form: _Form, offer: _Offer) -> Array:
     """A meander in local coordinates."""
     x = offer.x
-    corners = [(x - form.pitch, 0.0), (x, 0.0)]
+    corners = [(x - offer.pitch, 0.0), (x, 0.0)]
     for height in offer.heights:
-        corners += [(x, offer.side * height), (x + form.pitch, offer.side * height)]
-        x += form.pitch
-    corners += [(x, 0.0), (x + form.pitch, 0.0)]
+        corners += [(x, offer.side * height), (x + offer.pitch, offer.side * height)]
+        x += offer.pitch
+    corners += [(x, 0.0), (x + offer.pitch, 0.0)]
     square = [p for p, q in pairwise(corners) if p != q] + corners[-1:]
     return _corners(square, form, form.radius)
 
 
-def _bump(form: _Form, missing: float) -> tuple[float, float, float] | None:
-    """Height, span and slope (rad) of a shallow bump that adds `missing`; None where a whole meander takes over."""
+def _bump(form: _Form, missing: float) -> tuple[float, float, float, float] | None:
+    """Height, width, length of line needed and slope (rad) of a shallow bump; None where a whole meander fits."""
     if form.style is Style.MANHATTAN or missing > form.gain(1, 2 * form.radius, 0.0):
         return None
     if form.style is Style.OCTILINEAR:
         height = missing / (2 * math.sqrt(2) - 2)
-        return height, 2 * height + form.pitch + form.drawn, math.pi / 4
+        width = 2 * height + form.pitch
+        return height, width, width + form.drawn, math.pi / 4
     low, high = 0.0, math.pi / 2
     for _ in range(50):
         slope = (low + high) / 2
@@ -459,18 +470,19 @@ def _bump(form: _Form, missing: float) -> tuple[float, float, float] | None:
         else:
             high = slope
     leg = 2 * form.radius * math.tan(low / 2)
-    return leg * math.sin(low) + _ROUNDING, 2 * leg * (1 + math.cos(low)) + _ROUNDING, low
+    width = 2 * leg * math.cos(low) + leg
+    return leg * math.sin(low) + _ROUNDING, width, width + leg + _ROUNDING, low
 
 
 def _bump_line(form: _Form, offer: _Offer) -> Array:
     """A shallow bump in local coordinates: up, across and down at a slope."""
     if form.style is Style.OCTILINEAR:
-        height, x, y = offer.heights[0], offer.x + form.drawn / 2, offer.side
-        top = x + height + form.pitch
+        height, x, y = offer.heights[0], offer.x, offer.side
+        top = x + height + offer.pitch
         return np.array([(x, 0.0), (x + height, y * height), (top, y * height), (top + height, 0.0)])
     leg = 2 * form.radius * math.tan(offer.slope / 2)
     dx, dy = leg * math.cos(offer.slope), offer.side * leg * math.sin(offer.slope)
-    x = offer.x + leg / 2
+    x = offer.x
     corners = [(x - leg, 0.0), (x, 0.0), (x + dx, dy), (x + dx + leg, dy), (x + 2 * dx + leg, 0.0)]
     return _corners([*corners, (x + 2 * dx + 2 * leg, 0.0)], form, leg / 2)
 

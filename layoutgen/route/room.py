@@ -82,7 +82,7 @@ def rims(points: npt.NDArray[np.float64], width: float) -> tuple[npt.NDArray[np.
     They are those that `legal.body` draws, before rounding.
     """
     legs = np.diff(points, axis=0)
-    legs /= np.hypot(legs[:, 0], legs[:, 1])[:, None]
+    legs /= np.maximum(np.hypot(legs[:, 0], legs[:, 1]), 1.0)[:, None]
     before, after = np.vstack([legs[:1], legs]), np.vstack([legs, legs[-1:]])
     scale = np.maximum(1 + (before * after).sum(axis=1), 1.0)[:, None]
     normal = np.column_stack([-(before + after)[:, 1], (before + after)[:, 0]]) / scale
