@@ -21,7 +21,7 @@ import numpy.typing as npt
 import shapely
 
 from layoutgen.route.problem import Point, RouteProblem, Wire
-from layoutgen.route.room import SLACK, Fixed, fixed, landings, rims
+from layoutgen.route.beside import SLACK, Fixed, fixed, landings, rims
 from layoutgen.units import dbu
 
 SAGITTA = 5.0

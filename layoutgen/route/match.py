@@ -28,7 +28,7 @@ import shapely
 from layoutgen.route.curves import arc, facet
 from layoutgen.route.legal import body
 from layoutgen.route.problem import Matched, Point, RoutePlan, RouteProblem, Style, Wire
-from layoutgen.route.room import SLACK, Fixed, fixed, grown, landings
+from layoutgen.route.beside import SLACK, Fixed, fixed, grown, landings
 from layoutgen.units import DBU, Um, dbu
 
 IGNORED = math.radians(98)

@@ -15,7 +15,7 @@ import shapely
 from layoutgen.route import NetMetal, NetRule, Obstacle, RoutePlan, RouteProblem, Terminal, Wire, box, draw, route
 from layoutgen.route.curves import SAGITTA, arc, curve, facet
 from layoutgen.route.legal import body, conflicts
-from layoutgen.route.room import rims
+from layoutgen.route.beside import rims
 
 Gate = Callable[[RouteProblem, RoutePlan, dict[str, NetMetal]], dict[str, int]]
 BALL = Terminal("D", "d", 1000.0, 1000.0, 100.0, 100.0, True)
