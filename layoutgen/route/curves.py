@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from layoutgen.route.problem import Point, RouteProblem, Wire
 from layoutgen.route.beside import SLACK, Fixed, fixed, landings, rims
+from layoutgen.route.problem import Point, RouteProblem, Wire
 from layoutgen.units import dbu
 
 SAGITTA = 5.0
@@ -205,11 +205,10 @@ def _shape(wire: Wire, rule: _Rule, bends: list[_Bend], step: float) -> _Shape:
     left, right = rims(points, rule.drawn)
     on_grid = [(int(x), int(y)) for x, y in points.tolist()]
     out = _Shape(tuple(p for i, p in enumerate(on_grid) if i == 0 or p != on_grid[i - 1]))
-    at = 0
-    for bend, first, last in parts:
-        out.parts += [(_part(left, right, at, first), None), (_part(left, right, first, last), bend)]
-        at = last
-    out.parts.append((_part(left, right, at, len(points) - 1), None))
+    ends = [0, *(n for _, first, last in parts for n in (first, last)), len(points) - 1]
+    bent = [None, *(b for bend, _, _ in parts for b in (bend, None))]
+    spans = zip(ends[:-1], ends[1:], bent, strict=True)
+    out.parts += [(_part(left, right, first, last), bend) for first, last, bend in spans if last > first]
     return out
 
 

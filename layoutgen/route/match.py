@@ -25,10 +25,10 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
+from layoutgen.route.beside import SLACK, Fixed, fixed, grown, landings
 from layoutgen.route.curves import arc, facet
 from layoutgen.route.legal import body
-from layoutgen.route.problem import Matched, Point, RoutePlan, RouteProblem, Style, Wire
-from layoutgen.route.beside import SLACK, Fixed, fixed, grown, landings
+from layoutgen.route.problem import Matched, Missed, Point, RoutePlan, RouteProblem, Style, Wire
 from layoutgen.units import DBU, Um, dbu
 
 IGNORED = math.radians(98)
@@ -46,17 +46,6 @@ _ROUNDING = 3.0
 """What rounding to the grid can cost, in dbu."""
 
 Array = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Missed:
-    """A net that stays shorter than `wanted` um, the longest net of its group `nets`, and what it `reached`."""
-
-    nets: tuple[str, ...]
-    net: str
-    wanted: Um
-    reached: Um
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,21 +325,21 @@ class _Work:
     def _legal(self, wire: int, new: Wire, form: _Form) -> bool:
         """Second look, on the metal as it will be drawn: spaces, the outline's edge, and no notch."""
         old = self.wires[wire]
-        points = body(new, form.drawn)
+        points = body(new, self.problem.guard)
         metal = shapely.Polygon(points)
         if not metal.is_valid or metal.distance(self.outline) < dbu(self.problem.edge) - SLACK:
             return False
         for k in np.flatnonzero(shapely.dwithin(self.lines, metal, form.drawn + max(self.space.values()) * 2)).tolist():
             other = self.wires[k]
             if other.net != new.net and other.layer == new.layer:
-                shape = shapely.Polygon(body(other, self.drawn[other.net]))
+                shape = shapely.Polygon(body(other, self.problem.guard))
                 if metal.distance(shape) < max(self.space[new.net], self.space[other.net]) - SLACK:
                     return False
         for k, distance in enumerate(self.things.distances(metal).tolist()):
             same = self.things.nets[k] == new.net or self.things.layers[k] not in (None, new.layer)
             if not same and distance < max(self.space[new.net], self.things.spaces[k]) - SLACK:
                 return False
-        return _notches(points, self.space[new.net]) <= _notches(body(old, form.drawn), self.space[new.net])
+        return _notches(points, self.space[new.net]) <= _notches(body(old, self.problem.guard), self.space[new.net])
 
 
 def _form(problem: RouteProblem, net: str) -> _Form:

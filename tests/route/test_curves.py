@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable
 from itertools import pairwise
@@ -13,20 +12,17 @@ import pytest
 import shapely
 
 from layoutgen.route import NetMetal, NetRule, Obstacle, RoutePlan, RouteProblem, Terminal, Wire, box, draw, route
+from layoutgen.route.beside import rims
 from layoutgen.route.curves import SAGITTA, arc, curve, facet
 from layoutgen.route.legal import body, conflicts
-from layoutgen.route.beside import rims
 
 Gate = Callable[[RouteProblem, RoutePlan, dict[str, NetMetal]], dict[str, int]]
 BALL = Terminal("D", "d", 1000.0, 1000.0, 100.0, 100.0, True)
 
 
 def broken(problem: RouteProblem, wires: tuple[Wire, ...]) -> int:
-    """Conflicts by the router's own judge, whichever of its two signatures it has."""
-    width = (
-        (round((problem.width + problem.guard) * 1000),) if "width" in inspect.signature(conflicts).parameters else ()
-    )
-    return len(conflicts(problem, list(wires), *width))
+    """Conflicts by the router's own judge."""
+    return len(conflicts(problem, list(wires)))
 
 
 def around(radius: float, first: int, last: int, net: str = "a") -> Wire:
@@ -136,8 +132,8 @@ def test_rules_of_nets_and_the_corners_of_an_outline_hold() -> None:
     far = problem(corner, beside, rules={"b": NetRule(30.0, 90.0)})
     for p, space in ((problem(corner, beside), 20_000), (far, 90_000)):
         bent = curve(p, (corner, beside))[0]
-        other = shapely.union(shapely.Polygon(body(beside, 30_004)), shapely.box(440_000, 140_000, 460_000, 160_000))
-        gap = shapely.Polygon(body(bent, 30_004)).distance(other)
+        other = shapely.union(shapely.Polygon(body(beside, 0.004)), shapely.box(440_000, 140_000, 460_000, 160_000))
+        gap = shapely.Polygon(body(bent, 0.004)).distance(other)
         assert space <= gap < space + 2000
     notched = ((-900.0, -900.0), (900.0, -900.0), (900.0, 900.0), (600.0, 900.0), (600.0, 40.0), (-900.0, 40.0))
     around_notch = wire("a", (0, 0), (700, 0), (700, 600))
@@ -149,7 +145,7 @@ def test_rules_of_nets_and_the_corners_of_an_outline_hold() -> None:
     bent = curve(p, (around_notch,))[0]
     ring = shapely.LinearRing([(x * 1000, y * 1000) for x, y in notched])
     assert len(bent.points) > 5
-    assert 15_000 <= shapely.Polygon(body(bent, 30_004)).distance(ring) < 17_000
+    assert 15_000 <= shapely.Polygon(body(bent, 0.004)).distance(ring) < 17_000
 
 
 def test_ties_keep_their_last_leg() -> None:
@@ -182,7 +178,7 @@ def test_rims_are_those_of_the_drawn_path() -> None:
     points = ((0, 0), (300_000, 10_000), (420_000, 160_000), (400_000, 400_000), (650_000, 520_000))
     left, right = rims(np.array(points, dtype=np.float64), 30_004)
     mine = shapely.Polygon(np.vstack([left, right[::-1]]))
-    drawn = shapely.Polygon(body(Wire("a", "", "", points, False, 30.0), 30_004))
+    drawn = shapely.Polygon(body(Wire("a", "", "", points, False, 30.0), 0.004))
     assert mine.symmetric_difference(drawn).area < 2 * drawn.length
     assert mine.hausdorff_distance(drawn) < 1.5
 
@@ -212,7 +208,7 @@ def test_caravel_is_clean_and_smooth(caravel: Callable[..., RouteProblem]) -> No
     assert broken(p, curved) == 0
     nets: dict[str, kdb.Region] = {}
     for w in curved:
-        polygon = kdb.Polygon([kdb.Point(int(x), int(y)) for x, y in body(w, 30_004)])
+        polygon = kdb.Polygon([kdb.Point(int(x), int(y)) for x, y in body(w, 0.004)])
         nets.setdefault(w.net, kdb.Region()).insert(polygon)
     metal = kdb.Region()
     for region in nets.values():

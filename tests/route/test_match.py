@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -35,11 +34,8 @@ STYLES = [(Style.MANHATTAN, 0.0), (Style.OCTILINEAR, math.pi / 4), (Style.ANY_AN
 
 
 def broken(problem: RouteProblem, wires: tuple[Wire, ...]) -> int:
-    """Conflicts by the router's own judge, whichever of its two signatures it has."""
-    width = (
-        (round((problem.width + problem.guard) * 1000),) if "width" in inspect.signature(conflicts).parameters else ()
-    )
-    return len(conflicts(problem, list(wires), *width))
+    """Conflicts by the router's own judge."""
+    return len(conflicts(problem, list(wires)))
 
 
 def lines(
@@ -99,7 +95,7 @@ def test_lengths_are_exact_in_every_style(gate: Gate, style: Style, turn: float)
 def test_meanders_have_no_notches_of_their_own(style: Style) -> None:
     problem, wires = lines(0, 700, style=style)
     done, _ = match(problem, wires)
-    metal = kdb.Region(kdb.Polygon([kdb.Point(int(x), int(y)) for x, y in body(done[1], 30_004)])).merged()
+    metal = kdb.Region(kdb.Polygon([kdb.Point(int(x), int(y)) for x, y in body(done[1], 0.004)])).merged()
     assert metal.notch_check(20_000, False, kdb.Region.Euclidian, 80).is_empty()
     assert metal.width_check(30_000, False, kdb.Region.Euclidian, 80).is_empty()
 
@@ -159,10 +155,10 @@ def test_slanting_obstacles_pads_and_spaces_of_nets_are_kept(gate: Gate) -> None
     problem = replace(problem, terminals=(*problem.terminals, extra))
     done, missed = match(problem, wires)
     assert missed == []
-    metal = shapely.Polygon(body(done[1], 30_004))
+    metal = shapely.Polygon(body(done[1], 0.004))
     assert metal.distance(shapely.Polygon([(x * 1000, y * 1000) for x, y in wedge.points])) >= 45_000
     assert metal.distance(shapely.Point(300_000, 450_000)) >= 80_000 + 45_000
-    assert metal.distance(shapely.Polygon(body(done[0], 30_004))) >= 45_000
+    assert metal.distance(shapely.Polygon(body(done[0], 0.004))) >= 45_000
     check(gate, problem, done)
 
 
@@ -173,7 +169,7 @@ def test_the_outline_is_kept_at_its_edge() -> None:
     done, missed = match(problem, wires)
     assert missed == []
     ring = shapely.LinearRing([(x * 1000, y * 1000) for x, y in cut])
-    assert shapely.Polygon(body(done[1], 30_004)).distance(ring) >= 15_000
+    assert shapely.Polygon(body(done[1], 0.004)).distance(ring) >= 15_000
 
 
 def test_several_segments_share_what_one_cannot_hold(gate: Gate) -> None:
@@ -256,12 +252,12 @@ def test_polygon_pads_are_kept_clear_and_metal_of_another_layer_is_not_in_the_wa
         p = replace(problem, terminals=(*problem.terminals, pad), obstacles=(wall,), layers=2, via=40.0)
         done, missed = match(p, wires)
         assert (missed == []) == free
-        metal = shapely.Polygon(body(done[1], 30_004))
+        metal = shapely.Polygon(body(done[1], 0.004))
         assert metal.distance(shapely.Polygon([(x * 1000, y * 1000) for x, y in diamond])) >= 20_000
         assert (min(y for _, y in done[1].points) < 590_000) == free
     broad = replace(problem, rules={"n1": wide})
     done, missed = match(broad, (wires[0], replace(wires[1], width=80.0)))
     assert missed == []
-    polygon = kdb.Polygon([kdb.Point(int(x), int(y)) for x, y in body(done[1], 80_004)])
+    polygon = kdb.Polygon([kdb.Point(int(x), int(y)) for x, y in body(done[1], 0.004)])
     assert kdb.Region(polygon).merged().notch_check(20_000, False, kdb.Region.Euclidian, 80).is_empty()
     assert polygon.area() == pytest.approx(lengths(done)[1] * 1000 * 80_004, rel=0.01)  # no leg lies on another
