@@ -121,6 +121,13 @@ def links_of(own: Sequence[Terminal], piece: Mapping[str, int]) -> tuple[int, in
     return done, wanted
 
 
+def _beyond(metal: kdb.Region, problem: RouteProblem, keep: float) -> int:
+    """Pieces of metal outside of the die, or nearer than `keep` um to its outline."""
+    die = shapely.Polygon([(dbu(x), dbu(y)) for x, y in problem.outline])
+    pieces = [shapely.Polygon([(p.x, p.y) for p in piece.each_point_hull()]) for piece in metal.each()]
+    return sum(not die.covers(p) or (keep > 0 and die.exterior.distance(p) < dbu(keep) - 0.01) for p in pieces)
+
+
 def too_near(problem: RouteProblem, wires: Sequence[Wire]) -> int:
     """Pairs of wires of different nets whose centre lines are nearer than width and space: shapely's witness."""
     if not wires:
@@ -151,7 +158,6 @@ def _rules(problem: RouteProblem, metal: Mapping[str, NetMetal], union: kdb.Regi
     wires = region_of(p for m in metal.values() for p in m.metal)
     ties = region_of(p for m in metal.values() for p in m.tie)
     obstacles = kdb.Region([ring_polygon(o.points) for o in problem.obstacles])
-    die = kdb.Region(ring_polygon(problem.outline))
     drawn = (wires + ties).merged()
     return {
         "width": union.width_check(width, False, EUCLID, IGNORE_ANGLE).count(),
@@ -159,7 +165,7 @@ def _rules(problem: RouteProblem, metal: Mapping[str, NetMetal], union: kdb.Regi
         "notch": union.notch_check(space, False, EUCLID, IGNORE_ANGLE).count(),
         "obstacle": drawn.separation_check(obstacles.merged(), space, False, EUCLID).count()
         + (drawn & obstacles).count(),
-        "edge": (wires - die.sized(-dbu(problem.edge))).count() + (ties - die).count(),
+        "edge": _beyond(wires, problem, problem.edge) + _beyond(ties, problem, 0.0),
         "not simple": sum(not shapely.Polygon(p).is_valid for p in polygons),
     }
 

@@ -20,6 +20,8 @@ _START_LINKS = 1000
 """Links to be routed over all starts: bounds the time that starts take."""
 _ENOUGH = 2
 """Starts that are made when nothing is missing."""
+_IDLE = 2
+"""Starts without a link less missing, after which no more are made."""
 _MENDS = 8
 """Rounds in which wires that came out too near to something are routed again with the channel closed to them."""
 
@@ -88,7 +90,9 @@ def best_topology(problem: RouteProblem, graph: tiles.Tiles, links: list[Link], 
         order = sorted(range(len(links)), key=lambda i: (not links[i].tie, air[i], i))
         left = ejector.solve([i for i in order if i not in ejector.cost])
         starts.append((len(left), sum(ejector.cost.values()), seed, ejector))
-        if free or (seed + 1 >= _ENOUGH and any(start[0] == 0 for start in starts)):
+        least = min(start[0] for start in starts)
+        idle = len(starts) > _IDLE and least == min(start[0] for start in starts[:-_IDLE])
+        if free or idle or (least == 0 and len(starts) >= _ENOUGH):
             break
     return min(starts, key=lambda start: start[:3])[3]
 
