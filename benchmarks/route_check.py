@@ -122,10 +122,15 @@ def links_of(own: Sequence[Terminal], piece: Mapping[str, int]) -> tuple[int, in
 
 
 def _beyond(metal: kdb.Region, problem: RouteProblem, keep: float) -> int:
-    """Pieces of metal outside of the die, or nearer than `keep` um to its outline."""
+    """Pieces of metal outside of the die, or nearer than `keep` um to its outline.
+
+    An end on a slanting side of the outline stands beyond it by what rounding to the grid takes.
+    """
     die = shapely.Polygon([(dbu(x), dbu(y)) for x, y in problem.outline])
     pieces = [shapely.Polygon([(p.x, p.y) for p in piece.each_point_hull()]) for piece in metal.each()]
-    return sum(not die.covers(p) or (keep > 0 and die.exterior.distance(p) < dbu(keep) - 0.01) for p in pieces)
+    return sum(
+        not die.buffer(1).covers(p) or (keep > 0 and die.exterior.distance(p) < dbu(keep) - 0.01) for p in pieces
+    )
 
 
 def too_near(problem: RouteProblem, wires: Sequence[Wire]) -> int:

@@ -23,6 +23,8 @@ GREED = 1.5
 IDLE_TURNS = 2
 """Turns without a link less missing, after which those are given up."""
 IMPROVE_ROUNDS = 3
+WORTH = 0.001
+"""Part of the length that a round must gain for another one."""
 RETRY_ROUNDS = 4
 SEARCHES_PER_LINK = 8
 LEAST_SEARCHES = 400
@@ -139,7 +141,8 @@ class Ejector:
                 if self.searches >= budget or wire not in self.cost:
                     continue
                 air = self.links[wire].air
-                if self.cost[wire] - air < 0.02 * air + 5.0 and not (turn == 0 and self.topo.wires.shares[wire]):
+                branches = turn == 0 and len(self._siblings.get(self.links[wire].cluster, ())) > 1
+                if self.cost[wire] - air < 0.02 * air + 5.0 and not branches:
                     continue
                 out = [*self.topo.dependents(wire), wire]
                 old = sum(self.cost[w] for w in out)
@@ -152,7 +155,7 @@ class Ejector:
                 else:
                     self._roll_back(chain_log)
                     self._roll_back(log)
-            if gain - before < 1.0:
+            if gain - before < WORTH * sum(self.cost.values()):
                 break
         return gain
 

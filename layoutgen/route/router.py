@@ -18,8 +18,6 @@ from layoutgen.units import DBU, Um, to_dbu
 _STARTS = 8
 _START_LINKS = 1000
 """Links to be routed over all starts: bounds the time that starts take."""
-_ENOUGH = 2
-"""Starts that are made when nothing is missing."""
 _IDLE = 2
 """Starts without a link less missing, after which no more are made."""
 _MENDS = 8
@@ -92,7 +90,7 @@ def best_topology(problem: RouteProblem, graph: tiles.Tiles, links: list[Link], 
         starts.append((len(left), sum(ejector.cost.values()), seed, ejector))
         least = min(start[0] for start in starts)
         idle = len(starts) > _IDLE and least == min(start[0] for start in starts[:-_IDLE])
-        if free or idle or (least == 0 and len(starts) >= _ENOUGH):
+        if free or idle or least == 0:
             break
     return min(starts, key=lambda start: start[:3])[3]
 
