@@ -77,9 +77,10 @@ def test_every_cell_has_a_golden_and_every_golden_a_cell() -> None:
 @pytest.mark.parametrize(
     ("pdk", "without"),
     [
-        ("post", {"ball", "ubm"}),
-        ("wlcsp_500", {"kerf.bus", "kerf.ring", "kerf.tie"}),
-        ("wlcsp_400", {"kerf.bus", "kerf.ring", "kerf.tie"}),
+        ("post", {"ball", "rdl.via", "ubm"}),
+        ("wlcsp_500", {"kerf.bus", "kerf.ring", "kerf.tie", "rdl.via"}),
+        ("wlcsp_400", {"kerf.bus", "kerf.ring", "kerf.tie", "rdl.via"}),
+        ("wlcsp_500_2m", {"kerf.bus", "kerf.ring", "kerf.tie"}),
     ],
 )
 def test_each_process_draws_every_cell_but_those_it_has_no_layers_for(pdk: str, without: set[str]) -> None:
@@ -129,13 +130,13 @@ def together(pdk: Pdk) -> Drawing:
     return both
 
 
-@pytest.mark.parametrize("pdk", ["post", "wlcsp_400", "wlcsp_500"])
+@pytest.mark.parametrize("pdk", ["post", "wlcsp_400", "wlcsp_500", "wlcsp_500_2m"])
 def test_cells_that_belong_together_enclose_each_other_as_the_rules_ask(pdk: str) -> None:
     drawing = together(process(pdk))
     results = judged(drawing, process(pdk))
     kinds = [process(pdk).rules[r.rule].check for r in results]
     assert complaints(results) == []
-    assert kinds.count("enclosure") == {"post": 3, "wlcsp_400": 5, "wlcsp_500": 5}[pdk]
+    assert kinds.count("enclosure") == {"post": 3, "wlcsp_400": 5, "wlcsp_500": 5, "wlcsp_500_2m": 7}[pdk]
     assert "separation" in kinds
 
 
@@ -154,11 +155,12 @@ def test_a_tie_ends_in_the_bus_over_its_whole_width() -> None:
     assert [r.verdict for r in judged(short, process("post")) if r.rule == "TIE.O.1"] == ["1 finding"]
 
 
-@pytest.mark.parametrize("pdk", ["post", "wlcsp_400", "wlcsp_500"])
+@pytest.mark.parametrize("pdk", ["post", "wlcsp_400", "wlcsp_500", "wlcsp_500_2m"])
 def test_the_least_capture_is_the_least(pdk: str) -> None:
     """One grid step less than the default breaks a rule: the default adds the rules' margins once, and no more."""
     of, by, circle = ("via", "rdl.capture", "polymer.via") if pdk == "post" else ("ubm", "rdl.capture", "ubm")
-    least = cell(by, pdk).circles["rdl"][0].diameter
+    ((metal,),) = (cell(by, pdk).circles.values(),)
+    least = metal.diameter
     for diameter, clean in ((least, True), (least - 0.020, False)):
         both = Drawing("BOTH")
         both.place(cell(circle, pdk))
