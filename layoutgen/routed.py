@@ -121,7 +121,8 @@ class Routed:
         if self.source is not None and self.source.suffix.lower() == ".def":
             with suppress(ChipError):
                 return {"route.def": add_routes(self.source, self.chip, routes)}
-        return {"route.lef": write_lef(self.chip), "route.def": write_def(self.chip, routes)}
+        chip = self.chip.assigned(self.plan.taken)
+        return {"route.lef": write_lef(chip), "route.def": write_def(chip, routes)}
 
     def data(self) -> dict[str, Any]:
         """All of it as plain data, as `route.json` holds it. Lengths in um, resistance in ohm, layers from 1."""

@@ -159,7 +159,7 @@ def test_a_tie_ends_in_the_bus_over_its_whole_width() -> None:
 def test_the_least_capture_is_the_least(pdk: str) -> None:
     """One grid step less than the default breaks a rule: the default adds the rules' margins once, and no more."""
     of, by, circle = ("via", "rdl.capture", "polymer.via") if pdk == "post" else ("ubm", "rdl.capture", "ubm")
-    ((metal,),) = (cell(by, pdk).circles.values(),)
+    ((metal,),) = cell(by, pdk).circles.values()
     least = metal.diameter
     for diameter, clean in ((least, True), (least - 0.020, False)):
         both = Drawing("BOTH")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import klayout.db as kdb
 
-from layoutgen import maskset, spec
+from layoutgen import api, chip, maskset, spec
 from layoutgen.maskset import MaskSet
 from layoutgen.route import RoutePlan
 from layoutgen.units import DBU, dbu
@@ -44,7 +44,7 @@ def test_pads_take_free_balls_and_the_build_is_clean(spec_file: Callable[..., Pa
 
 def test_notes_name_the_net_that_took_a_ball(spec_file: Callable[..., Path]) -> None:
     built = build(spec_file)
-    plan, chip = built.die.plan, built.spec.chip
+    plan, given = built.die.plan, built.spec.chip
     assert plan is not None
     cell = built.layout.cell("DIE")
     note = built.layout.find_layer(*built.pdk.gds(built.pdk.role("note")))
@@ -54,12 +54,12 @@ def test_notes_name_the_net_that_took_a_ball(spec_file: Callable[..., Path]) -> 
         text = shapes.shape().text.transformed(shapes.itrans())
         written.setdefault((text.x, text.y), []).append(text.string)
         shapes.next()
-    for kind, members in (("pad", chip.pads), ("ball", chip.balls)):
+    for kind, members in (("pad", given.pads), ("ball", given.balls)):
         for m in members:
             net = m.net or plan.taken.get(f"{kind} {m.name}", "")
             assert written[dbu(m.x), dbu(m.y)] == [f"{m.name} {net}".strip()]
-    assert len(written) == len(chip.members)
-    untaken = {f"ball {b.name}" for b in chip.balls if not b.net} - set(plan.taken)
+    assert len(written) == len(given.members)
+    untaken = {f"ball {b.name}" for b in given.balls if not b.net} - set(plan.taken)
     assert len(untaken) == 1
 
 
@@ -89,3 +89,15 @@ def test_a_free_ball_that_nobody_took_stands_alone(spec_file: Callable[..., Path
     (piece,) = [p for p in metal.each() if p.inside(kdb.Point(dbu(alone.x), dbu(alone.y)))]
     assert piece.bbox().width() * DBU < 272
     assert piece.bbox().center() == kdb.Point(dbu(alone.x), dbu(alone.y))
+
+
+def test_the_routed_def_holds_each_net_with_the_ball_that_it_took(
+    spec_file: Callable[..., Path], tmp_path: Path
+) -> None:  # fmt: skip
+    built = build(spec_file)
+    done = api.route_chip(built.spec)
+    done.save(tmp_path / "out", picture=False)
+    back = chip.load(tmp_path / "out" / "route.def", lefs=(tmp_path / "out" / "route.lef",))
+    taken = {b.name: b.net for b in back.balls if b.net}
+    assert taken == {"B2": "b", **{name.split()[1]: net for name, net in done.plan.taken.items()}}
+    assert [b.group for b in back.balls if not b.net] == ["*"]

@@ -19,7 +19,7 @@ from layoutgen import api, discover, handover, maskset, spec
 from layoutgen.cli import run
 from layoutgen.maskset import MaskSet
 from layoutgen.pdk import Pdk
-from layoutgen.route import RouteOptions, RoutePlan, RouteProblem, Terminal, Via, Wire
+from layoutgen.route import RouteOptions, RoutePlan, RouteProblem, Terminal, Via, Wire, route
 from layoutgen.units import dbu
 from layoutgen_cells.redistribution import assembly
 
@@ -59,6 +59,24 @@ def planned(spec_file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> 
         return maskset.build(spec.read(spec_file(('"wlcsp_500"', f'"{NAME}"'), balls=BALLS)))
 
     return build
+
+
+def divided(problem: RouteProblem, first: set[str]) -> RoutePlan:
+    """The router's own wires with some nets on the first layer alone and the rest on the second, a via for each net."""
+    half, wires, vias, missing = problem.via / 2, [], [], []
+    for level in (0, 1):
+        own = []
+        for t in problem.terminals:
+            mine, here = (t.net in first) == (level == 0), t.layer == level
+            if mine and not here:
+                vias.append(Via(t.net, t.x, t.y))
+                own.append(Terminal(t.name, t.net, t.x, t.y, half, half, True))
+            elif here:
+                own.append(replace(t, layer=0, net=t.net if mine else t.name))
+        plan = route(replace(problem, terminals=tuple(own), layers=1))
+        wires += [replace(w, layer=level) for w in plan.wires]
+        missing += plan.unrouted
+    return RoutePlan(tuple(wires), tuple(missing), vias=tuple(vias))
 
 
 def crossing(problem: RouteProblem) -> RoutePlan:
@@ -272,3 +290,28 @@ def test_a_handed_over_build_has_six_plates(planned: Callable[[Plan], MaskSet], 
     built = planned(crossing)
     files = {f.name for f in handover.write(built, tmp_path / "out", previews=False)}
     assert {f"small_{mask}.gds" for mask in ("PI1", "RDL", "ILD", "RDL2", "PI2", "UBM")} <= files
+
+
+# the example --------------------------------------------------------------------------------------------------------
+
+EXAMPLE = ROOT / "examples" / "crossing_2m.toml"
+FIRST = {"s1", "s3", "s4", "e1", "e2", "e4", "n3", "n4", "w2", "w3", "w4"}
+"""Nets of the example that fit on its first metal."""
+
+
+def test_the_example_has_no_room_on_one_metal() -> None:
+    done = api.route_chip(spec.read(EXAMPLE).chip, pdk="wlcsp_500")
+    assert not done.complete
+    assert len(done.plan.unrouted) >= 4
+
+
+def test_the_example_builds_clean_with_its_nets_on_both_metals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assembly, "route", lambda problem: divided(problem, FIRST))
+    built = maskset.build(spec.read(EXAMPLE))
+    assert [f.note or f.rule for r in built.report.results for f in r.findings] == []
+    assert built.report.exit_code == 0
+    assert built.die.plan is not None
+    assert built.die.plan.complete
+    assert layer(built, "ild").count() == 16
+    # each net has a piece of both metals: wire or landing below, wire or capture above
+    assert (layer(built, "rdl").count(), layer(built, "rdl2").count()) == (16, 16)

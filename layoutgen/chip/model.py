@@ -157,11 +157,20 @@ class Chip:
             for name, (pads, free_balls, balls, free_pads) in found.items()
         }
 
-    def assigned(self, nets: Mapping[str, str]) -> Chip:
-        """The chip with a net, by name of pad or ball, for each that was free and taken; nobody asks any more."""
-        pads = tuple(replace(p, net=p.net or nets.get(p.name, ""), group="") for p in self.pads)
-        balls = tuple(replace(b, net=b.net or nets.get(b.name, ""), group="") for b in self.balls)
+    def assigned(self, taken: Mapping[str, str]) -> Chip:
+        """The chip with the net that took each free pad or ball, by "pad NAME" or "ball NAME" as `RoutePlan.taken` says.
+
+        Nobody asks any more; what nobody took stays free.
+        """
+        pads = tuple(replace(p, **_owned(p, taken.get(f"pad {p.name}", ""))) for p in self.pads)
+        balls = tuple(replace(b, **_owned(b, taken.get(f"ball {b.name}", ""))) for b in self.balls)
         return replace(self, pads=pads, balls=balls)
+
+
+def _owned(m: Pad | Ball, taker: str) -> dict[str, str]:
+    """Net and group of a pad or ball once `taker`, if anybody, has taken it."""
+    net = m.net or taker
+    return {"net": net, "group": "" if net else m.group}
 
 
 def check(chip: Chip, file: str, *, any_terminals: bool = False) -> Chip:
