@@ -158,7 +158,7 @@ class Chip:
         }
 
     def assigned(self, taken: Mapping[str, str]) -> Chip:
-        """The chip with the net that took each free pad or ball, by "pad NAME" or "ball NAME" as `RoutePlan.taken` says.
+        """The chip with the net that took each free pad or ball, by "pad NAME" or "ball NAME", as a routing plan says.
 
         Nobody asks any more; what nobody took stays free.
         """

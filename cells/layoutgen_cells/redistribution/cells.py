@@ -153,8 +153,8 @@ def _has_enclosure(pdk: Pdk, inner: str, outer: str) -> bool:
 class RdlVia:
     """A round via from the first redistribution metal to the second, with its landing on each of them."""
 
-    diameter: Size
-    """Diameter of the opening."""
+    diameter: Size | None = None
+    """Diameter of the opening. None: the least that the rule on its width asks for."""
     landing: Size | None = None
     """Diameter on both metals. None: the least that the rules on metal around the opening ask for."""
 
@@ -163,9 +163,11 @@ class RdlVia:
 def rdl_via(pdk: Pdk, p: RdlVia) -> Drawing:
     """Draws on roles `via_2`, `metal` and `metal_2`."""
     d = Drawing("rdl_via")
-    least = max(_around(pdk, "via_2", p.diameter, by) for by in ("metal", "metal_2"))
+    opening = pdk.role("via_2")
+    diameter = p.diameter if p.diameter is not None else pdk.limit("width", opening)
+    least = max(_around(pdk, "via_2", diameter, by) for by in ("metal", "metal_2"))
     landing = p.landing if p.landing is not None else least
-    d.circle(pdk.role("via_2"), p.diameter)
+    d.circle(opening, diameter)
     for name in ("metal", "metal_2"):
         d.circle(pdk.role(name), landing)
         d.pin(name, pdk.role(name), (0.0, 0.0), landing)
