@@ -299,12 +299,6 @@ FIRST = {"s1", "s3", "s4", "e1", "e2", "e4", "n3", "n4", "w2", "w3", "w4"}
 """Nets of the example that fit on its first metal."""
 
 
-def test_the_example_has_no_room_on_one_metal() -> None:
-    done = api.route_chip(spec.read(EXAMPLE).chip, pdk="wlcsp_500")
-    assert not done.complete
-    assert len(done.plan.unrouted) >= 4
-
-
 def test_the_example_builds_clean_with_its_nets_on_both_metals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(assembly, "route", lambda problem: divided(problem, FIRST))
     built = maskset.build(spec.read(EXAMPLE))
