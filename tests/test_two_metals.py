@@ -292,6 +292,36 @@ def test_a_handed_over_build_has_six_plates(planned: Callable[[Plan], MaskSet], 
     assert {f"small_{mask}.gds" for mask in ("PI1", "RDL", "ILD", "RDL2", "PI2", "UBM")} <= files
 
 
+def test_the_routers_own_plan_on_two_metals_builds_clean(tmp_path: Path) -> None:
+    """Eight wide nets, a quarter turn from pads to balls: some go on the second metal."""
+    middle = 850.0
+    sites = [(x, y) for x in (350.0, 850.0, 1350.0) for y in (350.0, 850.0, 1350.0) if (x, y) != (middle, middle)]
+    pads = [p for h in (600.0, 1100.0) for p in ((h, 75.0), (1625.0, h), (h, 1625.0), (75.0, h))]
+    sites, pads = (sorted(points, key=lambda p: math.atan2(p[1] - middle, p[0] - middle)) for points in (sites, pads))
+    rows = {
+        "pads.csv": ["pad,net,x,y", *(f"P{k},n{k},{x},{y}" for k, (x, y) in enumerate(pads))],
+        "balls.csv": ["ball,net,x,y", *(f"B{k},n{(k + 2) % 8},{x},{y}" for k, (x, y) in enumerate(sites))],
+        "turned.toml": [
+            f'name = "turned"\npdk = "{NAME}"\n[chip]\nname = "Turned"\nsize = [1700, 1700]\npads = "pads.csv"',
+            'balls = "balls.csv"\npad_size = [55, 55]\n[wafer]\ndiameter = 25_000\nstreet = 100',
+            '[cells."rdl.wire"]\nwidth = 60\nspace = 60',
+        ],
+    }
+    for file, lines in rows.items():
+        (tmp_path / file).write_text("\n".join(lines) + "\n", "utf-8")
+    built = maskset.build(spec.read(tmp_path / "turned.toml"))
+    assert [f.note or f.rule for r in built.report.results for f in r.findings] == []
+    assert built.report.exit_code == 0
+    plan = built.die.plan
+    assert plan is not None
+    assert {w.layer for w in plan.wires} == {0, 1}
+    terminals = {t.name: t for t in built.die.problem.terminals} if built.die.problem else {}
+    ends = {(w.net, terminals[n].x, terminals[n].y) for w in plan.wires for n in (w.start, w.end)
+            if terminals[n].layer != w.layer}  # fmt: skip
+    assert {(v.net, v.x, v.y) for v in plan.vias} == ends
+    assert len(plan.vias) == layer(built, "ild").count() == 8
+
+
 # the example --------------------------------------------------------------------------------------------------------
 
 EXAMPLE = ROOT / "examples" / "crossing_2m.toml"

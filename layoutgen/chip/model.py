@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 import shapely
@@ -162,15 +163,18 @@ class Chip:
 
         Nobody asks any more; what nobody took stays free.
         """
-        pads = tuple(replace(p, **_owned(p, taken.get(f"pad {p.name}", ""))) for p in self.pads)
-        balls = tuple(replace(b, **_owned(b, taken.get(f"ball {b.name}", ""))) for b in self.balls)
+        pads = tuple(_owned(p, taken.get(f"pad {p.name}", "")) for p in self.pads)
+        balls = tuple(_owned(b, taken.get(f"ball {b.name}", "")) for b in self.balls)
         return replace(self, pads=pads, balls=balls)
 
 
-def _owned(m: Pad | Ball, taker: str) -> dict[str, str]:
-    """Net and group of a pad or ball once `taker`, if anybody, has taken it."""
+M = TypeVar("M", Pad, Ball)
+
+
+def _owned(m: M, taker: str) -> M:
+    """A pad or ball of the net of `taker`, if that is anybody's."""
     net = m.net or taker
-    return {"net": net, "group": "" if net else m.group}
+    return replace(m, net=net, group="" if net else m.group)
 
 
 def check(chip: Chip, file: str, *, any_terminals: bool = False) -> Chip:
