@@ -106,7 +106,9 @@ class Die:
     plan: RoutePlan | None = None
     """What it answered."""
     metal: Mapping[str, NetMetal] = field(default_factory=dict)
-    """The metal of the plan, by net."""
+    """The metal of the plan, by net; of the first layer where there are two."""
+    metal_2: Mapping[str, NetMetal] = field(default_factory=dict)
+    """That of the second layer."""
 
     def add(self, *parts: Placement) -> Die:
         """The die with more on it."""

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import klayout.db as kdb
 
 from layoutgen import discover, gds
-from layoutgen.connect import check_nets, check_tied
+from layoutgen.connect import Upper, check_nets, check_tied
 from layoutgen.die import Context, Die, DieContext, Stages, build_die
 from layoutgen.drc.run import Content, run
 from layoutgen.errors import InputError, LayoutgenError, Problem, SpecError
@@ -80,7 +80,7 @@ def build(spec: Spec, progress: Progress = lambda _: None) -> MaskSet:
     reports = [run(base.pdk, flow, content, lambda rule: progress(f"checking {rule}")) for content in contents]
     report = merge_reports(reports, spec.file.name)
     progress("checking nets")
-    report = _with_nets(report, spec, base.pdk, flow, step, grid, layout)
+    report = _with_nets(report, spec, base.pdk, flow, die, step, grid, layout)
     cells = {name: asdict(base.settings(name)) for name in sorted({*base.pdk.cells, *base.parameters})}
     return MaskSet(spec, base.pdk, flow, die, step, rim, grid, layout, report, cells)
 
@@ -154,7 +154,7 @@ def _window(step: Step, grid: Grid, place: Place) -> kdb.Box:
 
 
 def _with_nets(
-    report: Report, spec: Spec, pdk: Pdk, flow: str, step: Step, grid: Grid, layout: kdb.Layout
+    report: Report, spec: Spec, pdk: Pdk, flow: str, die: Die, step: Step, grid: Grid, layout: kdb.Layout
 ) -> Report:  # fmt: skip
     """The report with the chip's nets as the metal of one step joins them, and with what was not checked."""
     origin, window = grid.at(grid.typical), _window(step, grid, grid.typical)
@@ -163,16 +163,22 @@ def _with_nets(
     def here(layer: str) -> kdb.Region:
         return found(layer) & kdb.Region(window)
 
-    metal = pdk.evaluate(pdk.connect.metal, here)
     tied = pdk.flows[flow].current == "kerf"
+    table, taken = pdk.connect, die.plan.taken if die.plan else {}
+    metal = pdk.evaluate(table.metal, here)
     # where the kerf carries the current the nets are apart only when the blade has been through it
-    apart = metal - here("cut_sure") if tied else metal
-    standing = {kind: {n: pdk.region(n, here) for n in getattr(pdk.connect, kind)} for kind in ("pad", "ball")}
-    results = [check_nets(apart, spec.chip, origin, on_pads=standing["pad"], on_balls=standing["ball"])]
+    cut = here("cut_sure") if tied else kdb.Region()
+    upper = apart = None
+    if table.metal_2:
+        upper = Upper(pdk.evaluate(table.metal_2, here), pdk.evaluate(table.via_2, here))
+        apart = Upper(upper.metal - cut, upper.vias - cut)
+    on_pads, on_balls = ({name: pdk.region(name, here) for name in names} for names in (table.pad, table.ball))
+    results = [check_nets(metal - cut, spec.chip, origin, upper=apart, taken=taken, on_pads=on_pads, on_balls=on_balls)]
     if tied:
         everywhere = gds.fetch(layout, pdk, layout.top_cell())
         ring = everywhere(pdk.role("ring"))
         trunk = everywhere(pdk.role("bus")) + ring
-        results.append(check_tied(metal, here(pdk.role("bus")), trunk, ring, spec.chip, origin))
+        bus = here(pdk.role("bus"))
+        results.append(check_tied(metal, bus, trunk, ring, spec.chip, origin, upper=upper, taken=taken))
     note = f"{len(grid.dies)} dies repeat that step. The whole wafer, each die with what lies on it, is not checked yet"
     return replace(report, scope=(*report.scope, note), results=(*report.results, *results))

@@ -6,6 +6,7 @@ Passed as an argument, never global. A PDK may `extends` another and hold only i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,6 +23,8 @@ Name = Annotated[str, Field(pattern=tomlfile.PLAIN_NAME)]
 RuleId = Annotated[str, Field(pattern=tomlfile.RULE_NAME)]
 Drawn = Literal["opening", "remaining"]
 LayerNumber = tuple[int, int]
+SECOND_METAL = ("metal_2", "via_2")
+"""Roles, and keys of `connect`, that a process with a second metal has."""
 RESISTIVITY = {"copper": 1.7241e-8, "aluminium": 2.65e-8, "gold": 2.214e-8, "silver": 1.587e-8}
 """Ohm m at 20 degrees C, in bulk. Copper: annealed, 1/58 ohm mm2/m, IEC 60028; the others: CRC Handbook of Chemistry
 and Physics, electrical resistivity of pure metals. Plated films lie above it until they are annealed."""
@@ -141,11 +144,15 @@ class Connect(Model):
     """What conducts, and what has to stand on the chip's terminals; the chip's nets are checked against it."""
 
     metal: str
-    """An expression: all metal of the level that joins pads and balls, the bus included."""
+    """An expression: all metal of the level that pads stand on, the bus included."""
     pad: tuple[str, ...]
     """Layers of which a shape stands over the centre of each pad."""
     ball: tuple[str, ...]
     """Layers of which a shape stands over the centre of each ball."""
+    metal_2: str = ""
+    """An expression: all metal of a second level, which balls then stand on."""
+    via_2: str = ""
+    """An expression: the openings through which both levels are joined."""
 
 
 CellDefault = bool | int | float | str | dict[str, str]
@@ -346,12 +353,16 @@ def _raw(path: Path, find: Callable[[str], Path], below: tuple[Path, ...]) -> di
 
 
 def _overlaid(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Tables merge key by key; anything else is replaced."""
-    out = dict(base)
-    for key, value in over.items():
-        old = out.get(key)
-        out[key] = _overlaid(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
-    return out
+    """Tables merge key by key; anything else is replaced. A new key stands after the one that it follows in `over`."""
+    order = [*base]
+    for before, key in pairwise(["", *over]):
+        if key not in base:
+            order.insert(order.index(before) + 1 if before in order else len(order), key)
+    out = {**base, **over}
+    for key in base.keys() & over.keys():
+        if isinstance(base[key], dict) and isinstance(over[key], dict):
+            out[key] = _overlaid(base[key], over[key])
+    return {key: out[key] for key in order}
 
 
 def _contradictions(pdk: Pdk, file: str) -> Iterator[Problem]:
@@ -399,6 +410,12 @@ def _contradictions(pdk: Pdk, file: str) -> Iterator[Problem]:
         for flow in rule.flows:
             yield from unknown(f"rules.{name}.flows", flow, set(pdk.flows), "flow")
     yield from expression("connect.metal", pdk.connect.metal)
+    for key in SECOND_METAL:
+        if text := getattr(pdk.connect, key):
+            yield from expression(f"connect.{key}", text)
+    second = [key in pdk.roles for key in SECOND_METAL] + [bool(getattr(pdk.connect, key)) for key in SECOND_METAL]
+    if any(second) and not all(second):
+        yield Problem(file, "roles", "a second metal needs metal_2 and via_2 here and in connect; give all or none")
     for layer_name in (*pdk.connect.pad, *pdk.connect.ball):
         yield from unknown("connect", layer_name, layers)
     for name, flow_ in pdk.flows.items():

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,8 @@ class Routed:
     """What a reader should know besides: options that break a rule of the process, nets without plating current."""
     source: Path | None = None
     """The file that the chip came from."""
+    metal_2: dict[str, NetMetal] = field(default_factory=dict)
+    """The metal of the second layer, where there are two; `metal` is then that of the first."""
 
     @property
     def totals(self) -> Totals:
@@ -119,7 +121,8 @@ class Routed:
         if self.source is not None and self.source.suffix.lower() == ".def":
             with suppress(ChipError):
                 return {"route.def": add_routes(self.source, self.chip, routes)}
-        return {"route.lef": write_lef(self.chip), "route.def": write_def(self.chip, routes)}
+        chip = self.chip.assigned(self.plan.taken)
+        return {"route.lef": write_lef(chip), "route.def": write_def(chip, routes)}
 
     def data(self) -> dict[str, Any]:
         """All of it as plain data, as `route.json` holds it. Lengths in um, resistance in ohm, layers from 1."""
@@ -182,7 +185,7 @@ def route_chip(
     return Routed(
         name or (source.file.name if isinstance(source, Spec) else file_name(source.name)),
         context.chip, context.pdk, context.flow_name, die.problem, die.plan, dict(die.metal), tuple(table), drawing,
-        tuple(_notes(context, die.problem, table)), file,
+        tuple(_notes(context, die.problem, table)), file, dict(die.metal_2),
     )  # fmt: skip
 
 
@@ -205,13 +208,13 @@ def _context(
 
 
 def _notes(context: DieContext, problem: RouteProblem, table: list[NetRow]) -> Iterator[str]:
-    metal = context.pdk.role("metal")
+    metals = [context.pdk.role(name) for name in routing.METAL_ROLES[: problem.layers]]
     for kind, value in (("width", problem.width), ("space", problem.space)):
         broken = [
             f"{name} ({rule.limit:g} um)"
             for name, rule in context.pdk.rules.items()
             if rule.check == kind and rule.limit is not None and rule.limit > value
-            and any(metal in context.pdk.sources(layer) for layer in rule.layers)
+            and any(metal in context.pdk.sources(layer) for layer in rule.layers for metal in metals)
         ]  # fmt: skip
         if broken:
             yield f"{kind} {value:g} um is below {', '.join(broken)} of PDK {context.pdk.name}"

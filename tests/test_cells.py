@@ -77,9 +77,10 @@ def test_every_cell_has_a_golden_and_every_golden_a_cell() -> None:
 @pytest.mark.parametrize(
     ("pdk", "without"),
     [
-        ("post", {"ball", "ubm"}),
-        ("wlcsp_500", {"kerf.bus", "kerf.ring", "kerf.tie"}),
-        ("wlcsp_400", {"kerf.bus", "kerf.ring", "kerf.tie"}),
+        ("post", {"ball", "rdl.via", "ubm"}),
+        ("wlcsp_500", {"kerf.bus", "kerf.ring", "kerf.tie", "rdl.via"}),
+        ("wlcsp_400", {"kerf.bus", "kerf.ring", "kerf.tie", "rdl.via"}),
+        ("wlcsp_500_2m", {"kerf.bus", "kerf.ring", "kerf.tie"}),
     ],
 )
 def test_each_process_draws_every_cell_but_those_it_has_no_layers_for(pdk: str, without: set[str]) -> None:
@@ -129,13 +130,13 @@ def together(pdk: Pdk) -> Drawing:
     return both
 
 
-@pytest.mark.parametrize("pdk", ["post", "wlcsp_400", "wlcsp_500"])
+@pytest.mark.parametrize("pdk", ["post", "wlcsp_400", "wlcsp_500", "wlcsp_500_2m"])
 def test_cells_that_belong_together_enclose_each_other_as_the_rules_ask(pdk: str) -> None:
     drawing = together(process(pdk))
     results = judged(drawing, process(pdk))
     kinds = [process(pdk).rules[r.rule].check for r in results]
     assert complaints(results) == []
-    assert kinds.count("enclosure") == {"post": 3, "wlcsp_400": 5, "wlcsp_500": 5}[pdk]
+    assert kinds.count("enclosure") == {"post": 3, "wlcsp_400": 5, "wlcsp_500": 5, "wlcsp_500_2m": 7}[pdk]
     assert "separation" in kinds
 
 
@@ -154,11 +155,12 @@ def test_a_tie_ends_in_the_bus_over_its_whole_width() -> None:
     assert [r.verdict for r in judged(short, process("post")) if r.rule == "TIE.O.1"] == ["1 finding"]
 
 
-@pytest.mark.parametrize("pdk", ["post", "wlcsp_400", "wlcsp_500"])
+@pytest.mark.parametrize("pdk", ["post", "wlcsp_400", "wlcsp_500", "wlcsp_500_2m"])
 def test_the_least_capture_is_the_least(pdk: str) -> None:
     """One grid step less than the default breaks a rule: the default adds the rules' margins once, and no more."""
     of, by, circle = ("via", "rdl.capture", "polymer.via") if pdk == "post" else ("ubm", "rdl.capture", "ubm")
-    least = cell(by, pdk).circles["rdl"][0].diameter
+    ((metal,),) = cell(by, pdk).circles.values()
+    least = metal.diameter
     for diameter, clean in ((least, True), (least - 0.020, False)):
         both = Drawing("BOTH")
         both.place(cell(circle, pdk))
@@ -186,6 +188,14 @@ NOT_LENGTHS = {
 }
 
 
+LEAST = {("rdl.capture", "diameter"), ("rdl.via", "diameter"), ("rdl.via", "landing"), ("ubm", "diameter")}
+
+
+def first_with(name: str) -> str:
+    """A process that draws a cell."""
+    return next(pdk for pdk in ("post", "wlcsp_500", "wlcsp_500_2m") if (pdk, name) in DRAWABLE)
+
+
 def test_every_length_says_um() -> None:
     everything = {(name, f.name) for name in CELLS for f in fields(library()[name].params)}
     assert set(lengths()) == everything - NOT_LENGTHS
@@ -195,8 +205,8 @@ def test_every_length_says_um() -> None:
 @pytest.mark.parametrize("value", [True, "40.0", None, -1.0, -0.001, math.nan, math.inf, -math.inf, [40.0], 1 + 0j])
 @pytest.mark.parametrize(("name", "parameter"), list(lengths()))
 def test_a_length_that_is_none_is_refused(name: str, parameter: str, value: Any) -> None:
-    pdk = process("post" if ("post", name) in DRAWABLE else "wlcsp_500")
-    if value is None and (name, parameter) in {("rdl.capture", "diameter"), ("ubm", "diameter")}:
+    pdk = process(first_with(name))
+    if value is None and (name, parameter) in LEAST:
         assert library()[name](pdk, **{parameter: None}).circles  # None: the least that the rules ask for
         return
     with pytest.raises(ParamError, match=rf"^{re.escape(name)}: {parameter}: .*, not ") as e:
@@ -206,7 +216,7 @@ def test_a_length_that_is_none_is_refused(name: str, parameter: str, value: Any)
 
 @pytest.mark.parametrize("name", CELLS)
 def test_an_unknown_parameter_is_refused_and_the_nearest_named(name: str) -> None:
-    pdk = process("post" if ("post", name) in DRAWABLE else "wlcsp_500")
+    pdk = process(first_with(name))
     known = fields(library()[name].params)[0].name
     with pytest.raises(ParamError, match=rf"^{re.escape(name)}: no parameter '{known}x'; did you mean '{known}'\?$"):
         library()[name](pdk, **{f"{known}x": 1.0})

@@ -33,7 +33,7 @@ def found(built: MaskSet, harm: Harm) -> list[str]:
     harmed = MaskSet(**{**{f: getattr(built, f) for f in MaskSet.__dataclass_fields__}, "layout": copy})
     harm(harmed)
     report = maskset._with_nets(
-        built.report, built.spec, built.pdk, built.flow, built.step, built.grid, harmed.layout
+        built.report, built.spec, built.pdk, built.flow, built.die, built.step, built.grid, harmed.layout
     )  # fmt: skip
     before = len(built.report.results)
     return [f.note for r in report.results[before:] for f in r.findings]

@@ -8,7 +8,7 @@ import klayout.db as kdb
 import pytest
 
 from layoutgen.chip import Ball, Chip, Pad
-from layoutgen.connect import NETS_RULE, TIED_RULE, check_nets, check_tied
+from layoutgen.connect import NETS_RULE, TIED_RULE, Upper, check_nets, check_tied
 from layoutgen.findings import RuleResult, Status
 
 # two nets, each a pad below and a ball above (um)
@@ -162,3 +162,110 @@ def test_each_finding_has_an_identity_of_its_own() -> None:
     found = check_nets(metal(), CHIP).findings
     assert len(found) == 4
     assert len({f.identity for f in found}) == 4
+
+
+# two metals: pads on the lower, balls on the upper -------------------------------------------------------------------
+
+LOW = ((80, 80, 120, 500), (480, 80, 520, 500))
+HIGH = ((80, 460, 120, 920), (480, 460, 520, 920))
+VIAS = ((90, 470, 110, 490), (490, 470, 510, 490))
+
+
+def two(
+    low: tuple[tuple[float, float, float, float], ...] = LOW,
+    high: tuple[tuple[float, float, float, float], ...] = HIGH,
+    vias: tuple[tuple[float, float, float, float], ...] = VIAS,
+) -> list[str]:
+    return notes(check_nets(metal(*low), CHIP, upper=Upper(metal(*high), metal(*vias))))
+
+
+def test_a_net_on_two_metals_is_one_piece() -> None:
+    assert two() == []
+
+
+def test_without_its_via_a_net_is_in_two_pieces() -> None:
+    assert two(vias=VIAS[1:]) == ["net N1 is in 2 pieces"]
+
+
+def test_metals_that_cross_without_a_via_are_apart() -> None:
+    assert two(low=(*LOW, (100, 300, 300, 310)), high=(*HIGH, (200, 200, 500, 600))) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"low": (*LOW, (100, 300, 500, 310))},
+        {"high": (*HIGH, (100, 700, 500, 710))},
+        {"low": (*LOW, (100, 300, 300, 310)), "high": (*HIGH, (280, 300, 500, 310), (490, 300, 510, 500)),
+         "vias": (*VIAS, (285, 302, 295, 308))},
+        {"vias": ((90, 470, 510, 490),)},  # one opening over both wires
+    ],
+)  # fmt: skip
+def test_a_short_on_either_metal_or_through_a_via_is_found(
+    change: dict[str, tuple[tuple[float, float, float, float], ...]],
+) -> None:
+    assert two(**change) == ["nets N1, N2 are one piece"]
+
+
+def test_a_via_that_only_touches_metal_joins_nothing() -> None:
+    assert two(vias=(*VIAS, (120, 470, 140, 490))) == [
+        "this via lies on no lower metal", "this via lies on no upper metal"
+    ]  # fmt: skip
+    assert two(high=((80, 500, 120, 920), HIGH[1])) == ["net N1 is in 2 pieces", "this via lies on no upper metal"]
+
+
+def test_a_ball_needs_the_upper_metal_and_a_pad_the_lower() -> None:
+    assert two(low=((80, 80, 120, 920), LOW[1]), high=(HIGH[1],), vias=VIAS[1:]) == [
+        "ball A1 of net N1 stands on no metal"
+    ]
+    assert two(low=(LOW[1],), high=((80, 80, 120, 920), HIGH[1]), vias=VIAS[1:]) == [
+        "pad P1 of net N1 stands on no metal"
+    ]
+
+
+def test_a_net_is_tied_through_a_via() -> None:
+    low, high = metal(*LOW, (490, 0, 510, 80)) + BUS, metal(*HIGH)
+    for vias, untied in ((VIAS, ["ball A1", "pad P1"]), (VIAS[:1], ["ball A1", "ball A2", "pad P1"])):
+        upper = Upper(high, metal(*vias))
+        found = check_tied(low, BUS, TRUNK, RING, CHIP, (0.0, 0.0), upper=upper).findings
+        assert sorted(f.note.split(" of net")[0] for f in found) == untied
+
+
+# free balls ----------------------------------------------------------------------------------------------------------
+
+FREE = replace(CHIP, balls=(Ball("A1", "", 100.0, 900.0, group="*"), Ball("A2", "", 500.0, 900.0, group="*")))
+TAKEN = {"ball A1": "N1", "ball A2": "N2"}
+
+
+def test_a_free_ball_is_of_the_net_that_took_it() -> None:
+    assert notes(check_nets(metal(LEFT, RIGHT), FREE, taken=TAKEN)) == []
+    assert notes(check_nets(metal(LEFT, RIGHT), FREE, taken={"ball A1": "N2", "ball A2": "N1"})) == [
+        *(f"a piece of net {n} joins {asks} that ask for a free one with {1 - asks} that were taken"
+          for n in ("N1", "N2") for asks in (0, 1)),
+        "nets N1, N2 are one piece", "nets N1, N2 are one piece",
+    ]  # fmt: skip
+
+
+def test_a_free_ball_that_nobody_took_touches_no_net_and_no_other() -> None:
+    free = replace(CHIP, balls=(*CHIP.balls, Ball("F1", "", 800.0, 800.0, group="G"),
+                                Ball("F2", "", 900.0, 800.0, group="G")))  # fmt: skip
+    spots = ((780, 780, 820, 820), (880, 780, 920, 820))
+    assert notes(check_nets(metal(LEFT, RIGHT, *spots), free)) == []
+    assert notes(check_nets(metal(LEFT, RIGHT, (780, 780, 920, 820)), free)) == ["ball F1, ball F2 are one piece"]
+    assert notes(check_nets(metal(LEFT, RIGHT, *spots, (500, 790, 800, 800)), free)) == [
+        "net N2 and ball F1 are one piece"
+    ]
+    assert notes(check_nets(metal(LEFT, RIGHT, spots[0]), free)) == ["ball F2, which is free, stands on no metal"]
+
+
+def test_pads_of_a_net_that_ask_one_by_one_need_not_be_joined() -> None:
+    pads = tuple(replace(p, net="VDD", group="power") for p in CHIP.pads)
+    balls = tuple(replace(b, net="", group="power") for b in CHIP.balls)
+    chip = replace(CHIP, pads=pads, balls=balls)
+    taken = {"ball A1": "VDD", "ball A2": "VDD"}
+    assert notes(check_nets(metal(LEFT, RIGHT), chip, taken=taken)) == []
+    assert notes(check_nets(metal(LEFT, RIGHT, (100, 300, 500, 310)), chip, taken=taken)) == []  # they may be
+    # but each is joined with a ball
+    assert notes(check_nets(metal((80, 80, 120, 800), (80, 860, 120, 920), RIGHT), chip, taken=taken)) == [
+        f"a piece of net VDD joins {asks} that ask for a free one with {1 - asks} that were taken" for asks in (0, 1)
+    ]

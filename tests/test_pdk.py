@@ -168,6 +168,7 @@ def test_the_tone_table_names_every_combination_once() -> None:
         ("post", {"PI": DARK, "RDL": CLEAR, "VIA": DARK}),
         ("wlcsp_500", {"PI1": DARK, "RDL": CLEAR, "PI2": DARK, "UBM": CLEAR}),
         ("wlcsp_400", {"PI1": DARK, "RDL": CLEAR, "PI2": DARK, "UBM": CLEAR}),
+        ("wlcsp_500_2m", {"PI1": DARK, "RDL": CLEAR, "ILD": DARK, "RDL2": CLEAR, "PI2": DARK, "UBM": CLEAR}),
     ],
 )
 def test_tones_of_the_processes_that_ship(pdk: str, tones: dict[str, str]) -> None:
@@ -209,6 +210,25 @@ def test_extends_reaches_through_several(tmp_path: Path, tiny: Pdk) -> None:
     found = read(c, lambda name: tmp_path / name)
     assert (found.name, found.title, found.source) == ("c", "B", tiny.source)
     assert found.cut == Cut(kerf_min=50.0, kerf_max=65.0, tolerance=4.0, chipping=10.0)
+
+
+def test_a_new_entry_stands_after_the_one_that_it_follows(tmp_path: Path, tiny: Pdk) -> None:
+    mask = """
+data = "wire"
+gds = [{}, 0]
+title = "New"
+drawn = "remaining"
+resist = "positive"
+transfer = "etch"
+aligns_to = "{}"
+marks = "wire"
+"""
+    added = "".join(f"[masks.{n}]{mask.format(g, to)}" for n, g, to in (("X", 7, "H"), ("Y", 8, "X")))
+    text = f'extends = "tiny"\nname = "other"\n[stack]\nlast = {{ thickness = 1.0 }}\n[masks.H]\n{added}'
+    other = read(folder(tmp_path, "other", text), lambda name: tmp_path / name)
+    assert list(other.masks) == ["H", "X", "Y", "W"]  # though W stands before X and Y in what is extended
+    assert list(other.stack) == ["polymer", "last"]
+    assert other.masks["H"] == tiny.masks["H"]
 
 
 def test_the_400_um_process_is_the_500_um_one_but_for_what_it_says() -> None:
@@ -260,6 +280,8 @@ WRONG = [
     ('[roles]\nmetal = "wire"', '[roles]\nmetal = "wires"', "roles.metal: no layer 'wires'; did you mean 'wire'?"),
     ('metal = "tie | wire"', 'metal = "wire | tei"', "connect.metal: no layer 'tei'; did you mean 'toe'?"),
     ('ball = ["hole"]', 'ball = ["holes"]', "connect: no layer 'holes'; did you mean 'hole'?"),
+    ('ball = ["hole"]', 'ball = ["hole"]\nmetal_2 = "wire & foo"\nvia_2 = "hole"',
+     "connect.metal_2: no layer 'foo'; did you mean 'foot'?"),
     ('data = "hole"', 'data = "hoole"', "masks.H.data: no layer 'hoole'; did you mean 'hole'?"),
     ('marks = "hole"', 'marks = "metal"', "masks.H.marks: no layer 'metal'; known: hole, pad, tie, wire"),
     ('marks = "hole"', 'marks = "die"', "masks.H.marks: no layer 'die'; did you mean 'tie'?"),
@@ -311,7 +333,7 @@ def test_a_wrong_value_is_said_with_its_place(tmp_path: Path, old: str, new: str
     assert message in str(e.value)
 
 
-@pytest.mark.parametrize("name", ["post", "wlcsp_400", "wlcsp_500"])
+@pytest.mark.parametrize("name", ["post", "wlcsp_400", "wlcsp_500", "wlcsp_500_2m"])
 def test_the_processes_that_ship_are_found_by_their_names(name: str) -> None:
     assert discover.pdk(name).name == name
 

@@ -18,6 +18,7 @@ from layoutgen_cells.redistribution.cells import (
     polymer_via,
     rdl_capture,
     rdl_pad,
+    rdl_via,
     rdl_wire,
     ubm,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "polymer_vias",
     "rdl_capture",
     "rdl_pad",
+    "rdl_via",
     "rdl_wire",
     "redistribute",
     "ubm",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 import shapely
@@ -157,11 +158,23 @@ class Chip:
             for name, (pads, free_balls, balls, free_pads) in found.items()
         }
 
-    def assigned(self, nets: Mapping[str, str]) -> Chip:
-        """The chip with a net, by name of pad or ball, for each that was free and taken; nobody asks any more."""
-        pads = tuple(replace(p, net=p.net or nets.get(p.name, ""), group="") for p in self.pads)
-        balls = tuple(replace(b, net=b.net or nets.get(b.name, ""), group="") for b in self.balls)
+    def assigned(self, taken: Mapping[str, str]) -> Chip:
+        """The chip with the net that took each free pad or ball, by "pad NAME" or "ball NAME", as a routing plan says.
+
+        Nobody asks any more; what nobody took stays free.
+        """
+        pads = tuple(_owned(p, taken.get(f"pad {p.name}", "")) for p in self.pads)
+        balls = tuple(_owned(b, taken.get(f"ball {b.name}", "")) for b in self.balls)
         return replace(self, pads=pads, balls=balls)
+
+
+M = TypeVar("M", Pad, Ball)
+
+
+def _owned(m: M, taker: str) -> M:
+    """A pad or ball of the net of `taker`, if that is anybody's."""
+    net = m.net or taker
+    return replace(m, net=net, group="" if net else m.group)
 
 
 def check(chip: Chip, file: str, *, any_terminals: bool = False) -> Chip:

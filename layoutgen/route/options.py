@@ -67,7 +67,7 @@ class RouteOptions:
         """
         changed: dict[str, Any] = {
             name: value
-            for name in ("width", "space", "style", "layers")
+            for name in ("width", "space", "style")
             if (value := getattr(self, name)) is not None
         }  # fmt: skip
         nets = {t.net for t in problem.terminals if t.net}
@@ -79,7 +79,8 @@ class RouteOptions:
             changed["terminals"] = tuple(
                 replace(t, own_tie=self.ties is Ties.PADS and t.name in pads) for t in problem.terminals
             )
-        if self.layers == 2 and not problem.via:
-            raise ParamError("route: layers=2, but the process has one metal layer to route on; route on 1")
+        if self.layers not in (None, problem.layers):
+            has = "one metal layer" if problem.layers == 1 else "balls on the second of two metal layers"
+            raise ParamError(f"route: layers={self.layers}, but the process has {has}; route on {problem.layers}")
         matched = (*problem.matched, *self.matched)
         return replace(problem, some_ties=self.some_ties or problem.some_ties, matched=matched, **changed)

@@ -358,8 +358,9 @@ def test_pads_without_a_ball_take_free_ones() -> None:
     assert [m.name for m in for_balls.free] == ["F", "G"]
     assert (for_pads.askers, for_pads.free) == ((), ())
     assert list(chip.nets) == ["N", "M"]
-    taken = chip.assigned({"G": "M"})
-    assert [(b.name, b.net, b.group) for b in taken.balls] == [("B", "N", ""), ("F", "", ""), ("G", "M", "")]
+    taken = chip.assigned({"ball G": "M", "pad F": "X"})
+    assert [(b.name, b.net, b.group) for b in taken.balls] == [("B", "N", ""), ("F", "", "*"), ("G", "M", "")]
+    assert check(taken, "file") is taken
 
 
 def test_balls_may_ask_for_free_pads_of_a_group() -> None:

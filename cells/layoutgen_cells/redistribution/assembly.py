@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from layoutgen.cell import Drawing, Placement
@@ -9,19 +10,25 @@ from layoutgen.chip import Ball, Chip, Pad
 from layoutgen.die import Die, DieContext, Port, Side, stage
 from layoutgen.route import Obstacle, RoutePlan, RouteProblem, Terminal, draw, route
 from layoutgen.units import DBU, Um
-from layoutgen_cells.redistribution.cells import terminal
+from layoutgen_cells.redistribution.cells import corner_radius, terminal
+
+METALS, TIES = ("metal", "metal_2"), ("tie", "tie_2")
+"""Roles of the metals that wires run on, and of the ties on each, from below."""
 
 
 @stage("chip", at="die")
 def chip(c: DieContext, die: Die) -> Die:
-    """The chip as it comes in: pad metal, and the names of pads, balls and nets as notes."""
+    """The chip as it comes in: pad metal, and the names of pads, balls and nets as notes.
+
+    Pads and balls that are free to be taken get their names when they are routed.
+    """
     names = Drawing("NAMES")
     pads = []
     for pad in c.chip.pads:
         pads.append(Placement(c.cell("chip.pad", width=pad.width, height=pad.height), (pad.x, pad.y)))
-        names.text(c.pdk.role("note"), f"{pad.name} {pad.net}", (pad.x, pad.y))
-    for ball in c.chip.balls:
-        names.text(c.pdk.role("note"), f"{ball.name} {ball.net}", (ball.x, ball.y))
+    for m in c.chip.members:
+        if m.net:
+            names.text(c.pdk.role("note"), f"{m.name} {m.net}", (m.x, m.y))
     return die.add(*pads, Placement(names))
 
 
@@ -33,9 +40,13 @@ def polymer_openings(c: DieContext, die: Die) -> Die:
 
 @stage("redistribution", at="die")
 def redistribute(c: DieContext, die: Die) -> Die:
-    """Landing and capture pads, wires from pads to balls, and, where the kerf carries the current, ties."""
-    metal, wire = c.pdk.role("metal"), c.settings("rdl.wire")
-    landings, terminals = _landings(c)
+    """Landing and capture pads, wires from pads to balls, and, where the kerf carries the current, ties.
+
+    In a process with two metals (roles `metal_2` and `via_2`) pads stand on the first and balls on the second, either
+    may be wired on both, and a via stands at each place where the plan changes between them.
+    """
+    wire, metals = c.settings("rdl.wire"), _metals(c)
+    landings, terminals = _landings(c, len(metals) - 1)
     asked = RouteProblem(
         outline=c.chip.die,
         terminals=terminals,
@@ -45,26 +56,53 @@ def redistribute(c: DieContext, die: Die) -> Die:
         ),
         width=wire.width,
         space=wire.space,
-        edge=c.pdk.limit("edge_distance", metal, "die"),
+        edge=max(c.pdk.limit("edge_distance", metal, "die") for metal in metals),
         ties=c.flow.current == "kerf",
         guard=c.pdk.guard,
+        layers=len(metals),
+        via=_via_landing(c) if len(metals) > 1 else 0.0,
     )
     problem = c.routing.apply(asked, {f"pad {p.name}" for p in c.chip.pads})
     plan = route(problem)
-    drawn = draw(problem, plan)
+    drawn = [draw(problem, plan, layer) for layer in range(problem.layers)]
     wires = Drawing("WIRES")
-    for net in drawn.values():
-        for points in net.metal:
-            wires.polygon(metal, points * DBU)
-        for points in net.tie:
-            wires.polygon(c.pdk.role("tie"), points * DBU)
-    die = die.add(*landings, Placement(wires))
-    ports = _ports(c, die, plan)
-    return replace(die, ports=(*die.ports, *ports), problem=problem, plan=plan, metal=drawn)
+    for layer, (metal, tie) in enumerate(zip(metals, TIES, strict=False)):
+        for net in drawn[layer].values():
+            for points in net.metal:
+                wires.polygon(metal, points * DBU)
+            for points in net.tie:
+                wires.polygon(c.pdk.role(tie), points * DBU)
+    vias = [Placement(c.cell("rdl.via"), (via.x, via.y)) for via in plan.vias]
+    die = die.add(*landings, Placement(wires), *vias, *_taken_names(c, plan))
+    die = replace(die, ports=(*die.ports, *_ports(c, die, plan)), problem=problem, plan=plan)
+    return replace(die, metal=drawn[0], metal_2=drawn[1] if len(drawn) > 1 else {})
 
 
-def _landings(c: DieContext) -> tuple[list[Placement], tuple[Terminal, ...]]:
-    """Landing and capture pads as cells and as terminals.
+def _metals(c: DieContext) -> tuple[str, ...]:
+    """The metal layers that wires may run on, from below."""
+    return tuple(c.pdk.role(name) for name in METALS[: 2 if METALS[1] in c.pdk.roles else 1])
+
+
+def _via_landing(c: DieContext) -> Um:
+    """Diameter of the disc that the corners of a via's landings lie on (um)."""
+    circles = c.cell("rdl.via").circles
+    return 2 * max(corner_radius(circles[metal][0].diameter, c.pdk) for metal in _metals(c))
+
+
+def _taken_names(c: DieContext, plan: RoutePlan) -> Iterator[Placement]:
+    """Names of the pads and balls that were free: with the net that took them, or alone."""
+    names = Drawing("NAMES_TAKEN")
+    for kind, members in (("pad", c.chip.pads), ("ball", c.chip.balls)):
+        for m in members:
+            if not m.net:
+                net = plan.taken.get(f"{kind} {m.name}", "")
+                names.text(c.pdk.role("note"), f"{m.name} {net}".rstrip(), (m.x, m.y))
+    if names.texts:
+        yield Placement(names)
+
+
+def _landings(c: DieContext, above: int) -> tuple[list[Placement], tuple[Terminal, ...]]:
+    """Landing and capture pads as cells and as terminals; balls stand on the metal of number `above`.
 
     A chip that comes with its routed layer has them: the metal of its pads and balls is that layer's.
     """
@@ -74,15 +112,16 @@ def _landings(c: DieContext) -> tuple[list[Placement], tuple[Terminal, ...]]:
     members: list[tuple[str, Pad | Ball]] = [("pad", p) for p in c.chip.pads] + [("ball", b) for b in c.chip.balls]
     for kind, m in members:
         name, at = f"{kind} {m.name}", (m.x, m.y)
-        group = groups.get(name, "")
+        group, layer = groups.get(name, ""), 0 if kind == "pad" else above
         if c.chip.layer is not None and m.metal:
-            own.polygon(c.pdk.role("metal"), m.metal)
+            own.polygon(_metals(c)[layer], m.metal)
             ring = m.metal if m.polygon else ()
-            terminals.append(Terminal(name, m.net, *at, m.width / 2, m.height / 2, False, group, ring))
+            shape = Terminal(name, m.net, *at, m.width / 2, m.height / 2, False, group, ring, layer=layer)
+            terminals.append(shape)
             continue
         drawing = c.cell("rdl.pad" if kind == "pad" else "rdl.capture")
         placed.append(Placement(drawing, at))
-        terminals.append(replace(terminal(name, m.net, drawing, at, c.pdk), group=group))
+        terminals.append(replace(terminal(name, m.net, drawing, at, c.pdk, layer), group=group))
     return [*placed, *([Placement(own)] if own.polygons else [])], tuple(terminals)
 
 
@@ -103,7 +142,7 @@ def _ports(c: DieContext, die: Die, plan: RoutePlan) -> list[Port]:
         if wire.tie:
             x, y = (v * DBU for v in wire.points[-1])
             side, offset = _side(die, x, y)
-            ports.append(Port(side, offset, wire.width, c.pdk.role("tie"), wire.net))
+            ports.append(Port(side, offset, wire.width, c.pdk.role(TIES[wire.layer]), wire.net))
     return ports
 
 

@@ -1,5 +1,8 @@
 """Cells of a redistribution process. They draw on roles, so that one cell serves every process that has them.
 
+`metal` is the metal that pads stand on. A process with two metals has a role `metal_2` for the upper one, which balls
+then stand on, and `via_2` for the openings in between.
+
 Every cell stands with its centre at the origin; all lengths are um.
 """
 
@@ -93,12 +96,18 @@ class RdlCapture:
 
 @generator("rdl.capture", RdlCapture)
 def rdl_capture(pdk: Pdk, p: RdlCapture) -> Drawing:
-    """Draws on role `metal`."""
+    """Draws on the uppermost metal: role `metal`, or `metal_2` where the process has it."""
     d = Drawing("rdl_capture")
     diameter = p.diameter if p.diameter is not None else least_capture(pdk)
-    d.circle(pdk.role("metal"), diameter)
-    d.pin("metal", pdk.role("metal"), (0.0, 0.0), diameter)
+    metal = pdk.role(top_metal(pdk))
+    d.circle(metal, diameter)
+    d.pin("metal", metal, (0.0, 0.0), diameter)
     return d
+
+
+def top_metal(pdk: Pdk) -> str:
+    """The role of the metal that balls stand on."""
+    return "metal_2" if "metal_2" in pdk.roles else "metal"
 
 
 def least_capture(pdk: Pdk) -> Um:
@@ -111,7 +120,8 @@ def least_capture(pdk: Pdk) -> Um:
     standing["via_foot"] = standing["via"]
     if "ubm" in pdk.roles:
         standing["ubm"] = least_ubm(pdk)
-    found = [_around(pdk, of, d, "metal") for of, d in standing.items() if _has_enclosure(pdk, of, "metal")]
+    top = top_metal(pdk)
+    found = [_around(pdk, of, d, top) for of, d in standing.items() if _has_enclosure(pdk, of, top)]
     if not found:
         raise UnknownNameError(f"rule in PDK {pdk.name!r} for the", "enclosure of a via by metal", ())
     return max(found)
@@ -140,6 +150,31 @@ def _has_enclosure(pdk: Pdk, inner: str, outer: str) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RdlVia:
+    """A round via from the first redistribution metal to the second, with its landing on each of them."""
+
+    diameter: Size | None = None
+    """Diameter of the opening. None: the least that the rule on its width asks for."""
+    landing: Size | None = None
+    """Diameter on both metals. None: the least that the rules on metal around the opening ask for."""
+
+
+@generator("rdl.via", RdlVia)
+def rdl_via(pdk: Pdk, p: RdlVia) -> Drawing:
+    """Draws on roles `via_2`, `metal` and `metal_2`."""
+    d = Drawing("rdl_via")
+    opening = pdk.role("via_2")
+    diameter = p.diameter if p.diameter is not None else pdk.limit("width", opening)
+    least = max(_around(pdk, "via_2", diameter, by) for by in ("metal", "metal_2"))
+    landing = p.landing if p.landing is not None else least
+    d.circle(opening, diameter)
+    for name in ("metal", "metal_2"):
+        d.circle(pdk.role(name), landing)
+        d.pin(name, pdk.role(name), (0.0, 0.0), landing)
+    return d
+
+
+@dataclass(frozen=True, kw_only=True)
 class RdlWire:
     """A straight wire from a landing pad at the origin to a capture pad `length` away, teardrops at both ends."""
 
@@ -153,14 +188,18 @@ class RdlWire:
 
 @generator("rdl.wire", RdlWire)
 def rdl_wire(pdk: Pdk, p: RdlWire) -> Drawing:
-    """Draws on role `metal`; the same router and teardrops as a whole chip's."""
+    """Draws on role `metal`; the same router and teardrops as a whole chip's. With two metals it ends on a via."""
     d = Drawing("rdl_wire")
     pad, capture = rdl_pad(pdk), rdl_capture(pdk)
     d.place(pad)
     d.place(capture, (p.length, 0.0))
+    end = capture
+    if top_metal(pdk) != "metal":
+        end = rdl_via(pdk)
+        d.place(end, (p.length, 0.0))
     metal = pdk.role("metal")
     far = p.length + 2 * least_capture(pdk)
-    ends = (terminal("pad", "net", pad, (0.0, 0.0), pdk), terminal("ball", "net", capture, (p.length, 0.0), pdk))
+    ends = (terminal("pad", "net", pad, (0.0, 0.0), pdk), terminal("ball", "net", end, (p.length, 0.0), pdk))
     problem = RouteProblem(box(-far, -far, far, far), ends, (), p.width, p.space, 0.0, guard=pdk.guard)
     for net in draw(problem, route(problem)).values():
         for points in net.metal:
@@ -170,18 +209,23 @@ def rdl_wire(pdk: Pdk, p: RdlWire) -> Drawing:
     return d
 
 
-def terminal(name: str, net: str, drawing: Drawing, at: tuple[Um, Um], pdk: Pdk) -> Terminal:
+def terminal(name: str, net: str, drawing: Drawing, at: tuple[Um, Um], pdk: Pdk, layer: int = 0) -> Terminal:
     """What the router must know of a landing's metal: the disc that its corners lie on, its box or its polygon."""
-    metal = pdk.role("metal")
+    metal = pdk.role(("metal", "metal_2")[layer])
     circles = drawing.circles.get(metal, [])
     if circles:
-        first = geom.circle(circles[0].diameter + pdk.guard, pdk.circle_points)[0]
-        corner = float((first[0] ** 2 + first[1] ** 2) ** 0.5)
-        return Terminal(name, net, at[0], at[1], corner, corner, True)
+        corner = corner_radius(circles[0].diameter, pdk)
+        return Terminal(name, net, at[0], at[1], corner, corner, True, layer=layer)
     points = drawing.polygons[metal][0]
     half_x, half_y = (float(v) for v in abs(points).max(axis=0))
     ring = tuple((at[0] + float(x), at[1] + float(y)) for x, y in points) if len(points) > 4 else ()
-    return Terminal(name, net, at[0], at[1], half_x, half_y, False, polygon=ring)
+    return Terminal(name, net, at[0], at[1], half_x, half_y, False, polygon=ring, layer=layer)
+
+
+def corner_radius(diameter: Um, pdk: Pdk) -> Um:
+    """The radius that the corners of a circle lie on as it is drawn (um)."""
+    first = geom.circle(diameter + pdk.guard, pdk.circle_points)[0]
+    return float((first[0] ** 2 + first[1] ** 2) ** 0.5)
 
 
 @dataclass(frozen=True, kw_only=True)
