@@ -7,7 +7,7 @@ from one seeded generator: the result is the same on every machine.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from layoutgen.route.dice import Dice
@@ -96,19 +96,20 @@ class Ejector:
     # ------------------------------------------------------------------ all links
 
     def solve(self, order: Iterable[int]) -> list[int]:
-        """Insert all links and shorten what has detours, in turns; returns those that could not be inserted.
+        """Insert links and shorten those that have detours, in turns; returns those that could not be inserted.
 
         Shorter wires leave room for those that are missing, which is why a few turns find more than one long one.
         """
         self.most = self.searches + LEAST_SEARCHES + ALL_SEARCHES_PER_LINK * len(self.links)
-        left, least, idle = self.route(order), len(self.links), 0
+        todo = list(order)
+        left, least, idle = self.route(todo), len(self.links), 0
         while left and idle < IDLE_TURNS and self.searches < self.most:
             idle = 0 if len(left) < least else idle + 1
             least = min(least, len(left))
             self.improve(1)
             left = self.route(left)
-        self.improve(IMPROVE_ROUNDS)
-        return self.route(left)
+        self.improve(IMPROVE_ROUNDS, set(todo))
+        return self.route(left) if left else []
 
     def route(self, order: Iterable[int]) -> list[int]:
         """Insert links; returns those that could not be inserted."""
@@ -130,15 +131,18 @@ class Ejector:
         limit = 12 + 6 * min(rounds, 8)
         return any(self.chain([wire], p, limit, spread=rounds > 0)[0] for p in penalties)
 
-    def improve(self, rounds: int) -> Um:
-        """Take out wires with detours and insert them again where the sum gets shorter; returns the gain in um."""
+    def improve(self, rounds: int, wires: Set[int] | None = None) -> Um:
+        """Take out wires with detours (of some, if given) and insert them again where the sum gets shorter.
+
+        Returns the gain in um.
+        """
         gain = 0.0
         self.greed = 1.0
         budget = min(self.most, self.searches + SEARCHES_PER_LINK * len(self.links))
         for turn in range(rounds):
             before = gain
             for wire in sorted(self.cost, key=lambda i: (self.links[i].air - self.cost[i], i)):
-                if self.searches >= budget or wire not in self.cost:
+                if self.searches >= budget or wire not in self.cost or (wires is not None and wire not in wires):
                     continue
                 air = self.links[wire].air
                 branches = turn == 0 and len(self._siblings.get(self.links[wire].cluster, ())) > 1
