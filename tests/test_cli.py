@@ -19,7 +19,7 @@ from layoutgen.cli import COMMANDS, run
 from layoutgen.maskset import MaskSet
 
 Spec = Callable[..., Path]
-PDKS = ("post", "wlcsp_400", "wlcsp_500")
+PDKS = ("post", "wlcsp_400", "wlcsp_500", "wlcsp_500_2m")
 CELLS = tuple(discover.cells())
 PROGRAM = [sys.executable, "-m", "layoutgen.cli"]
 
@@ -244,7 +244,7 @@ def test_explain_says_each_processs_own_limit(capsys: pytest.CaptureFixture[str]
     assert run(["explain", "BALL.P.1"]) == 0
     out = capsys.readouterr().out
     assert re.search(r"^\[wlcsp_400\] BALL\.P\.1: .*400 um", out, re.MULTILINE)
-    assert re.search(r"^\[wlcsp_500\] BALL\.P\.1: .*500 um", out, re.MULTILINE)
+    assert re.search(r"^\[wlcsp_500, wlcsp_500_2m\] BALL\.P\.1: .*500 um", out, re.MULTILINE)
     assert "Kind of check: pitch" in out
 
 
