@@ -30,7 +30,7 @@ from layoutgen.spec import Spec
 from layoutgen.units import LARGEST, Um, dbu
 
 Progress = Callable[[str], None]
-RDL = "RDL"
+ROUTED = "rdl"
 """The routed layer in DEF and LEF, where the chip's own file names none."""
 VERSION = 1
 """Of what `route.json` holds; another number where a key goes or changes its meaning."""
@@ -114,7 +114,7 @@ class Routed:
 
     def _exchange(self) -> dict[str, str]:
         """The DEF that the chip came from with the wires added; else, and where its unit is too coarse, DEF and LEF."""
-        layer = self.chip.layer.name if self.chip.layer else RDL
+        layer = self.chip.layer.name if self.chip.layer else ROUTED
         routes: dict[str, list[tuple[str, int, tuple[Point, ...]]]] = {}
         for wire in self.plan.wires:
             routes.setdefault(wire.net, []).append((layer, dbu(wire.width), wire.points))

@@ -7,88 +7,17 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-import klayout.db as kdb
-import numpy as np
 import pytest
-import shapely
+from route_check import check
 
 from layoutgen.route import NetMetal, Obstacle, RoutePlan, RouteProblem, Terminal, box
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
-EUCLID = kdb.Region.Euclidian
-
-
-def dbu(value: float) -> int:
-    return round(value * 1000)
-
-
-def region(polygons: list[np.ndarray]) -> kdb.Region:
-    return kdb.Region([kdb.Polygon([kdb.Point(int(x), int(y)) for x, y in p]) for p in polygons])
-
-
-def rectangle(x0: float, y0: float, x1: float, y1: float) -> kdb.Region:
-    return kdb.Region(kdb.Box(dbu(x0), dbu(y0), dbu(x1), dbu(y1)))
-
-
-def terminal_polygon(t: Terminal) -> kdb.Polygon:
-    if not t.round:
-        return kdb.Polygon(kdb.Box(dbu(t.x - t.half_x), dbu(t.y - t.half_y), dbu(t.x + t.half_x), dbu(t.y + t.half_y)))
-    angles = [2 * math.pi * (k + 0.5) / 64 for k in range(64)]
-    return kdb.Polygon(
-        [kdb.Point(dbu(t.x + t.half_x * math.cos(a)), dbu(t.y + t.half_x * math.sin(a))) for a in angles]
-    )
 
 
 def findings(problem: RouteProblem, plan: RoutePlan, metal: dict[str, NetMetal]) -> dict[str, int]:
     """Count of each kind of finding that is not zero; rules at exactly width and space, without tolerance."""
-    everything = kdb.Region()
-    pieces = opens = 0
-    for net in dict.fromkeys(t.net for t in problem.terminals):
-        own = kdb.Region([terminal_polygon(t) for t in problem.terminals if t.net == net])
-        drawn = metal.get(net, NetMetal())
-        own += region(drawn.metal + drawn.tie)
-        own.merge()
-        missing = sum(1 for u in plan.unrouted if u.net == net and u.end)
-        opens += own.count() != 1 + missing
-        pieces += own.count()
-        everything += own
-    union = everything.merged()
-    width, space = dbu(problem.width), dbu(problem.space)
-    wires = region([p for m in metal.values() for p in m.metal])
-    ties = region([p for m in metal.values() for p in m.tie])
-    obstacles = kdb.Region()
-    for o in problem.obstacles:
-        obstacles.insert(kdb.Polygon([kdb.Point(dbu(x), dbu(y)) for x, y in o.points]))
-    die = rectangle(*problem.bounds)
-    lines = [shapely.LineString(w.points) for w in plan.wires]
-    counts = {
-        "width": union.width_check(width, False, EUCLID, 80).count(),
-        "space": union.isolated_check(space, False, EUCLID).count(),
-        "notch": union.notch_check(space, False, EUCLID, 80).count(),
-        "shorts": pieces - union.count(),
-        "opens": opens,
-        "obstacle": (wires + ties).merged().separation_check(obstacles.merged(), space, False, EUCLID).count()
-        + ((wires + ties) & obstacles).count(),
-        "edge": (wires - die.sized(-dbu(problem.edge))).count() + (ties - die).count(),
-        "not simple": sum(not shapely.Polygon(p).is_valid for m in metal.values() for p in m.metal + m.tie),
-        "crossing": sum(
-            lines[i].intersects(lines[j])
-            for i in range(len(lines))
-            for j in range(i)
-            if plan.wires[i].net != plan.wires[j].net
-        ),
-        "too near": _too_near(plan, problem, lines),
-    }
-    return {kind: n for kind, n in counts.items() if n}
-
-
-def _too_near(plan: RoutePlan, problem: RouteProblem, lines: list[shapely.LineString]) -> int:
-    """Second witness: centre lines of different nets nearer than width + space."""
-    if not lines:
-        return 0
-    tree = shapely.STRtree(lines)
-    pairs = tree.query(lines, predicate="dwithin", distance=dbu(problem.width + problem.space) - 1).T.tolist()
-    return sum(plan.wires[a].net != plan.wires[b].net for a, b in pairs) // 2
+    return check(problem, plan, metal).findings
 
 
 @pytest.fixture(scope="session")
