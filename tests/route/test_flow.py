@@ -27,7 +27,7 @@ POINT = st.tuples(st.integers(0, 40), st.integers(0, 40))
 
 def empty(problem: RouteProblem) -> Topology:
     tiles = build(problem)
-    return Topology(tiles, Wires.alike(tiles.slot, 4 * len(problem.terminals) + 100))
+    return Topology(tiles, Wires.alike(tiles.slot, 4 * len(problem.terminals) + 2000))
 
 
 def laid_out(problem: RouteProblem, **options: object) -> tuple[Topology, Planar]:
