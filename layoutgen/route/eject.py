@@ -29,7 +29,7 @@ RETRY_ROUNDS = 4
 SEARCHES_PER_LINK = 8
 LEAST_SEARCHES = 400
 """Bounds of the searches of one turn."""
-ALL_SEARCHES_PER_LINK = 12
+ALL_SEARCHES_PER_LINK = 8
 """Bound of the searches of all turns together, beside `LEAST_SEARCHES`."""
 ASKS = -3
 """End of a link to any free terminal of its group."""
