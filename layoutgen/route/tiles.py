@@ -129,6 +129,31 @@ class Tiles:
     _away: dict[tuple[int, ...], list[Um]] = field(default_factory=dict)
 
     @cached_property
+    def corner_array(self) -> Ints:
+        """`triangles` as an array (n, 3)."""
+        return np.array(self.triangles, dtype=np.int64).reshape(-1, 3)
+
+    @cached_property
+    def edge_array(self) -> Ints:
+        """`tri_edges` as an array (n, 3)."""
+        return np.array(self.tri_edges, dtype=np.int64).reshape(-1, 3)
+
+    @cached_property
+    def end_array(self) -> Ints:
+        """`edges` as an array (n, 2)."""
+        return np.array(self.edges, dtype=np.int64).reshape(-1, 2)
+
+    @cached_property
+    def tri_array(self) -> Ints:
+        """`edge_tris` as an array (n, 2)."""
+        return np.array(self.edge_tris, dtype=np.int64).reshape(-1, 2)
+
+    def beyond(self, edges: Ints, tris: Ints) -> Ints:
+        """`other_tri` of many edges."""
+        both = self.tri_array[edges]
+        return np.where(both[:, 0] == tris, both[:, 1], both[:, 0])
+
+    @cached_property
     def capacity(self) -> list[int]:
         """Per edge: how many wires of the problem's width and space fit."""
         return [max(0, math.floor((r + _EXACT) / self.slot)) for r in self.room]
