@@ -45,16 +45,16 @@ class TieEnd:
 def tangent_path(start: tuple[Um, Um], posts: Iterable[Post], end: tuple[Um, Um]) -> Path | None:
     """Shortest polyline from start to end that passes all posts in order on their sides; None if there is none."""
     points = [(*start, 0), *posts, (*end, 0)]
-    bends = _pulled_tight(points)
+    bends = pulled_tight(points)
     if bends is None:
-        bends = _sought(points)
+        bends = search_all(points)
     if bends is None:
         return None
     path = [points[k][:2] for k in bends]
     return [p for q, p in enumerate(path) if q == 0 or math.dist(p, path[q - 1]) > 1e-6]
 
 
-def _pulled_tight(points: Sequence[Post]) -> list[int] | None:
+def pulled_tight(points: Sequence[Post]) -> list[int] | None:
     """Numbers of the points where a band through a sleeve of posts bends: a funnel; None where that is not clear.
 
     Every post narrows the funnel of open directions from the last bend; one that lies beyond its other wall makes the
@@ -111,7 +111,7 @@ def _taut(points: Sequence[Post], bends: Sequence[int]) -> list[int] | None:
     return out
 
 
-def _sought(points: Sequence[Post]) -> list[int] | None:
+def search_all(points: Sequence[Post]) -> list[int] | None:
     """The same for posts in any order: of all points that see each other, the shortest way; None if there is none.
 
     From every reachable point a cone of open directions is narrowed by each post that follows; the points from which

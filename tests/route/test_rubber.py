@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layoutgen.route import RouteProblem, Terminal, box
-from layoutgen.route.rubber import LEFT, RIGHT, Rubber, tangent_path
+from layoutgen.route.rubber import LEFT, RIGHT, Post, Rubber, pulled_tight, search_all, tangent_path
 from layoutgen.route.search import Quest, find
 from layoutgen.route.tiles import build, corners_of, normals
 from layoutgen.route.topology import Topology, Wires
@@ -54,6 +54,28 @@ def test_an_impossible_way_is_none_or_keeps_its_sides() -> None:
     """A left post far to the right of a right post at the same place cannot both be kept with a turn ahead."""
     path = tangent_path((0.0, 0.0), [(5.0, -1.0, LEFT), (5.0, 1.0, RIGHT)], (10.0, 0.0))
     assert path is None or len(path) >= 3
+
+
+@given(
+    lanes=st.lists(
+        st.tuples(st.floats(-40, 40), st.floats(0.5, 30), st.floats(0.5, 30), st.booleans()), min_size=1, max_size=25
+    ),
+    end=st.floats(-40, 40),
+)
+def test_the_funnel_is_the_shortest_way_that_a_search_finds(
+    lanes: list[tuple[float, float, float, bool]], end: float
+) -> None:
+    """Gates across the way, some open on one side: a search over all posts that see each other is the witness."""
+    points: list[Post] = [(0.0, 0.0, 0)]
+    for k, (middle, up, down, both) in enumerate(lanes):
+        gate = [(10.0 * (k + 1), middle + up, LEFT), (10.0 * (k + 1), middle - down, RIGHT)]
+        points += gate if both else gate[k % 2 :][:1]
+    points.append((10.0 * (len(lanes) + 1), end, 0))
+    pulled, sought = pulled_tight(points), search_all(points)
+    assert pulled is not None
+    assert sought is not None
+    lengths = [length([points[k][:2] for k in bends]) for bends in (pulled, sought)]
+    assert lengths[0] == pytest.approx(lengths[1], abs=1e-6)
 
 
 @pytest.mark.parametrize("sides", [4, 8, 16])
