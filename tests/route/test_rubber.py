@@ -68,9 +68,9 @@ def test_the_funnel_is_the_shortest_way_that_a_search_finds(
     """Gates across the way, some open on one side: a search over all posts that see each other is the witness."""
     points: list[Post] = [(0.0, 0.0, 0)]
     for k, (middle, up, down, both) in enumerate(lanes):
-        gate = [(10.0 * (k + 1), middle + up, LEFT), (10.0 * (k + 1), middle - down, RIGHT)]
+        gate = [(200.0 * (k + 1), middle + up, LEFT), (200.0 * (k + 1), middle - down, RIGHT)]
         points += gate if both else gate[k % 2 :][:1]
-    points.append((10.0 * (len(lanes) + 1), end, 0))
+    points.append((200.0 * (len(lanes) + 1), end, 0))
     pulled, sought = pulled_tight(points), search_all(points)
     assert pulled is not None
     assert sought is not None
