@@ -89,7 +89,10 @@ def pulled_tight(points: Sequence[Post]) -> list[int] | None:
             elif side == RIGHT and from_right > 0:
                 rx, ry, right = dx, dy, j
         else:
-            if (left >= 0 and lx * dx + ly * dy <= 0) or (right >= 0 and rx * dx + ry * dy <= 0):
+            # a wall straight behind
+            if from_left >= -_EPS and left >= 0 and lx * dx + ly * dy <= 0:
+                return None
+            if from_right <= _EPS and right >= 0 and rx * dx + ry * dy <= 0:
                 return None
             bends.append(last)
     return _taut(points, bends)
