@@ -17,7 +17,7 @@ import numpy.typing as npt
 import shapely
 
 from layoutgen.route.problem import Wire
-from layoutgen.units import IntPoints, Um, dbu
+from layoutgen.units import IntPoints, Um, dbu, to_dbu
 
 _Floats = npt.NDArray[np.float64]
 _Ints = npt.NDArray[np.int64]
@@ -38,24 +38,50 @@ def bodies(wires: Sequence[Wire], guard: Um) -> list[IntPoints]:
     """Outlines of many wires, each a simple polygon, counter-clockwise; none (0 points) for one without a length."""
     if not wires:
         return []
-    lines = [_distinct(np.array(w.points, dtype=np.int64)) for w in wires]
-    drawn = [i for i, line in enumerate(lines) if len(line) > 1]
+    points = np.array([p for w in wires for p in w.points], dtype=np.int64).reshape(-1, 2)
+    points, counts = _distinct(points, np.array([len(w.points) for w in wires]))
+    lines = np.split(points, np.cumsum(counts)[:-1])
+    drawn = np.flatnonzero(counts > 1)
     out = [np.empty((0, 2), dtype=np.int64)] * len(wires)
-    if not drawn:
+    if not len(drawn):
         return out
-    counts = np.array([len(lines[i]) for i in drawn])
-    widths = np.repeat([dbu(wires[i].width) for i in drawn], counts - 1)
-    strip = _strip(np.concatenate([lines[i] for i in drawn]), counts, widths, dbu(guard))
+    counts = counts[drawn]
+    by_wire = to_dbu([wires[i].width for i in drawn.tolist()])
+    strip = _strip(
+        np.concatenate([lines[i] for i in drawn.tolist()]), counts, np.repeat(by_wire, counts - 1), dbu(guard)
+    )
+    rims, corners = _distinct(_around(strip, counts), 4 * counts, closed=True)
     stops = np.cumsum(counts)
-    for i, start, stop in zip(drawn, (stops - counts).tolist(), stops.tolist(), strict=True):
-        ring = np.concatenate([strip.right[start:stop].reshape(-1, 2), strip.left[start:stop].reshape(-1, 2)[::-1]])
-        out[i] = _distinct(ring, closed=True)
-    shapes = [shapely.Polygon(out[i]) if len(out[i]) > 3 else shapely.Polygon() for i in drawn]
-    whole = shapely.is_valid(shapes) & (shapely.area(shapes) > 0)
-    whole &= np.logical_and.reduceat(strip.forward, stops - counts)
-    for i, good in zip(drawn, whole.tolist(), strict=True):
-        if not good:
-            out[i] = _united(lines[i], dbu(wires[i].width), dbu(guard))
+    whole = np.logical_and.reduceat(strip.forward, stops - counts) & (corners > 3)
+    rings = np.split(rims, np.cumsum(corners)[:-1])
+    shapes = solids([ring if good else ring[:0] for ring, good in zip(rings, whole.tolist(), strict=True)])
+    whole &= shapely.is_valid(shapes) & (shapely.area(shapes) > 0)
+    for k, (i, good) in enumerate(zip(drawn.tolist(), whole.tolist(), strict=True)):
+        out[i] = rings[k] if good else _united(lines[i], int(by_wire[k]), dbu(guard))
+    return out
+
+
+def solids(rings: Sequence[IntPoints]) -> npt.NDArray[np.object_]:
+    """Polygons with the given corners, valid or not; empty ones where there are no corners."""
+    out = np.full(len(rings), shapely.Polygon(), dtype=object)
+    counts = np.array([len(ring) for ring in rings], dtype=np.int64)
+    drawn = np.flatnonzero(counts)
+    if len(drawn):
+        number = np.repeat(np.arange(len(drawn)), counts[drawn])
+        out[drawn] = shapely.polygons(shapely.linearrings(np.concatenate(list(rings)).astype(float), indices=number))
+    return out
+
+
+def _around(strip: _Strip, counts: _Ints) -> IntPoints:
+    """The rims of all lines, to their ends on the right and back on the left: 4 vertices for each point."""
+    points = len(strip.right)
+    stops = np.cumsum(counts)
+    first, last = (np.repeat(column, 4 * counts) for column in (stops - counts, stops))
+    along = np.arange(4 * points) - 4 * first
+    back = along >= 2 * (last - first)
+    vertices = np.concatenate([strip.right.reshape(-1, 2), strip.left.reshape(-1, 2)])
+    place = np.where(back, 2 * points + 2 * last - 1 - (along - 2 * (last - first)), 2 * first + along)
+    out: IntPoints = vertices[place]
     return out
 
 
@@ -186,13 +212,18 @@ def _united(line: IntPoints, width: int, guard: int) -> IntPoints:
     return ring(largest.resolved_holes())
 
 
-def _distinct(points: IntPoints, *, closed: bool = False) -> IntPoints:
-    """Points without those that repeat the one before."""
+def _distinct(points: IntPoints, counts: _Ints, *, closed: bool = False) -> tuple[IntPoints, _Ints]:
+    """Points of many lines without those that repeat the one before, and how many are left of each."""
+    stops = np.cumsum(counts)
+    starts = (stops - counts)[counts > 0]
     keep = np.ones(len(points), dtype=bool)
     keep[1:] = np.any(points[1:] != points[:-1], axis=1)
-    if closed and len(points) > 1 and np.array_equal(points[0], points[-1]):
-        keep[-1] = False
-    return points[keep]
+    keep[starts] = True
+    if closed:
+        ends = stops[counts > 0] - 1
+        keep[ends] &= np.any(points[ends] != points[starts], axis=1) | (ends == starts)
+    left = np.concatenate([[0], np.cumsum(keep)])
+    return points[keep], left[stops] - left[stops - counts]
 
 
 def polygon(points: npt.NDArray[np.int64] | npt.NDArray[np.float64]) -> kdb.Polygon:

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import shapely
 import shapely.prepared
 
-from layoutgen.route.bodies import bodies, body
+from layoutgen.route.bodies import bodies, body, solids
 from layoutgen.route.problem import Obstacle, RouteProblem, Terminal, Via, Wire
-from layoutgen.units import IntPoints, Um, dbu
+from layoutgen.units import IntPoints, Um, dbu, to_dbu
 
 __all__ = ["Conflict", "Surroundings", "bodies", "body", "conflicts"]
 
@@ -44,6 +44,20 @@ def terminal_shape(terminal: Terminal) -> tuple[shapely.Geometry, int]:
     if terminal.round:
         return shapely.Point(x, y), hx
     return shapely.box(x - hx, y - hy, x + hx, y + hy), 0
+
+
+def terminal_shapes(terminals: Sequence[Terminal]) -> tuple[_Shapes, _Floats]:
+    """`terminal_shape` of many."""
+    shapes = np.empty(len(terminals), dtype=object)
+    sizes = to_dbu([(t.x, t.y, t.half_x, t.half_y) for t in terminals]).reshape(-1, 4)
+    x, y, hx, hy = sizes.T
+    discs = np.array([t.round and not t.polygon for t in terminals], dtype=bool)
+    shapes[discs] = shapely.points(sizes[discs, :2].astype(float))
+    shapes[~discs] = shapely.box(*(side[~discs].astype(float) for side in (x - hx, y - hy, x + hx, y + hy)))
+    for i, t in enumerate(terminals):
+        if t.polygon:
+            shapes[i] = terminal_shape(t)[0]
+    return shapes, np.where(discs, hx, 0.0)
 
 
 def obstacle_shape(obstacle: Obstacle) -> shapely.Geometry:
@@ -129,17 +143,11 @@ def standing(
     problem: RouteProblem, layer: int, nets: Mapping[str, str], vias: Sequence[Via] = ()
 ) -> tuple[list[shapely.Geometry], list[float], list[float], list[str]]:
     """Shapes, radii, spaces and nets (see `Surroundings`) of the terminals, landings and obstacles of a layer."""
-    shapes: list[shapely.Geometry] = []
-    radii: list[float] = []
-    spaces: list[float] = []
-    names: list[str] = []
-    for t in problem.terminals:
-        if t.layer == layer:
-            shape, radius = terminal_shape(t)
-            shapes.append(shape)
-            radii.append(radius)
-            spaces.append(dbu(problem.space_of(nets[t.name], extent(t))))
-            names.append(nets[t.name])
+    here = [t for t in problem.terminals if t.layer == layer]
+    bare, grown = terminal_shapes(here)
+    shapes, radii = bare.tolist(), grown.tolist()
+    names = [nets[t.name] for t in here]
+    spaces = to_dbu([problem.space_of(net, extent(t)) for net, t in zip(names, here, strict=True)]).tolist()
     for via in vias:
         shapes.append(shapely.Point(dbu(via.x), dbu(via.y)))
         radii.append(dbu(problem.via / 2))
@@ -168,8 +176,10 @@ def conflicts(problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via] 
     if not wires:
         return []
     nets = owners(problem, wires)
-    shapes = np.array([solid(p) for p in bodies(wires, problem.guard)], dtype=object)
-    spaces = np.array([dbu(problem.space_of(w.net, w.width)) for w in wires], dtype=float)
+    shapes = solids(bodies(wires, problem.guard))
+    broken = np.flatnonzero(~shapely.is_valid(shapes))
+    shapes[broken] = shapely.buffer(shapes[broken], 0)
+    spaces = to_dbu([problem.space_of(w.net, w.width) for w in wires]).astype(float)
     names = np.array([w.net for w in wires], dtype=np.str_)
     layers = np.array([w.layer for w in wires])
     found = []

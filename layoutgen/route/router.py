@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from layoutgen.route import tiles
 from layoutgen.route.dice import Dice
@@ -182,21 +184,17 @@ def _close(topo: Topology, wire: int, conflict: Conflict) -> None:
 def centre_lines(problem: RouteProblem, ejector: Ejector) -> tuple[dict[int, Wire], list[int]]:
     """The wires of a topology on the grid, and the numbers of those that find no way."""
     topo = ejector.topo
-    rubber = Rubber(topo, problem)
     ends, homeless = end_points(topo, problem)
+    rubber = Rubber(topo, problem, ends)
+    paths: dict[int, list[tuple[Um, Um]]] = {}
+    for i in sorted(set(topo.strands) - set(homeless)):
+        path = rubber.path(i) or []
+        paths[i] = [*path, ends[i].point] if path and ejector.links[i].tie else path
     drawn: dict[int, Wire] = {}
     bad = list(homeless)
-    for i in sorted(topo.strands):
-        if i in homeless:
-            continue
+    for i, points in zip(paths, snap(list(paths.values())), strict=True):
         link, s = ejector.links[i], topo.strands[i]
         names = [problem.terminals[v].name if v >= 0 else "" for v in (s.start, s.end)]
-        if link.tie:
-            path = rubber.path(i, ends[i].inner, ends[i].posts)
-            path = None if path is None else [*path, ends[i].point]
-        else:
-            path = rubber.path(i)
-        points = () if path is None else snap(path)
         if len(points) < 2:
             bad.append(i)
         else:
@@ -204,10 +202,15 @@ def centre_lines(problem: RouteProblem, ejector: Ejector) -> tuple[dict[int, Wir
     return drawn, bad
 
 
-def snap(path: list[tuple[Um, Um]]) -> tuple[Point, ...]:
-    """A path on the grid, without repeated points and points on a straight line."""
+def snap(paths: list[list[tuple[Um, Um]]]) -> list[tuple[Point, ...]]:
+    """Paths on the grid, without repeated points and points on a straight line."""
+    whole = iter(to_dbu([p for path in paths for p in path]).reshape(-1, 2).tolist())
+    return [_simple(islice(whole, len(path))) for path in paths]
+
+
+def _simple(points: Iterable[list[int]]) -> tuple[Point, ...]:
     out: list[Point] = []
-    for x, y in to_dbu(path).tolist():
+    for x, y in points:
         while len(out) > 1 and _straight(out[-2], out[-1], (x, y)):
             out.pop()
         if not out or out[-1] != (x, y):

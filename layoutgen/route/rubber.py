@@ -1,77 +1,131 @@
 """The rubber band: from crossed edges to the shortest polyline that keeps its distance to everything.
 
-Between a wire and a feature stands the feature grown by its clearance, half the wire, and the slots of the wires in
-between, as the polygon of its supports. The corners of these grown shapes, sorted along the wire, are the points it
-must pass on the left or on the right; the shortest path that does so is found by a visibility sweep. Each wire is
-computed alone: that all fit next to each other follows from the rooms of edges.
-
-What is drawn is a little larger than the rules ask (`RouteProblem.guard`), which no room knows of. Where an edge is too
-full for it, the guard shrinks on the sides of the two features that face each other, to nothing if need be.
+A wire passes its posts (see `posts`) on the left or on the right; the shortest path that does so is a band pulled
+tight. Each wire is computed alone: that all fit next to each other follows from the rooms of edges.
 """
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 import numpy as np
 import shapely
 import shapely.ops
 
+from layoutgen.route.posts import LEFT, RIGHT, Found, Posts
 from layoutgen.route.problem import RouteProblem
-from layoutgen.route.tiles import BOUNDARY, Floats, corners_of, least_space, normals
+from layoutgen.route.tiles import Floats
 from layoutgen.route.topology import OUTSIDE, Strand, Tee, Topology
 from layoutgen.units import Um
 
-LEFT, RIGHT = 1, -1
-_TURN = 2 * math.pi
 _TEE_ROUNDS = 3
 """How often the end on another wire is moved to the point of it that is nearest to the last bend."""
+_EPS = 1e-7
+"""Cross products (um^2) that count as zero."""
 Path = list[tuple[Um, Um]]
-Found = list[tuple[int, Um, Um, int]]
-"""Posts before they are sorted: (number of the crossing before, x, y, side)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Post:
-    """A point (um) the wire passes with it on its left or right; `at` orders posts along the wire."""
-
-    at: float
-    x: Um
-    y: Um
-    side: int
+Post = tuple[Um, Um, int]
+"""A point (x, y) the wire passes with it on its LEFT or RIGHT."""
 
 
 @dataclass(frozen=True)
-class Corners:
-    """Per triangle corner: slots (um) and number of the wires that pass around it, and of those that end there."""
+class TieEnd:
+    """The end on the outline, the start of the last leg at right angles to it, and posts that part it from others.
 
-    passing: defaultdict[int, list[Um]] = field(default_factory=lambda: defaultdict(lambda: [0.0, 0.0, 0.0]))
-    ending: defaultdict[int, list[Um]] = field(default_factory=lambda: defaultdict(lambda: [0.0, 0.0, 0.0]))
+    posts: rows (depth inside of the outline, x, y, side), in um.
+    """
+
+    point: tuple[Um, Um]
+    inner: tuple[Um, Um]
+    posts: Floats = field(default_factory=lambda: np.empty((0, 4)))
 
 
-def ring(x: Um, y: Um, radius: Um, sides: int) -> Path:
-    """Corners of the regular polygon of the given in-radius about a point."""
-    return [(x + px, y + py) for px, py in corners_of(np.full(sides, radius)).tolist()]
+def tangent_path(start: tuple[Um, Um], posts: Iterable[Post], end: tuple[Um, Um]) -> Path | None:
+    """Shortest polyline from start to end that passes all posts in order on their sides; None if there is none."""
+    points = [(*start, 0), *posts, (*end, 0)]
+    bends = pulled_tight(points)
+    if bends is None:
+        bends = search_all(points)
+    if bends is None:
+        return None
+    path = [points[k][:2] for k in bends]
+    return [p for q, p in enumerate(path) if q == 0 or math.dist(p, path[q - 1]) > 1e-6]
 
 
-def tangent_path(start: tuple[Um, Um], posts: list[Post], end: tuple[Um, Um]) -> Path | None:
-    """Shortest polyline from start to end that passes all posts in order on their sides; None if there is none.
+def pulled_tight(points: Sequence[Post]) -> list[int] | None:
+    """Numbers of the points where a band through a sleeve of posts bends: a funnel; None where that is not clear.
+
+    Every post narrows the funnel of open directions from the last bend; one that lies beyond its other wall makes the
+    band bend about that wall.
+    """
+    bends = [0]
+    last = len(points) - 1
+    while bends[-1] != last:
+        at = bends[-1]
+        x, y, _ = points[at]
+        left = right = -1
+        lx = ly = rx = ry = 0.0
+        for j in range(at + 1, last + 1):
+            px, py, side = points[j]
+            dx, dy = px - x, py - y
+            if dx * dx + dy * dy <= 1e-12:
+                continue
+            from_left = lx * dy - ly * dx if left >= 0 else -1.0
+            from_right = rx * dy - ry * dx if right >= 0 else 1.0
+            if side != RIGHT and from_right < -_EPS:
+                if rx * dx + ry * dy <= 0:
+                    return None
+                bends.append(right)
+                break
+            if side != LEFT and from_left > _EPS:
+                if lx * dx + ly * dy <= 0:
+                    return None
+                bends.append(left)
+                break
+            if side == LEFT and from_left < 0:
+                lx, ly, left = dx, dy, j
+            elif side == RIGHT and from_right > 0:
+                rx, ry, right = dx, dy, j
+        else:
+            # a wall straight behind
+            if from_left >= -_EPS and left >= 0 and lx * dx + ly * dy <= 0:
+                return None
+            if from_right <= _EPS and right >= 0 and rx * dx + ry * dy <= 0:
+                return None
+            bends.append(last)
+    return _taut(points, bends)
+
+
+def _taut(points: Sequence[Post], bends: Sequence[int]) -> list[int] | None:
+    """Bends without those in a straight line; None where one does not turn about its post by less than half a turn."""
+    out: list[int] = []
+    for k in bends:
+        while len(out) > 1:
+            (ax, ay, _), (bx, by, side), (cx, cy, _) = points[out[-2]], points[out[-1]], points[k]
+            turn = (bx - ax) * (cy - by) - (by - ay) * (cx - bx)
+            if side * turn > _EPS:
+                break
+            if side * turn < -_EPS or (bx - ax) * (cx - bx) + (by - ay) * (cy - by) < 0:
+                return None
+            out.pop()
+        out.append(k)
+    return out
+
+
+def search_all(points: Sequence[Post]) -> list[int] | None:
+    """The same for posts in any order: of all points that see each other, the shortest way; None if there is none.
 
     From every reachable point a cone of open directions is narrowed by each post that follows; the points from which
     the whole could be shortest come first (A*).
     """
-    xs = [start[0], *(p.x for p in posts), end[0]]
-    ys = [start[1], *(p.y for p in posts), end[1]]
-    sides = [0, *(p.side for p in posts), 0]
+    xs, ys, sides = ([p[column] for p in points] for column in range(3))
+    end = points[-1]
     n = len(xs)
     best = [math.inf] * n
     before = [-1] * n
     best[0] = 0.0
-    eps = 1e-7
     left = [math.hypot(end[0] - x, end[1] - y) for x, y in zip(xs, ys, strict=True)]
     heap, done = [(left[0], 0)], [False] * n
     while heap:
@@ -88,9 +142,9 @@ def tangent_path(start: tuple[Um, Um], posts: list[Post], end: tuple[Um, Um]) ->
             dx, dy = xs[j] - x, ys[j] - y
             left_turn = lx * dy - ly * dx
             if (
-                not (has_left and left_turn > eps)
-                and not (has_right and rx * dy - ry * dx < -eps)
-                and not (has_left and lx * dx + ly * dy <= 0 and abs(left_turn) <= eps)
+                not (has_left and left_turn > _EPS)
+                and not (has_right and rx * dy - ry * dx < -_EPS)
+                and not (has_left and lx * dx + ly * dy <= 0 and abs(left_turn) <= _EPS)
             ):
                 length = so_far + math.sqrt(dx * dx + dy * dy)
                 if length < best[j] - 1e-9:
@@ -101,442 +155,112 @@ def tangent_path(start: tuple[Um, Um], posts: list[Post], end: tuple[Um, Um]) ->
                     lx, ly, has_left = dx, dy, True
                 elif sides[j] == RIGHT and (not has_right or rx * dy - ry * dx > 0):
                     rx, ry, has_right = dx, dy, True
-            if has_left and has_right and rx * ly - ry * lx < -eps and rx * lx + ry * ly > 0:
+            if has_left and has_right and rx * ly - ry * lx < -_EPS and rx * lx + ry * ly > 0:
                 break
     if best[-1] == math.inf:
         return None
-    path = []
+    bends = []
     k = n - 1
     while k >= 0:
-        path.append((xs[k], ys[k]))
+        bends.append(k)
         k = before[k]
-    path.reverse()
-    return [p for q, p in enumerate(path) if q == 0 or math.dist(p, path[q - 1]) > 1e-6]
-
-
-def corner_counts(topo: Topology, wires: Iterable[int]) -> Corners:
-    """Slots of some wires that pass around and end at every triangle corner."""
-    tiles, counts = topo.tiles, Corners()
-    passing, ending = counts.passing, counts.ending
-    for wire in wires:
-        s = topo.strands[wire]
-        slot = topo.wires.slot[wire]
-        for i in range(len(s.edges) - 1):
-            t = s.tris[i + 1]
-            a, b = tiles.edges[s.edges[i]]
-            pivot = a if a in tiles.edges[s.edges[i + 1]] else b
-            passing[t][tiles.triangles[t].index(pivot)] += slot
-        for t, v in ((s.tris[0], s.start), (s.tris[-1], s.end)):
-            if v >= 0 and not s.direct:
-                ending[t][tiles.triangles[t].index(v)] += slot
-    return counts
-
-
-@dataclass
-class _Crossing:
-    """One crossed edge as seen along the wire: end features, slots between us and them, apexes before and after."""
-
-    left: int
-    right: int
-    k_left: Um
-    k_right: Um
-    before: int
-    after: int
+    return bends[::-1]
 
 
 class Rubber:
-    """Draws the strands of one topology, once each."""
+    """Draws the strands of one topology, once each.
 
-    def __init__(self, topo: Topology, problem: RouteProblem) -> None:
-        self.topo, self.tiles, self.problem = topo, topo.tiles, problem
-        self.sides = topo.tiles.features.sides
-        self.guard = problem.guard
-        self.counts = corner_counts(topo, topo.strands)
-        self._wires_of: dict[str, list[int]] = {}
-        for wire in topo.strands:
-            self._wires_of.setdefault(topo.wires.net[wire], []).append(wire)
-        self.guards = _guards(topo, problem.guard)
-        f = topo.tiles.features
-        self._corners = corners_of(f.support + np.array(f.clearance)[:, None])
-        self._unit, self._guard_corners = corners_of(np.ones(self.sides)), corners_of(self.guards)
-        self._least = least_space(problem)
-        self._own_counts: dict[str, Corners] = {}
-        self._grown: dict[tuple[int, Um], tuple[list[tuple[Um, Um, float]], list[Um]]] = {}
-        self._bare: dict[int, Path] = {}
+    ends: of the ties; one without an end cannot be drawn.
+    """
+
+    def __init__(self, topo: Topology, problem: RouteProblem, ends: Mapping[int, TieEnd] | None = None) -> None:
+        self.topo, self.ends = topo, ends or {}
+        self._posts = Posts(topo, problem)
+        self._numbers = {wire: n for n, wire in enumerate(topo.strands)}
+        self._points = np.array([self._end_points(wire) for wire in topo.strands], dtype=float).reshape(-1, 2, 2)
         self._paths: dict[int, Path | None] = {}
-        self._normals = [(float(c), float(s)) for c, s in normals(self.sides)]
-        self._half = 0.0
-        """Of the wire being drawn: half its width, and what its net keeps beyond the least space."""
-        self._net = ""
-        self._mine: Corners | None = None
+        # all at once, as long as nothing moves their ends
+        still = [wire for wire, s in topo.strands.items() if not s.tees]
+        mask = np.zeros(len(topo.strands), dtype=bool)
+        mask[[self._numbers[wire] for wire in still]] = True
+        self._first, self._rows = self._ordered(self._posts.found.of(mask[self._posts.found.wire]), still)
 
-    def path(self, wire: int, end: tuple[Um, Um] | None = None, neighbours: list[Post] | None = None) -> Path | None:
-        """Centre line of a wire in um, None where it does not fit.
-
-        end: the last point of a tie; neighbours: posts that keep it from other ties, `at` falling along the tie.
-        """
+    def path(self, wire: int) -> Path | None:
+        """Centre line of a wire in um, of a tie up to its last leg; None where it does not fit."""
         if wire not in self._paths:
-            for tee in self.topo.strands[wire].tees:
+            s = self.topo.strands[wire]
+            for tee in s.tees:
                 self.path(tee.wire)
-            self._paths[wire] = self._draw(wire, end, neighbours or [])
+            self._paths[wire] = self._draw_on_wires(wire, s) if s.tees else self._draw(wire)
         return self._paths[wire]
 
-    def _draw(self, wire: int, end: tuple[Um, Um] | None, neighbours: list[Post]) -> Path | None:
-        s = self.topo.strands[wire]
-        self._take_up(wire)
-        ends = [self._end_point(s.start, s.start_tee, None), self._end_point(s.end, s.end_tee, end)]
-        if s.direct:
-            return tangent_path(ends[0], self._along_edge(s, ends[0], ends[1]), ends[1])
-        lines = [self._landing(t) if t else None for t in (s.start_tee, s.end_tee)]
-        if any(t and not line for t, line in zip((s.start_tee, s.end_tee), lines, strict=True)):
+    def _draw(self, wire: int) -> Path | None:
+        n = self._numbers[wire]
+        start, end = self._points[n].tolist()
+        return tangent_path(tuple(start), self._rows[self._first[n] : self._first[n + 1]], tuple(end))
+
+    def _draw_on_wires(self, wire: int, s: Strand) -> Path | None:
+        """A wire that ends on others: at those points of them that make it short."""
+        n = self._numbers[wire]
+        tees = (s.start_tee, s.end_tee)
+        lines = [_landing(self.topo, t, self._paths[t.wire]) if t else None for t in tees]
+        if any(t and not line for t, line in zip(tees, lines, strict=True)):
             return None
+        ends = [(float(x), float(y)) for x, y in self._points[n]]
+        own = self._posts.found.of(slice(*self._posts.first[n : n + 2].tolist()))
         path: Path | None = None
-        for _ in range(_TEE_ROUNDS if s.tees else 1):
+        for _ in range(_TEE_ROUNDS):
             for which, line in enumerate(lines):
                 if line is not None:
                     ends[which] = _nearest(line, path[1 - 3 * which] if path else ends[1 - which])
-            new = tangent_path(ends[0], self._posts(wire, s, ends[0], ends[1], neighbours), ends[1])
+            self._points[n] = ends
+            new = tangent_path(ends[0], self._ordered(own, [wire])[1], ends[1])
             if new is None or len(new) < 2:
                 return path
             path = new
         return path
 
-    def _take_up(self, wire: int) -> None:
-        """Note what a wire and its net keep, and which slots about it are of its own net."""
-        net = self._net = self.topo.wires.net[wire]
-        self._half = self.problem.width_of(net) / 2 + self.problem.space_of(net) - self._least
-        self._mine = None
-        if self.topo.wires.shares[wire]:
-            if net not in self._own_counts:
-                self._own_counts[net] = corner_counts(self.topo, self._wires_of[net])
-            self._mine = self._own_counts[net]
-
-    def _end_point(self, v: int, tee: Tee | None, given: tuple[Um, Um] | None) -> tuple[Um, Um]:
-        f = self.tiles.features
-        if v >= 0:
-            return f.x[v], f.y[v]
-        if tee is not None:
-            return tee.x, tee.y
-        if given is None:
-            raise ValueError("the end on the outline of a wire that leaves the die must be given")
-        return given
-
-    def _landing(self, tee: Tee) -> shapely.LineString | None:
-        """The part of a drawn wire that lies in the triangle of the chord a tee is on."""
-        path = self._paths.get(tee.wire)
-        if path is None or len(path) < 2:
-            return None
-        line = shapely.LineString(path)
-        s, f = self.topo.strands[tee.wire], self.tiles.features
-        ends = [0.0, line.length]
-        for which, number in ((0, tee.segment - 1), (1, tee.segment)):
-            if 0 <= number < len(s.edges):
-                u, v = self.tiles.edges[s.edges[number]]
-                cut = line.intersection(shapely.LineString([(f.x[u], f.y[u]), (f.x[v], f.y[v])]))
-                if not cut.is_empty:
-                    ends[which] = line.project(cut.centroid)
-        if ends[0] >= ends[1]:
-            return line
-        part = shapely.ops.substring(line, ends[0], ends[1])
-        return part if isinstance(part, shapely.LineString) else line
-
-    # ------------------------------------------------------------------ posts
-
-    def _posts(
-        self, wire: int, s: Strand, start: tuple[Um, Um], end: tuple[Um, Um], neighbours: list[Post]
-    ) -> list[Post]:
-        crossings = self._crossings(wire, s)
-        if not crossings:
-            return []
-        last = len(crossings) - 1
-        raw: Found = []
-        self._beside(crossings, s, raw)
-        self._across(wire, crossings, s, raw)
-        self._beyond_ends(crossings, s, start, end, raw)
-        posts = []
-        for i, x, y, side in raw:
-            at = self._at(i, x, y, crossings, start, end)
-            beyond = (s.start_tee and at < -1) or (s.end_tee and at > last + 1)
-            if not beyond:
-                posts.append(Post(min(max(at, -1.0), last + 1.0), x, y, side))
-        posts += [replace(p, at=last + 1 / (1 + p.at)) for p in neighbours]
-        posts.sort(key=lambda p: p.at)
-        return posts
-
-    def _crossings(self, wire: int, s: Strand) -> list[_Crossing]:
-        tiles, out = self.tiles, []
-        for i, e in enumerate(s.edges):
-            t = s.tris[i]
-            q = tiles.tri_edges[t].index(e)
-            right, left = tiles.triangles[t][q], tiles.triangles[t][(q + 1) % 3]
-            order = self.topo.order[e]
-            p = order.index((wire, i))
-            low, high = self._slots(wire, order[:p]), self._slots(wire, order[:p:-1])
-            k_left, k_right = (low, high) if tiles.edges[e][0] == left else (high, low)
-            after = -1
-            if s.tris[i + 1] >= 0:
-                after = tiles.triangles[s.tris[i + 1]][(tiles.tri_edges[s.tris[i + 1]].index(e) + 2) % 3]
-            out.append(_Crossing(left, right, k_left, k_right, tiles.triangles[t][(q + 2) % 3], after))
+    def _end_points(self, wire: int) -> list[tuple[Um, Um]]:
+        """Where a wire begins and ends; the end of a tie that has none is its start."""
+        s, f = self.topo.strands[wire], self.topo.tiles.features
+        out = [(tee.x, tee.y) if tee else (f.x[v], f.y[v]) for v, tee in ((s.start, s.start_tee), (s.end, s.end_tee))]
+        if s.end == OUTSIDE:
+            out[1] = self.ends[wire].inner if wire in self.ends else out[0]
         return out
 
-    def _slots(self, wire: int, between: list[tuple[int, int]]) -> Um:
-        """What the wires between a feature and a wire take; the last ones do not count where they are of its net."""
-        slot, net = self.topo.wires.slot, self.topo.wires.net
-        if self._mine is None:
-            return sum(slot[w] for w, _ in between)
-        while between and between[-1][0] != wire and net[between[-1][0]] == self._net:
-            between = between[:-1]
-        return sum(slot[w] for w, _ in between)
-
-    def _beside(self, crossings: list[_Crossing], s: Strand, out: Found) -> None:
-        """The features at both ends of all crossed edges, each over the angle under which the wire sees it."""
-        f = self.tiles.features
-        tie, last = s.end == OUTSIDE, len(crossings) - 1
-        for sense in (LEFT, RIGHT):
-            ends = [(c.left, c.right, c.k_left) if sense == LEFT else (c.right, c.left, c.k_right) for c in crossings]
-            for i, (v, opposite, k) in enumerate(ends):
-                if tie and f.kind[v] == BOUNDARY:
-                    continue
-                c = crossings[i]
-                if i == 0 or ends[i - 1][0] != v:
-                    self._sector(v, k, c.before, opposite, sense, i - 1, False, out)
-                if i < last and ends[i + 1][0] == v:
-                    self._sector(v, max(k, ends[i + 1][2]), opposite, ends[i + 1][1], sense, i, False, out)
-                else:
-                    self._sector(v, k, opposite, c.after, sense, i, True, out)
-
-    def _across(self, wire: int, crossings: list[_Crossing], s: Strand, out: Found) -> None:
-        """Features behind the uncrossed edge of each triangle, which may reach in between its ends."""
-        tiles, counts = self.tiles, self.counts
-        tie = s.end == OUTSIDE
-        for i in range(len(crossings) - 1):
-            t = s.tris[i + 1]
-            a, b = s.edges[i], s.edges[i + 1]
-            z = next(q for q in range(3) if tiles.tri_edges[t][q] not in (a, b))
-            g = tiles.tri_edges[t][z]
-            beyond = tiles.other_tri(g, t)
-            if beyond < 0:
-                continue
-            y = tiles.tri_edges[beyond].index(g)
-            far = (y + 2) % 3
-            f = tiles.triangles[beyond][far]
-            if tie and tiles.features.kind[f] == BOUNDARY:
-                continue
-            passing, ending = counts.passing[beyond], counts.ending[beyond]
-            same = y if tiles.triangles[beyond][y] == tiles.triangles[t][z] else (y + 1) % 3
-            between = max(0.0, abs(counts.passing[t][z] - passing[same]) - ending[far])
-            k = passing[far] + between + ending[y] + ending[(y + 1) % 3]
-            c, d = crossings[i], crossings[i + 1]
-            pivot_left = c.left == d.left
-            own = self.topo.wires.slot[wire]
-            k += max(0.0, counts.passing[t][(z + 2) % 3] - own - (c.k_left if pivot_left else c.k_right))
-            if self._mine is not None:
-                mine = self._mine
-                k -= sum(mine.passing[beyond]) + sum(mine.ending[beyond]) + mine.passing[t][(z + 2) % 3] - own
-                k = max(0.0, k)
-            if pivot_left:
-                self._window(f, k, c.right, d.right, RIGHT, i, out)
-            else:
-                self._window(f, k, c.left, d.left, LEFT, i, out)
-
-    def _beyond_ends(
-        self,
-        crossings: list[_Crossing],
-        s: Strand,
-        start: tuple[Um, Um],
-        end: tuple[Um, Um],
-        out: Found,
-    ) -> None:
-        """Features seen past the two edges at a terminal, in the first and in the last triangle."""
-        tiles, counts, fs = self.tiles, self.counts, self.tiles.features
-        last = len(crossings) - 1
-        for t, v, number, at, interval in (
-            (s.tris[0], s.start, 0, start, -1),
-            (s.tris[-1], s.end, last, end, last),
-        ):
-            if v < 0:
-                continue
-            c = crossings[number]
-            to_x = (fs.x[c.left] + fs.x[c.right]) / 2 - at[0]
-            to_y = (fs.y[c.left] + fs.y[c.right]) / 2 - at[1]
-            for z in range(3):
-                g = tiles.tri_edges[t][z]
-                beyond = tiles.other_tri(g, t)
-                if g == s.edges[number] or beyond < 0:
-                    continue
-                u, w = tiles.triangles[t][z], tiles.triangles[t][(z + 1) % 3]
-                near = w if u == v else u
-                k, f = 0.0, -1
-                for y, corner in enumerate(tiles.triangles[beyond]):
-                    mine = self._mine
-                    if corner == near:
-                        k += counts.ending[beyond][y] - (mine.ending[beyond][y] if mine else 0.0)
-                    else:
-                        k += counts.passing[beyond][y] - (mine.passing[beyond][y] if mine else 0.0)
-                        f = corner if corner != v else f
-                if s.end == OUTSIDE and fs.kind[f] == BOUNDARY:
-                    continue
-                side = LEFT if near == c.left else RIGHT
-                found: Found = []
-                first, second = (v, near) if interval < 0 else (near, v)
-                self._window(f, k, first, second, side, interval, found)
-                out += [p for p in found if (p[1] - at[0]) * to_x + (p[2] - at[1]) * to_y > 0]
-
-    def _along_edge(self, s: Strand, start: tuple[Um, Um], end: tuple[Um, Um]) -> list[Post]:
-        """Posts of a wire along a tile edge: the apexes of the triangles on both sides."""
-        tiles, f = self.tiles, self.tiles.features
-        edge = tiles.edge_of[min(s.start, s.end), max(s.start, s.end)]
-        raw: Found = []
-        for t in tiles.edge_tris[edge]:
-            if t < 0:
-                continue
-            z = (tiles.tri_edges[t].index(edge) + 2) % 3
-            c = tiles.triangles[t][z]
-            area = (start[0] - f.x[c]) * (end[1] - f.y[c]) - (start[1] - f.y[c]) * (end[0] - f.x[c])
-            side = LEFT if area > 0 else RIGHT
-            self._sector(c, self.counts.passing[t][z], s.start, s.end, side, 0, True, raw)
-        dx, dy = end[0] - start[0], end[1] - start[1]
-        posts = [Post((x - start[0]) * dx + (y - start[1]) * dy, x, y, side) for _, x, y, side in raw]
-        return sorted((p for p in posts if 0 < p.at < dx * dx + dy * dy), key=lambda p: p.at)
-
-    # ------------------------------------------------------------------ shapes
-
-    def _shape(self, v: int, k: Um) -> tuple[list[tuple[Um, Um, float]], list[Um]]:
-        """Corners (x, y, polar angle) of v grown for the wire beyond slots of k um, and its supports."""
-        by = self._half + k
-        known = self._grown.get((v, by))
-        if known is None:
-            f = self.tiles.features
-            wires = 1.5 + 2 * k / self.tiles.slot
-            supports = f.support[v] + (f.clearance[v] + by) + wires * self.guards[v]
-            relative = self._corners[v] + by * self._unit + wires * self._guard_corners[v]
-            x0, y0 = f.x[v], f.y[v]
-            corners = [(x0 + x, y0 + y, math.atan2(y, x)) for x, y in relative.tolist()]
-            known = self._grown[v, by] = (corners, supports.tolist())
-        return known
-
-    def _outline_of(self, v: int) -> Path:
-        """Corners of v itself (um)."""
-        known = self._bare.get(v)
-        if known is None:
-            f = self.tiles.features
-            known = self._bare[v] = [(f.x[v] + x, f.y[v] + y) for x, y in corners_of(f.support[v]).tolist()]
-        return known
-
-    def _on_ray(self, v: int, k: Um, angle: float) -> tuple[Um, Um]:
-        """Where the ray from the centre of v leaves the grown shape."""
-        c, s = math.cos(angle), math.sin(angle)
-        reach = math.inf
-        for (nx, ny), support in zip(self._normals, self._shape(v, k)[1], strict=True):
-            q = c * nx + s * ny
-            if q > 1e-9 and support / q < reach:
-                reach = support / q
-        f = self.tiles.features
-        return f.x[v] + reach * c, f.y[v] + reach * s
-
-    def _sector(
-        self,
-        v: int,
-        k: Um,
-        a: int,
-        b: int,
-        sense: int,
-        interval: int,
-        closed: bool,
-        out: Found,
-    ) -> None:
-        """The grown shape of v from the direction of feature a to that of b, turning counter-clockwise if sense > 0."""
-        f = self.tiles.features
-        from_angle = math.atan2(f.y[a] - f.y[v], f.x[a] - f.x[v])
-        to_angle = math.atan2(f.y[b] - f.y[v], f.x[b] - f.x[v])
-        self._turn(v, k, from_angle, to_angle, sense, interval, closed, out)
-
-    def _turn(
-        self,
-        v: int,
-        k: Um,
-        from_angle: float,
-        to_angle: float,
-        sense: int,
-        interval: int,
-        closed: bool,
-        out: Found,
-    ) -> None:
-        span = (sense * (to_angle - from_angle)) % _TURN
-        x, y = self._on_ray(v, k, from_angle)
-        out.append((interval, x, y, sense))
-        ahead = [((sense * (angle - from_angle)) % _TURN, x, y) for x, y, angle in self._shape(v, k)[0]]
-        out += [(interval, x, y, sense) for d, x, y in sorted(ahead) if d < span]
-        if closed:
-            x, y = self._on_ray(v, k, to_angle)
-            out.append((interval, x, y, sense))
-
-    def _window(self, f: int, k: Um, a: int, b: int, sense: int, interval: int, out: Found) -> None:
-        """The part of f that shows between features a and b, seen from f; nothing if they cover each other."""
-        fs = self.tiles.features
-        x, y = fs.x[f], fs.y[f]
-        a_angle = math.atan2(fs.y[a] - y, fs.x[a] - x)
-        span = (sense * (math.atan2(fs.y[b] - y, fs.x[b] - x) - a_angle)) % _TURN
-        low, high = 0.0, span
-        for v in (a, b):
-            for px, py in self._outline_of(v):
-                d = (sense * (math.atan2(py - y, px - x) - a_angle)) % _TURN
-                if d > math.pi + span / 2:
-                    d -= _TURN
-                low, high = (max(low, d), high) if v == a else (low, min(high, d))
-        if high > low + 1e-6:
-            self._turn(f, k, a_angle + sense * low, a_angle + sense * high, sense, interval, True, out)
-
-    def _at(
-        self,
-        interval: int,
-        x: Um,
-        y: Um,
-        crossings: list[_Crossing],
-        start: tuple[Um, Um],
-        end: tuple[Um, Um],
-    ) -> float:
-        """Place of a post along the wire: number of the last crossing, and the angle about the pivot as a fraction."""
-        f = self.tiles.features
-        last = len(crossings) - 1
-        if interval < 0 or interval == last:
-            c = crossings[0 if interval < 0 else last]
-            wx, wy = start if interval < 0 else end
-            ax, ay = f.x[c.right], f.y[c.right]
-            dx, dy = f.x[c.left] - ax, f.y[c.left] - ay
-            height = dx * (wy - ay) - dy * (wx - ax)
-            part = (dx * (y - ay) - dy * (x - ax)) / height if abs(height) > 1e-9 else 0.0
-            part = max(0.0, part)
-            return -part if interval < 0 else last + part
-        c, d = crossings[interval], crossings[interval + 1]
-        pivot, a, b, sense = (c.left, c.right, d.right, 1) if c.left == d.left else (c.right, c.left, d.left, -1)
-        zero = math.atan2(f.y[a] - f.y[pivot], f.x[a] - f.x[pivot])
-        span = (sense * (math.atan2(f.y[b] - f.y[pivot], f.x[b] - f.x[pivot]) - zero)) % _TURN
-        turn = (sense * (math.atan2(y - f.y[pivot], x - f.x[pivot]) - zero)) % _TURN
-        if turn > span / 2 + math.pi:
-            turn = 0.0
-        return interval + (min(1.0, turn / span) if span > 1e-12 else 0.5)
+    def _ordered(self, found: Found, wires: Sequence[int]) -> tuple[list[int], list[Post]]:
+        """Posts of some wires in order, with those that keep ties apart; and the first of every wire."""
+        place, counts = self._posts.places(found, self._points[:, 0], self._points[:, 1])
+        columns = [[c[counts] for c in (found.wire, place, found.x, found.y, found.side)]]
+        for wire in wires:
+            if wire in self.ends:
+                n, rows = self._numbers[wire], self.ends[wire].posts
+                last = self._posts.crossings.count[n] - 1
+                columns.append([np.full(len(rows), n), last + 1 / (1 + rows[:, 0]), *rows.T[1:]])
+        number, place, x, y, side = (np.concatenate(parts) for parts in zip(*columns, strict=True))
+        order = np.lexsort((place, number))
+        first = np.searchsorted(number[order], np.arange(len(self._numbers) + 1))
+        x, y, side = x[order], y[order], side[order].astype(np.int64)
+        return first.tolist(), list(zip(x.tolist(), y.tolist(), side.tolist(), strict=True))
 
 
-def _guards(topo: Topology, guard: Um) -> Floats:
-    """The guard each feature keeps along each normal: what the fullest edge on that side leaves over."""
-    tiles, f = topo.tiles, topo.tiles.features
-    out = np.full(f.support.shape, guard)
-    used = [e for e, order in enumerate(topo.order) if order]
-    if not used or guard == 0:
-        return out
-    ends = np.array([tiles.edges[e] for e in used], dtype=np.int64)
-    u, v = ends[:, 0], ends[:, 1]
-    wires = np.array([len(topo.order[e]) for e in used])
-    spare = np.array([tiles.room[e] - topo.load(e) for e in used])
-    share = np.clip(spare / (2 * wires + 1), 0.0, guard)
-    share[np.array([tiles.edge_tris[e][1] < 0 for e in used])] = guard
-    d = f.at[v] - f.at[u]
-    half = f.sides // 2
-    facing = (d @ normals(f.sides).T - f.support[u] - np.roll(f.support[v], half, 1)).argmax(1)
-    np.minimum.at(out, (u, facing), share)
-    np.minimum.at(out, (v, (facing + half) % f.sides), share)
-    return out
+def _landing(topo: Topology, tee: Tee, path: Path | None) -> shapely.LineString | None:
+    """The part of a drawn wire that lies in the triangle of the chord a tee is on."""
+    if path is None or len(path) < 2:
+        return None
+    line = shapely.LineString(path)
+    s, f = topo.strands[tee.wire], topo.tiles.features
+    ends = [0.0, line.length]
+    for which, number in ((0, tee.segment - 1), (1, tee.segment)):
+        if 0 <= number < len(s.edges):
+            u, v = topo.tiles.edges[s.edges[number]]
+            cut = line.intersection(shapely.LineString([(f.x[u], f.y[u]), (f.x[v], f.y[v])]))
+            if not cut.is_empty:
+                ends[which] = line.project(cut.centroid)
+    if ends[0] >= ends[1]:
+        return line
+    part = shapely.ops.substring(line, ends[0], ends[1])
+    return part if isinstance(part, shapely.LineString) else line
 
 
 def _nearest(line: shapely.LineString, point: tuple[Um, Um]) -> tuple[Um, Um]:

@@ -8,27 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
+from layoutgen.route.posts import LEFT, RIGHT
 from layoutgen.route.problem import RouteProblem
-from layoutgen.route.rubber import LEFT, RIGHT, Post, ring
-from layoutgen.route.tiles import BOUNDARY, Floats, least_space, sides_of
+from layoutgen.route.rubber import TieEnd
+from layoutgen.route.tiles import BOUNDARY, Features, Floats, Ints, corners_of, least_space, sides_of
 from layoutgen.route.topology import OUTSIDE, Topology
 from layoutgen.units import Um
 
 _NEIGHBOURS = 3
 """How many ties to either side a tie is kept from near its end."""
-
-
-@dataclass(frozen=True)
-class TieEnd:
-    """The end on the outline, the start of the last leg at right angles to it, and posts that part it from others."""
-
-    point: tuple[Um, Um]
-    inner: tuple[Um, Um]
-    posts: list[Post] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -142,6 +134,9 @@ def _wishes(topo: Topology, problem: RouteProblem, side: _Side) -> list[_Wish]:
         if tiles.edge_tris[e][1] == OUTSIDE and topo.order[e] and max(abs(side.depth[u]), abs(side.depth[v])) < 1e-3:
             a, b = float(side.along[u]), float(side.along[v])
             edges.append((min(a, b), max(a, b), e))
+    rules = [(problem.width_of(net), problem.space_of(net)) for net in ["", *problem.rules]]
+    deepest = problem.edge + 2 * problem.guard + max(width + space for width, space in rules)
+    beside = _beside(tiles.features, side, least_space(problem), deepest)
     out = []
     for low, high, e in sorted(edges):
         u, v = tiles.edges[e]
@@ -157,43 +152,67 @@ def _wishes(topo: Topology, problem: RouteProblem, side: _Side) -> list[_Wish]:
             inset = min(1.0, (high - low) / 100)  # so that features at the ends of the edge stand on one side
             at = min(max(along, low + inset), high - inset)
             keep = problem.width_of(net) / 2 + problem.space_of(net) + 2 * problem.guard
-            least, most = _bounds(topo, problem, side, at, s.start, leg, keep)
+            least, most = _bounds(beside, at, s.start, leg, keep)
             off = topo.wires.slot[wire]
             out.append(_Wish(wire, at, max(least, off), min(most, side.length - off), leg, off))
     return out
 
 
-def _bounds(
-    topo: Topology, problem: RouteProblem, side: _Side, at: Um, source: int, leg: Um, keep: Um
-) -> tuple[Um, Um]:
+@dataclass(frozen=True)
+class _Beside:
+    """Features near a side, in columns: number, along the side, its reach to both sides, and how deep it begins (um).
+
+    What they keep beyond the least space is in both.
+    """
+
+    number: Ints
+    along: Floats
+    reach: Floats
+    depth: Floats
+
+
+def _beside(f: Features, side: _Side, least: Um, deepest: Um) -> _Beside:
+    """The features that ties come near to whose legs and spaces are not longer than `deepest`."""
+    more = np.maximum(0.0, np.array(f.clearance) - least)
+    begins = side.depth - side.half_depth - more
+    near = (begins <= deepest + 1e-6) & (side.depth > -side.half_depth) & (np.array(f.kind) != BOUNDARY)
+    own = np.flatnonzero(near)
+    return _Beside(own, side.along[own], (side.half_along + more)[own], begins[own])
+
+
+def _bounds(beside: _Beside, at: Um, source: int, leg: Um, keep: Um) -> tuple[Um, Um]:
     """How far along the side a tie may end before it comes too near to a feature beside it."""
-    f = topo.tiles.features
-    more = np.maximum(0.0, np.array(f.clearance) - least_space(problem))
-    near = (side.depth - side.half_depth <= leg + keep + more) & (side.depth > -side.half_depth)
-    near &= np.array(f.kind) != BOUNDARY
-    if source >= 0:
-        near[source] = False
-    reach = side.half_along + keep + more
-    before, after = near & (side.along <= at), near & (side.along > at)
-    low = (side.along + reach)[before].max(initial=-math.inf)
-    high = (side.along - reach)[after].min(initial=math.inf)
+    near = (beside.depth <= leg + keep) & (beside.number != source)
+    before, after = near & (beside.along <= at), near & (beside.along > at)
+    low = (beside.along + (beside.reach + keep))[before].max(initial=-math.inf)
+    high = (beside.along - (beside.reach + keep))[after].min(initial=math.inf)
     return float(low), float(high)
 
 
 def _ends(wishes: list[_Wish], places: list[Um], problem: RouteProblem, side: _Side, sides: int) -> dict[int, TieEnd]:
+    slot, leg = np.array([w.slot for w in wishes]), np.array([w.leg for w in wishes])
+    (dx, dy), (sx, sy) = side.direction, side.start
+    along = np.array(places)
+    x, y = sx + dx * along - dy * leg, sy + dy * along + dx * leg
+    unit = corners_of(np.ones(sides))
+    n = len(wishes)
+    rows = np.full((n, 2 * _NEIGHBOURS, sides, 4), -math.inf)
+    for by in range(1, min(_NEIGHBOURS, n - 1) + 1):
+        between = (slot[:-by] + slot[by:]) / 2 + by * 2 * problem.guard
+        for k in range(1, by):
+            between += slot[k : n - by + k]
+        ring = between[:, None, None] * unit
+        low, high = slice(0, n - by), slice(by, n)
+        for own, other, sense, column in (
+            (high, low, RIGHT, _NEIGHBOURS - by),
+            (low, high, LEFT, _NEIGHBOURS + by - 1),
+        ):
+            px, py = x[other, None] + ring[..., 0], y[other, None] + ring[..., 1]
+            depth = (py - sy) * dx - (px - sx) * dy
+            rows[own, column] = np.stack([depth, px, py, np.full(px.shape, sense)], -1)
     out = {}
-    guard = 2 * problem.guard
     for i, wish in enumerate(wishes):
-        posts = []
-        for j in range(max(0, i - _NEIGHBOURS), min(len(wishes), i + _NEIGHBOURS + 1)):
-            if j == i:
-                continue
-            sense = LEFT if j > i else RIGHT
-            low, high = min(i, j), max(i, j)
-            between = (wish.slot + wishes[j].slot) / 2 + sum(w.slot for w in wishes[low + 1 : high])
-            for x, y in ring(*side.point(places[j], wishes[j].leg), between + (high - low) * guard, sides):
-                _, depth = side.place(x, y)
-                if depth > wish.leg + 1e-6:
-                    posts.append(Post(depth, x, y, sense))
+        own_rows = rows[i].reshape(-1, 4)
+        posts = own_rows[own_rows[:, 0] > wish.leg + 1e-6]
         out[wish.wire] = TieEnd(side.point(places[i], 0.0), side.point(places[i], wish.leg), posts)
     return out

@@ -15,7 +15,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import klayout.db as kdb
 import numpy as np
@@ -129,6 +129,31 @@ class Tiles:
     _away: dict[tuple[int, ...], list[Um]] = field(default_factory=dict)
 
     @cached_property
+    def corner_array(self) -> Ints:
+        """`triangles` as an array (n, 3)."""
+        return np.array(self.triangles, dtype=np.int64).reshape(-1, 3)
+
+    @cached_property
+    def edge_array(self) -> Ints:
+        """`tri_edges` as an array (n, 3)."""
+        return np.array(self.tri_edges, dtype=np.int64).reshape(-1, 3)
+
+    @cached_property
+    def end_array(self) -> Ints:
+        """`edges` as an array (n, 2)."""
+        return np.array(self.edges, dtype=np.int64).reshape(-1, 2)
+
+    @cached_property
+    def tri_array(self) -> Ints:
+        """`edge_tris` as an array (n, 2)."""
+        return np.array(self.edge_tris, dtype=np.int64).reshape(-1, 2)
+
+    def beyond(self, edges: Ints, tris: Ints) -> Ints:
+        """`other_tri` of many edges."""
+        both = self.tri_array[edges]
+        return np.where(both[:, 0] == tris, both[:, 1], both[:, 0])
+
+    @cached_property
     def capacity(self) -> list[int]:
         """Per edge: how many wires of the problem's width and space fit."""
         return [max(0, math.floor((r + _EXACT) / self.slot)) for r in self.room]
@@ -166,16 +191,18 @@ def slot_of(problem: RouteProblem, net: str) -> Um:
     return problem.width_of(net) + least + 2 * (problem.space_of(net) - least)
 
 
-def terminal_ring(terminal: Terminal, sides: int) -> Floats:
-    """Supports of a terminal about its centre."""
+def terminal_rings(terminals: Sequence[Terminal], sides: int) -> Floats:
+    """Supports of terminals about their centres: shape (n, sides)."""
     n = normals(sides)
-    if terminal.polygon:
-        out: Floats = (n @ (np.array(terminal.polygon) - (terminal.x, terminal.y)).T).max(1)
-        return out
-    if terminal.round:
-        return np.full(sides, terminal.half_x)
-    box: Floats = np.abs(n) @ np.array([terminal.half_x, terminal.half_y])
-    return box
+    half = np.array([(t.half_x, t.half_y) for t in terminals], dtype=float).reshape(-1, 2)
+    discs = np.array([t.round for t in terminals], dtype=bool)
+    sizes, which = np.unique(half, axis=0, return_inverse=True)
+    boxes = np.array([np.abs(n) @ size for size in sizes]).reshape(-1, sides)[which.ravel()]
+    out: Floats = np.where(discs[:, None], half[:, :1], boxes)
+    for i, t in enumerate(terminals):
+        if t.polygon:
+            out[i] = (n @ (np.array(t.polygon) - (t.x, t.y)).T).max(1)
+    return out
 
 
 def collect(problem: RouteProblem, layer: int = 0) -> Features:
@@ -183,29 +210,24 @@ def collect(problem: RouteProblem, layer: int = 0) -> Features:
     sides = problem.style.sides
     n = normals(sides)
     least = least_space(problem)
-    at: list[tuple[Um, Um]] = []
-    supports: list[Floats] = []
-    clearance: list[Um] = []
-    kind: list[int] = []
-
-    def add(x: Um, y: Um, support: Floats, keep: Um, what: int) -> None:
-        at.append((float(x), float(y)))
-        supports.append(support)
-        clearance.append(float(keep))
-        kind.append(what)
-
-    for t in problem.terminals:
-        keep = max(least, problem.space_of(t.net, 2 * min(t.half_x, t.half_y)))
-        add(t.x, t.y, terminal_ring(t, sides), keep, TERMINAL)
+    shapes = problem.terminals
+    x, y = [float(t.x) for t in shapes], [float(t.y) for t in shapes]
+    clearance = [float(max(least, problem.space_of(t.net, 2 * min(t.half_x, t.half_y)))) for t in shapes]
+    supports = [terminal_rings(shapes, sides)]
     for obstacle in problem.obstacles:
         if obstacle.layer in (None, layer):
             for piece in pieces(obstacle, problem):
                 centre = piece.mean(0)
-                add(float(centre[0]), float(centre[1]), (n @ (piece - centre).T).max(1), least, OBSTACLE)
-    features = Features([p[0] for p in at], [p[1] for p in at], np.array(supports).reshape(-1, sides), clearance, kind)
-    for x, y in boundary_points(features, problem):
-        add(x, y, np.zeros(sides), problem.edge, BOUNDARY)
-    return Features([p[0] for p in at], [p[1] for p in at], np.array(supports).reshape(-1, sides), clearance, kind)
+                x.append(float(centre[0]))
+                y.append(float(centre[1]))
+                clearance.append(float(least))
+                supports.append((n @ (piece - centre).T).max(1)[None])
+    kind = [TERMINAL] * len(shapes) + [OBSTACLE] * (len(x) - len(shapes))
+    inner = Features(x, y, np.concatenate(supports), clearance, kind)
+    rim = boundary_points(inner, problem)
+    support = np.concatenate([inner.support, np.zeros((len(rim), sides))])
+    clearance, kind = clearance + [float(problem.edge)] * len(rim), kind + [BOUNDARY] * len(rim)
+    return Features(x + [p[0] for p in rim], y + [p[1] for p in rim], support, clearance, kind)
 
 
 def pieces(obstacle: Obstacle, problem: RouteProblem) -> list[Floats]:
@@ -289,7 +311,7 @@ def _boundary_step(f: Features, problem: RouteProblem) -> Um:
     longest = max(x1 - x0, y1 - y0) / 4
     if len(f) < 2:
         return longest
-    points = [shapely.Point(p) for p in f.at.tolist()]
+    points = np.asarray(shapely.points(f.at))
     _, near = shapely.STRtree(points).query_nearest(points, exclusive=True, all_matches=False, return_distance=True)
     return float(min(longest, max(float(np.median(near)) if len(near) else longest, 3 * problem.pitch)))
 
@@ -309,36 +331,34 @@ def _thin(kept: list[Um], candidates: Sequence[Um], apart: Um) -> list[Um]:
 def build(problem: RouteProblem, layer: int = 0) -> Tiles:
     """The tile graph of one layer of a problem."""
     f, triangles = _conforming(collect(problem, layer), problem)
-    edge_of: dict[tuple[int, int], int] = {}
-    sides: list[list[int]] = []
-    tri_edges: list[tuple[int, int, int]] = []
-    tris_of: list[list[int]] = [[] for _ in range(len(f))]
-    for t, corners in enumerate(triangles):
-        ids = []
-        for i in range(3):
-            u, v = corners[i], corners[(i + 1) % 3]
-            e = edge_of.setdefault((min(u, v), max(u, v)), len(edge_of))
-            if e == len(sides):
-                sides.append([])
-            sides[e].append(t)
-            ids.append(e)
-            tris_of[corners[i]].append(t)
-        tri_edges.append((ids[0], ids[1], ids[2]))
-    edges = list(edge_of)
-    edge_tris = [(s[0], s[1] if len(s) > 1 else -1) for s in sides]
-    ends = np.array(edges, dtype=np.int64).reshape(-1, 2)
+    corners = np.array(triangles, dtype=np.int64).reshape(-1, 3)
+    both = np.sort(np.stack([corners, np.roll(corners, -1, 1)], -1).reshape(-1, 2), 1)
+    # edges are numbered as they come up, triangle after triangle
+    _, first, which, uses = np.unique(both @ (len(f), 1), return_index=True, return_inverse=True, return_counts=True)
+    number = np.empty(len(first), dtype=np.int64)
+    number[np.argsort(first)] = np.arange(len(first))
+    tri_edges = number[which.reshape(-1, 3)]
+    order = np.sort(first)
+    ends = both[order]
+    edges = _tuples(ends)
+    sums = np.zeros(len(first), dtype=np.int64)
+    np.add.at(sums, tri_edges, np.arange(len(corners))[:, None])
+    edge_tris = _tuples(np.stack([order // 3, np.where(uses[np.argsort(first)] > 1, sums - order // 3, -1)], 1))
+    around = (np.argsort(corners.ravel(), kind="stable") // 3).tolist()
+    stops = np.cumsum(np.bincount(corners.ravel(), minlength=len(f))).tolist()
+    tris_of = [around[start:stop] for start, stop in zip([0, *stops[:-1]], stops, strict=True)]
     least = least_space(problem)
     return Tiles(
         f,
         triangles,
-        tri_edges,
+        _tuples(tri_edges),
         edges,
         edge_tris,
         _rooms(f, ends, edge_tris, problem, least),
         _second_rooms(f, ends, edge_tris, triangles, least),
         _spans(f, ends),
         problem.outline,
-        edge_of,
+        dict(zip(edges, range(len(edges)), strict=True)),
         tris_of,
         problem.width + 2 * problem.space_of("") - least,
     )
@@ -382,20 +402,23 @@ def _with_boundary(f: Features, rim: list[int], gaps: Iterable[tuple[int, int]])
 
 def _delaunay(f: Features) -> list[tuple[int, int, int]]:
     """Counter-clockwise triangles of feature indices, sorted."""
-    index: dict[tuple[float, float], int] = {}
-    for i, p in enumerate(zip(f.x, f.y, strict=True)):
-        index.setdefault(p, i)
-    triangles = shapely.delaunay_triangles(shapely.multipoints(np.array(list(index))))
+    places = f.at @ (1, 1j)
+    known, first = np.unique(places, return_index=True)
+    triangles = shapely.delaunay_triangles(shapely.multipoints(f.at[np.sort(first)]))
     corners = shapely.get_coordinates(triangles).reshape(-1, 4, 2)[:, :3]
-    out = []
-    for a, b, c in corners.tolist():
-        area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
-        if abs(area) < 1e-4:
-            continue
-        i, j, k = (index[p[0], p[1]] for p in ((a, b, c) if area > 0 else (a, c, b)))
-        low = min(i, j, k)
-        out.append((i, j, k) if i == low else (j, k, i) if j == low else (k, i, j))
-    return sorted(out)
+    (ax, ay), (bx, by), (cx, cy) = corners.transpose(1, 2, 0)
+    area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+    number = first[np.searchsorted(known, corners @ (1, 1j))]
+    number[area < 0] = number[area < 0][:, [0, 2, 1]]
+    number = number[np.abs(area) >= 1e-4]
+    turned = (number.argmin(1)[:, None] + np.arange(3)) % 3
+    number = np.take_along_axis(number, turned, 1)
+    return _tuples(number[np.lexsort(number.T[::-1])])
+
+
+def _tuples(rows: Ints | Floats) -> list[Any]:
+    """Rows of an array as tuples."""
+    return list(zip(*rows.T.tolist(), strict=True)) if len(rows) else []
 
 
 def _rooms(f: Features, ends: Ints, edge_tris: list[tuple[int, int]], problem: RouteProblem, least: Um) -> list[Um]:
@@ -407,7 +430,8 @@ def _rooms(f: Features, ends: Ints, edge_tris: list[tuple[int, int]], problem: R
     length = np.hypot(*(f.at[u] - f.at[v]).T)
     slot = problem.width + 2 * problem.space_of("") - least
     room[hull] = np.ceil(length[hull] / slot) * slot if problem.ties else 0.0
-    return [float(r) for r in np.maximum(room, 0.0)]
+    out: list[Um] = np.maximum(room, 0.0).tolist()
+    return out
 
 
 def _second_rooms(
@@ -418,7 +442,7 @@ def _second_rooms(
     both = np.array(edge_tris, dtype=np.int64).reshape(-1, 2)
     inner = np.flatnonzero(both[:, 1] >= 0)
     if not len(inner):
-        return [float(r) for r in out]
+        return list(out.tolist())
     tri = np.array(triangles, dtype=np.int64)
     u, v = ends[inner, 0], ends[inner, 1]
     a, b = (tri[both[inner, k]].sum(1) - u - v for k in (0, 1))
@@ -432,7 +456,7 @@ def _second_rooms(
     bounded = (bu * bv < 0) & clear_u & clear_v & ~((kind[a] == BOUNDARY) & (kind[b] == BOUNDARY))
     room = np.maximum(0.0, f.gap(a, b) - keep[a] - keep[b] + least)
     out[inner[bounded]] = room[bounded]
-    return [float(r) for r in out]
+    return list(out.tolist())
 
 
 def _spans(f: Features, ends: Ints) -> list[tuple[Um, Um, Um, Um]]:
@@ -456,4 +480,4 @@ def _spans(f: Features, ends: Ints) -> list[tuple[Um, Um, Um, Um]]:
     middle = (from_u + length - from_v) / 2
     from_u, to_v = np.where(full, middle, from_u), np.where(full, middle, length - from_v)
     p, q = f.at[u] + d * from_u[:, None], f.at[u] + d * to_v[:, None]
-    return [(x0, y0, x1, y1) for (x0, y0), (x1, y1) in zip(p.tolist(), q.tolist(), strict=True)]
+    return _tuples(np.column_stack([p, q]))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layoutgen.route import RouteProblem, Terminal, box
-from layoutgen.route.rubber import LEFT, RIGHT, Post, Rubber, ring, tangent_path
+from layoutgen.route.rubber import LEFT, RIGHT, Post, Rubber, pulled_tight, search_all, tangent_path
 from layoutgen.route.search import Quest, find
 from layoutgen.route.tiles import build, corners_of, normals
 from layoutgen.route.topology import Topology, Wires
@@ -30,8 +30,8 @@ def around_disc(distance: float, radius: float) -> float:
 @given(distance=st.floats(200, 2000), radius=st.floats(20, 150), side=st.sampled_from([LEFT, RIGHT]))
 def test_around_one_disc_the_band_is_the_tangents_and_the_arc(distance: float, radius: float, side: int) -> None:
     """The centre of the disc lies between the ends; a 16-gon of that in-radius costs at most 1/cos(pi/16)."""
-    corners = sorted(ring(0.0, 0.0, radius, 16))
-    posts = [Post(x, x, y, side) for x, y in corners if (y < 0) == (side == LEFT)]
+    corners = sorted(map(tuple, corners_of(np.full(16, radius)).tolist()))
+    posts = [(x, y, side) for x, y in corners if (y < 0) == (side == LEFT)]
     path = tangent_path((-distance, 0.0), posts, (distance, 0.0))
     assert path is not None
     assert all((y <= 0) == (side == LEFT) or y == 0 for _, y in path)
@@ -40,20 +40,42 @@ def test_around_one_disc_the_band_is_the_tangents_and_the_arc(distance: float, r
 
 
 def test_nothing_in_the_way_is_a_straight_line() -> None:
-    posts = [Post(0, 5.0, 3.0, LEFT), Post(1, 6.0, -3.0, RIGHT)]
+    posts = [(5.0, 3.0, LEFT), (6.0, -3.0, RIGHT)]
     assert tangent_path((0.0, 0.0), posts, (10.0, 0.0)) == [(0.0, 0.0), (10.0, 0.0)]
 
 
 def test_posts_are_passed_on_their_sides() -> None:
-    posts = [Post(0, 3.0, -2.0, LEFT), Post(1, 7.0, 2.0, RIGHT)]
+    posts = [(3.0, -2.0, LEFT), (7.0, 2.0, RIGHT)]
     path = tangent_path((0.0, 0.0), posts, (10.0, 0.0))
     assert path == [(0.0, 0.0), (3.0, -2.0), (7.0, 2.0), (10.0, 0.0)]
 
 
 def test_an_impossible_way_is_none_or_keeps_its_sides() -> None:
     """A left post far to the right of a right post at the same place cannot both be kept with a turn ahead."""
-    path = tangent_path((0.0, 0.0), [Post(0, 5.0, -1.0, LEFT), Post(1, 5.0, 1.0, RIGHT)], (10.0, 0.0))
+    path = tangent_path((0.0, 0.0), [(5.0, -1.0, LEFT), (5.0, 1.0, RIGHT)], (10.0, 0.0))
     assert path is None or len(path) >= 3
+
+
+@given(
+    lanes=st.lists(
+        st.tuples(st.floats(-40, 40), st.floats(0.5, 30), st.floats(0.5, 30), st.booleans()), min_size=1, max_size=25
+    ),
+    end=st.floats(-40, 40),
+)
+def test_the_funnel_is_the_shortest_way_that_a_search_finds(
+    lanes: list[tuple[float, float, float, bool]], end: float
+) -> None:
+    """Gates across the way, some open on one side: a search over all posts that see each other is the witness."""
+    points: list[Post] = [(0.0, 0.0, 0)]
+    for k, (middle, up, down, both) in enumerate(lanes):
+        gate = [(200.0 * (k + 1), middle + up, LEFT), (200.0 * (k + 1), middle - down, RIGHT)]
+        points += gate if both else gate[k % 2 :][:1]
+    points.append((200.0 * (len(lanes) + 1), end, 0))
+    pulled, sought = pulled_tight(points), search_all(points)
+    assert pulled is not None
+    assert sought is not None
+    lengths = [length([points[k][:2] for k in bends]) for bends in (pulled, sought)]
+    assert lengths[0] == pytest.approx(lengths[1], abs=1e-6)
 
 
 @pytest.mark.parametrize("sides", [4, 8, 16])
