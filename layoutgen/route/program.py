@@ -51,8 +51,6 @@ def solve_whole(net: Network) -> Ints | None:
     return None
 
 
-
-
 def _model(net: Network) -> helper.ModelBuilderHelper:
     """One variable per arc, and a constraint for all that limits several of them."""
     from ortools.linear_solver.python import model_builder_helper
