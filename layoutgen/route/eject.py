@@ -31,6 +31,14 @@ LEAST_SEARCHES = 400
 """Bounds of the searches of one turn."""
 ALL_SEARCHES_PER_LINK = 8
 """Bound of the searches of all turns together, beside `LEAST_SEARCHES`."""
+FEW = 0.05
+"""Part of all links, at most, that long chains are tried for."""
+HARD = (400.0, 1000.0, 2500.0, 5000.0)
+"""Penalties of long chains, drawn by chance."""
+HARD_CHAINS = 12
+"""Long chains per missing link and turn."""
+HARD_LIMIT = 60
+HARD_TURNS = 6
 ASKS = -3
 """End of a link to any free terminal of its group."""
 _EXACT = 1e-6
@@ -95,14 +103,15 @@ class Ejector:
 
     # ------------------------------------------------------------------ all links
 
-    def solve(self, order: Iterable[int]) -> list[int]:
+    def solve(self, order: Iterable[int], *, again: bool = True) -> list[int]:
         """Insert links and shorten those that have detours, in turns; returns those that could not be inserted.
 
         Shorter wires leave room for those that are missing, which is why a few turns find more than one long one.
+        again: whether there are such turns at all.
         """
         self.most = self.searches + LEAST_SEARCHES + ALL_SEARCHES_PER_LINK * len(self.links)
         todo = list(order)
-        left, least, idle = self.route(todo), len(self.links), 0
+        left, least, idle = self.route(todo), len(self.links), 0 if again else IDLE_TURNS
         while left and idle < IDLE_TURNS and self.searches < self.most:
             idle = 0 if len(left) < least else idle + 1
             least = min(least, len(left))
@@ -110,6 +119,28 @@ class Ejector:
             left = self.route(left)
         self.improve(IMPROVE_ROUNDS, set(todo))
         return self.route(left) if left else []
+
+    def insist(self, least: int = 0) -> bool:
+        """Long chains for the last few missing links, between rounds of shortening, until only `least` are missing.
+
+        High penalties, each wire's own by chance, make a chain avoid what is there and go far round; most of them fail.
+        Returns whether there was anything to try.
+        """
+        few = FEW * len(self.links)
+        self.most = self.searches + LEAST_SEARCHES + ALL_SEARCHES_PER_LINK * len(self.links)
+        for turn in range(HARD_TURNS):
+            todo = [i for i in range(len(self.links)) if i not in self.cost]
+            if not least < len(todo) <= least + few or self.searches >= self.most:
+                return turn > 0
+            self.greed = 1.0
+            for i in todo:
+                for _ in range(HARD_CHAINS):
+                    if i in self.cost or self.searches >= self.most:
+                        break
+                    self.chain([i], self._random.choice(HARD), HARD_LIMIT, spread=True)
+            if turn < HARD_TURNS - 1:
+                self.improve(1)
+        return True
 
     def route(self, order: Iterable[int]) -> list[int]:
         """Insert links; returns those that could not be inserted."""

@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from layoutgen.route.flow import ROUNDS, Network, Planar, connect, free_of, network, open_space
+from layoutgen.route.flow import ROUNDS, Network, Planar, connect, free_of, network, open_space, solve
 from layoutgen.route.tiles import Floats, Ints, Tiles
 from layoutgen.route.topology import Topology
 from layoutgen.units import Um
@@ -91,6 +91,12 @@ def tie_all(
     )
     group_of = {v: k for k, members in enumerate(groups) for v in members}
     return planar, [group_of[s.start] for s in planar.strands]
+
+
+def passable(topo: Topology, groups: Sequence[Collection[int]]) -> int:
+    """How many ties a flow passes between the wires that are there, though gaps may have to share too little room."""
+    net = network(open_space(topo, outline=True), groups, (), outline=True)
+    return int(solve(net)[net.tail == net.top].sum())
 
 
 # ---------------------------------------------------------------------- flow and cut

@@ -16,6 +16,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from layoutgen.route.program import solve_whole
 from layoutgen.route.tiles import UNBOUNDED, Floats, Ints, Tiles
 from layoutgen.route.topology import OUTSIDE, Ends, Step, Strand, Topology
 from layoutgen.units import Um
@@ -29,6 +30,8 @@ DEARER = 0.12
 ARCS = 120_000
 """Arcs between places that a network may have for the sake of better lengths."""
 MOST_SLOTS = 4
+WHOLE = 30_000
+"""Arcs of a network, at most, that is solved as an integer program where the flow exceeds what gaps share."""
 
 
 @dataclass
@@ -378,12 +381,11 @@ class Flow:
     cost: Um
 
 
-def solve(net: Network) -> Flow:
-    """Wires from as many nets as possible, at the least sum of costs."""
+def solve(net: Network) -> Ints:
+    """Flow on every arc, of wires from as many nets as possible, at the least sum of costs."""
     from ortools.graph.python import min_cost_flow
 
     # Nodes near to each other get near numbers: the solver is a third faster for it.
-    space = net.space
     number = _near_numbers(net)
     solver = min_cost_flow.SimpleMinCostFlow()
     solver.add_arcs_with_capacity_and_unit_cost(
@@ -395,8 +397,12 @@ def solve(net: Network) -> Flow:
     solver.set_node_supply(int(number[net.top]), net.most)
     solver.set_node_supply(int(number[net.sink]), -net.most)
     solver.solve_max_flow_with_min_cost()
-    flows: Ints = np.asarray(solver.flows(np.arange(len(net.tail), dtype=np.int32)), dtype=np.int64)
+    return np.asarray(solver.flows(np.arange(len(net.tail), dtype=np.int32)), dtype=np.int64)
 
+
+def flow_of(net: Network, flows: Ints) -> Flow:
+    """The wires that a flow on every arc means."""
+    space = net.space
     sides = np.asarray(space.tiles.edge_tris, dtype=np.int64).reshape(-1, 2)
     through = np.zeros(len(space.edge), dtype=np.int64)
     for place, tri, amount in (
@@ -570,10 +576,15 @@ def connect(
     step = DEARER * float(np.median(np.hypot(*(space.span[:, 2:] - space.span[:, :2]).T))) if len(space.edge) else 0.0
     best = Planar()
     for k in range(rounds):
-        planar = take_apart(space, solve(network(space, sources, targets, slots=slots, outline=outline, price=price)))
+        net = network(space, sources, targets, slots=slots, outline=outline, price=price)
+        planar = take_apart(space, flow_of(net, solve(net)))
         over, across = _excess(space, planar)
         if not over and not across:
             return max(best, planar, key=_merit)
+        if k == 0 and len(net.tail) <= WHOLE:
+            whole = solve_whole(net)
+            if whole is not None:
+                return _thin_out(space, take_apart(space, flow_of(net, whole)))
         if k % 4 == 3 or k == rounds - 1:
             best = max(best, _thin_out(space, planar), key=_merit)
         for edge, excess in over.items():

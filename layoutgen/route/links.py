@@ -34,10 +34,15 @@ def make_links(problem: RouteProblem) -> tuple[list[Link], dict[str, list[int]]]
             clusters.setdefault((t.net, -1), []).append(i)
     ties: list[Link] = []
     rim = shapely.LinearRing(problem.outline)
+    trees = {
+        group: shapely.STRtree(shapely.points([(problem.terminals[i].x, problem.terminals[i].y) for i in members]))
+        for group, members in free.items()
+    }
     for (net, asker), members in clusters.items():
         cluster = tuple(members)
         if asker >= 0:
-            links.append(_ask(problem, net, asker, free))
+            free.setdefault(problem.terminals[asker].group, [])
+            links.append(_ask(problem, net, asker, trees))
         else:
             links += _tree(problem, net, cluster)
         if problem.ties:
@@ -60,8 +65,10 @@ def _tree(problem: RouteProblem, net: str, cluster: tuple[int, ...]) -> list[Lin
     return out
 
 
-def _ask(problem: RouteProblem, net: str, asker: int, free: dict[str, list[int]]) -> Link:
+def _ask(problem: RouteProblem, net: str, asker: int, trees: dict[str, shapely.STRtree]) -> Link:
     t = problem.terminals[asker]
-    others = free.setdefault(t.group, [])
-    air = min((math.hypot(problem.terminals[j].x - t.x, problem.terminals[j].y - t.y) for j in others), default=0.0)
+    air = 0.0
+    if t.group in trees:
+        at = shapely.Point(t.x, t.y)
+        air = float(trees[t.group].query_nearest(at, return_distance=True, all_matches=False)[1][0])
     return Link(net, asker, ASKS, air, (asker,), t.group)

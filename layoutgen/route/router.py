@@ -13,6 +13,7 @@ from layoutgen.route.eject import ASKS, Ejector, Link, wires_of
 from layoutgen.route.legal import Conflict, conflicts
 from layoutgen.route.problem import Point, RouteProblem, Style, Unrouted, Wire, resolved
 from layoutgen.route.rubber import Rubber
+from layoutgen.route.start import lay_free
 from layoutgen.route.ties import end_points
 from layoutgen.route.topology import Topology
 from layoutgen.units import DBU, Um, to_dbu
@@ -84,37 +85,18 @@ def best_topology(problem: RouteProblem, graph: tiles.Tiles, links: list[Link], 
     wires = wires_of(links, {link.net: tiles.slot_of(problem, link.net) for link in links})
     for seed in range(max(1, min(_STARTS, _START_LINKS // max(1, len(links))))):
         ejector = Ejector(Topology(graph, wires), links, free, seed=seed + 1)
-        lay_free(ejector)
+        impossible = lay_free(ejector)
         mix = Dice(seed)
         air = [link.air * (mix.uniform(0.5, 2.0) if seed else 1.0) for link in links]
         order = sorted(range(len(links)), key=lambda i: (not links[i].tie, air[i], i))
-        left = ejector.solve([i for i in order if i not in ejector.cost])
+        insisted = bool(free) and ejector.insist(impossible)
+        left = ejector.solve([i for i in order if i not in ejector.cost], again=not insisted)
         starts.append((len(left), sum(ejector.cost.values()), seed, ejector))
         least = min(start[0] for start in starts)
         idle = len(starts) > _IDLE and least == min(start[0] for start in starts[:-_IDLE])
         if free or idle or least == 0:
             break
     return min(starts, key=lambda start: start[:3])[3]
-
-
-def lay_free(ejector: Ejector) -> None:
-    """Lay the links to free terminals, a group at a time, and the ties of their nets, by flows."""
-    from layoutgen.route.escape import tie_all
-    from layoutgen.route.flow import assign, install
-
-    topo, links = ejector.topo, ejector.links
-    for group, targets in ejector.free.items():
-        asks = {link.start: i for i, link in enumerate(links) if link.end == ASKS and link.group == group}
-        nets = assign(topo, list(asks), targets)
-        numbers = [asks[s.start] for s in nets.strands]
-        install(topo, nets, numbers)
-        ejector.enter(numbers)
-    ties = [i for i, link in enumerate(links) if link.tie] if ejector.free else []
-    if ties:
-        found, owners = tie_all(topo, [sorted(ejector.sources_of(i)) for i in ties])
-        numbers = [ties[k] for k in owners]
-        install(topo, found, numbers)
-        ejector.enter(numbers)
 
 
 def _taken(problem: RouteProblem, ejector: Ejector) -> dict[str, str]:

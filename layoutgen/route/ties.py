@@ -141,7 +141,7 @@ def _wishes(topo: Topology, problem: RouteProblem, side: _Side) -> list[_Wish]:
     for low, high, e in sorted(edges):
         u, v = tiles.edges[e]
         order = topo.order[e] if side.along[u] < side.along[v] else topo.order[e][::-1]
-        for wire, _ in order:
+        for place, (wire, _) in enumerate(order):
             s = topo.strands[wire]
             net = topo.wires.net[wire]
             if s.start_tee:
@@ -150,7 +150,8 @@ def _wishes(topo: Topology, problem: RouteProblem, side: _Side) -> list[_Wish]:
                 along, depth = float(side.along[s.start]), float(side.depth[s.start])
             leg = min(problem.edge + problem.width_of(net) / 2, abs(depth) / 2)
             inset = min(1.0, (high - low) / 100)  # so that features at the ends of the edge stand on one side
-            at = min(max(along, low + inset), high - inset)
+            part = (high - low - 2 * inset) / len(order)  # each its own, or all would turn to one corner of the edge
+            at = min(max(along, low + inset + part * place), low + inset + part * (place + 1))
             keep = problem.width_of(net) / 2 + problem.space_of(net) + 2 * problem.guard
             least, most = _bounds(beside, at, s.start, leg, keep)
             off = topo.wires.slot[wire]

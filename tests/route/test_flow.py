@@ -1,4 +1,4 @@
-"""Matchings, free assignments, ties, and the cuts that hold them back."""
+"""Free assignments, ties, and the cuts that hold them back."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from collections.abc import Callable
 
 import cases
 import numpy as np
+import numpy.typing as npt
 import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ortools.graph.python import linear_sum_assignment
 
-from layoutgen.route import Obstacle, RouteProblem, Terminal, box
-from layoutgen.route.escape import Cut, apexes, bottleneck, tie_all, tie_bound, trails
-from layoutgen.route.flow import Planar, assign, cuts_of, install, nested
-from layoutgen.route.joint import Joint, improve, nets_and_ties, nets_first, planar_of, ties_first
-from layoutgen.route.matching import matching
+from layoutgen.route import Obstacle, RouteProblem, Terminal, box, flow, program
+from layoutgen.route.eject import Ejector, wires_of
+from layoutgen.route.escape import Cut, apexes, bottleneck, passable, tie_all, tie_bound, trails
+from layoutgen.route.flow import Planar, assign, cuts_of, install, nested, network, open_space, solve
+from layoutgen.route.links import make_links
+from layoutgen.route.program import solve_whole
+from layoutgen.route.start import lay_free
 from layoutgen.route.tiles import build
 from layoutgen.route.topology import OUTSIDE, Ends, Topology, Wires
-
-POINT = st.tuples(st.integers(0, 40), st.integers(0, 40))
 
 
 def empty(problem: RouteProblem) -> Topology:
@@ -60,46 +62,16 @@ def length(topo: Topology, wire: int) -> float:
     return topo.estimate(topo.steps_of(wire), Ends(s.start, s.end))
 
 
-# ------------------------------------------------------------------ matching
-
-
-def all_pairings(a: list[tuple[int, int]], b: list[tuple[int, int]]) -> float:
-    if len(a) > len(b):
-        a, b = b, a
-    return min(
-        sum(math.dist(p, q) for p, q in zip(a, chosen, strict=True)) for chosen in itertools.permutations(b, len(a))
-    )
-
-
-@settings(deadline=None, max_examples=60)
-@given(st.lists(POINT, max_size=5), st.lists(POINT, max_size=6))
-def test_matching_is_the_shortest_of_all(a: list[tuple[int, int]], b: list[tuple[int, int]]) -> None:
-    pairs, total = matching(a, b)
-    assert total == pytest.approx(all_pairings(a, b), abs=0.01)
-    assert len(pairs) == min(len(a), len(b)) == len({i for i, _ in pairs}) == len({j for _, j in pairs})
-    assert total == pytest.approx(sum(math.dist(a[i], b[j]) for i, j in pairs))
-
-
-@pytest.mark.parametrize("shape", ["far", "mixed", "more sources"])
-def test_matching_agrees_with_a_solver_that_sees_all_pairs(shape: str) -> None:
-    from ortools.graph.python import linear_sum_assignment
-
-    rng = np.random.default_rng(5)
-    angle = rng.uniform(0, 2 * math.pi, 150)
-    a = 5000 * np.column_stack([np.cos(angle), np.sin(angle)]) if shape == "far" else rng.uniform(0, 9000, (150, 2))
-    b = rng.uniform(-1000, 1000, (150, 2)) if shape == "far" else rng.normal(4500, 900, (150, 2))
-    if shape == "more sources":
-        b = b[:120]
-    cost = np.rint(np.hypot(*(a[:, None] - b[None]).transpose(2, 0, 1)) * 1000).astype(np.int64)
-    full = np.zeros((150, 150), dtype=np.int64)
-    full[:, : len(b)] = cost
-    i, j = np.indices(full.shape).reshape(2, -1)
+def shortest_pairing(away: npt.NDArray[np.float64]) -> float:
+    """The least sum of lengths of a pairing, by a solver that sees all pairs."""
+    n = max(away.shape)
+    cost = np.zeros((n, n), dtype=np.int64)
+    cost[: away.shape[0], : away.shape[1]] = np.rint(away * 1000)
+    i, j = np.indices(cost.shape).reshape(2, -1)
     solver = linear_sum_assignment.SimpleLinearSumAssignment()
-    solver.add_arcs_with_cost(i.astype(np.int32), j.astype(np.int32), full.ravel())
+    solver.add_arcs_with_cost(i.astype(np.int32), j.astype(np.int32), cost.ravel())
     assert solver.solve() == solver.OPTIMAL
-    pairs, total = matching(a, b)
-    assert sum(int(cost[p, q]) for p, q in pairs) == solver.optimal_cost()
-    assert total == pytest.approx(solver.optimal_cost() / 1000, abs=0.1)
+    return solver.optimal_cost() / 1000
 
 
 # ------------------------------------------------------------------ assignment
@@ -124,7 +96,8 @@ def test_every_pad_gets_a_ball_of_its_own_and_wires_nest(make: Callable[[], Rout
     assert {a for a, _ in ends} <= set(pads)
     assert {b for _, b in ends} <= set(balls)
     at = np.array([(t.x, t.y) for t in problem.terminals])
-    _, least = matching(at[pads], at[balls])
+    away = np.hypot(*(at[pads][:, None] - at[balls][None]).transpose(2, 0, 1))
+    least = shortest_pairing(away)
     assert least - 0.1 <= sum(math.dist(at[a], at[b]) for a, b in ends)
     assert planar.cost <= most * least
 
@@ -151,7 +124,7 @@ def test_random_chips_nest_within_their_capacities(seed: int) -> None:
     assert faults(topo) == []
     groups = [(s.start, s.end) for s in planar.strands]
     ties, owner = tie_all(topo, groups)
-    install(topo, ties, [100 + k for k in owner])
+    install(topo, ties, [1000 + k for k in owner])
     assert faults(topo) == []
     assert all(topo.strands[100 + k].start in groups[k] and topo.strands[100 + k].end == OUTSIDE for k in owner)
     assert len(ties.strands) <= tie_bound(topo, groups)[0]
@@ -313,49 +286,58 @@ def test_ties_of_peripheral_pads_and_nets_beside_them() -> None:
     assert faults(topo) == []
 
 
-# ------------------------------------------------------------------ nets and ties together
+# ------------------------------------------------------------------ ties as an integer program
 
 
-def joint_faults(joint: Joint, pads: list[int], balls: list[int]) -> list[str]:
-    out = faults(joint.topo)
-    n = len(joint.nets)
-    if len({a for a, _ in joint.nets} & set(pads)) != n or len({b for _, b in joint.nets} & set(balls)) != n:
-        out.append("an end twice")
-    for wire, s in joint.topo.strands.items():
-        if wire < n and (s.start, s.end) != joint.nets[wire]:
-            out.append(f"net {wire}")
-        if wire >= n and not (s.end == OUTSIDE and s.start in joint.nets[wire - n]):
-            out.append(f"tie {wire - n}")
-    return out
+def crowded() -> RouteProblem:
+    """Nets that stand in the way of ties, so that these share the room of edges."""
+    return cases.area(8, 500.0, 15.0, 15.0, ball_radius=125.0, pad_half=30.0, gradient=0.3, ties=True)
 
 
-@pytest.mark.parametrize("how", [nets_first, ties_first, nets_and_ties])
-def test_nets_and_their_ties_fit_together(how: Callable[..., Joint]) -> None:
-    problem = cases.area(8, 500.0, 15.0, 15.0, ball_radius=125.0, pad_half=30.0, gradient=0.3, ties=True)
-    tiles, pads, balls = build(problem), cases.pads_of(problem), cases.balls_of(problem)
-    joint = how(lambda: Topology(tiles, Wires.alike(tiles.slot, 2000)), pads, balls)
-    assert joint_faults(joint, pads, balls) == []
-    if how is nets_and_ties:
-        assert joint.merit[:2] == (64, 64)
+def test_ties_that_share_room_are_laid_by_a_program_and_are_no_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    topo, nets = laid_out(crowded(), slots=1)
+    groups = [(s.start, s.end) for s in nets.strands]
+    ties, owner = tie_all(topo, groups)
+    monkeypatch.setattr(flow, "WHOLE", 0)
+    assert len(owner) >= len(tie_all(topo, groups)[1])
+    assert len(owner) <= passable(topo, groups) <= tie_bound(topo, groups)[0]
+    install(topo, ties, [1000 + k for k in owner])
+    assert faults(topo) == []
 
 
-def test_untied_nets_are_tied_by_laying_their_surroundings_anew() -> None:
-    problem = cases.area(8, 500.0, 15.0, 15.0, ball_radius=125.0, pad_half=30.0, gradient=0.3, ties=True)
-    tiles, pads, balls = build(problem), cases.pads_of(problem), cases.balls_of(problem)
-    topo = Topology(tiles, Wires.alike(tiles.slot, 2000))
-    nets = assign(topo, pads, balls)
-    install(topo, nets, range(64))
-    bare = Joint(topo, tuple((s.start, s.end) for s in nets.strands))
-    assert len(bare.untied) == 64
-    better = improve(lambda: Topology(tiles, Wires.alike(tiles.slot, 2000)), bare, 30)
-    assert joint_faults(better, pads, balls) == []
-    assert 64 - len(better.untied) >= 30
+@pytest.mark.parametrize("groups", [[(24,)], [(i,) for i in range(49)]])
+def test_a_program_finds_as_many_ties_as_a_flow_where_nothing_is_shared(groups: list[tuple[int, ...]]) -> None:
+    topo = empty(balls_only(7))
+    net = network(open_space(topo, outline=True), groups, (), outline=True)
+    whole = solve_whole(net)
+    assert whole is not None
+    assert whole[net.tail == net.top].sum() == solve(net)[net.tail == net.top].sum()
+    assert net.cost @ whole >= net.cost @ solve(net) - 1e-6 * net.cost.sum()
 
 
-def test_a_topology_put_into_an_empty_one_is_the_same() -> None:
-    problem = cases.area(8)
-    topo, _ = laid_out(problem)
-    copy = Topology(topo.tiles, topo.wires)
-    install(copy, planar_of(topo), sorted(topo.strands))
-    assert copy.order == topo.order
-    assert copy.strands == topo.strands
+def test_without_any_solver_the_flow_is_solved_again(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    topo, nets = laid_out(crowded(), slots=1)
+    groups = [(s.start, s.end) for s in nets.strands]
+    tie_all(topo, groups)
+    assert capfd.readouterr() == ("", "")
+    monkeypatch.setattr(program, "SOLVERS", (("nobody", ""),))
+    ties, owner = tie_all(topo, groups)
+    install(topo, ties, [1000 + k for k in owner])
+    assert faults(topo) == []
+
+
+def test_free_terminals_and_ties_are_laid_at_once_and_long_chains_bring_the_rest() -> None:
+    problem = crowded()
+    links, free = make_links(problem)
+    tiles = build(problem)
+    ejector = Ejector(Topology(tiles, wires_of(links, dict.fromkeys((x.net for x in links), tiles.slot))), links, free)
+    impossible = lay_free(ejector)
+    assert impossible == 0
+    assert faults(ejector.topo) == []
+    before = len(ejector.cost)
+    ejector.insist(impossible)
+    assert before <= len(ejector.cost) == 128
+    assert faults(ejector.topo) == []
+    assert len(set(ejector.taken)) == 64

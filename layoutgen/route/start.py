@@ -1,0 +1,91 @@
+"""The first wires of a free assignment, all at once: nets by a flow of least cost, their ties by another beside them.
+
+Nets lie in the way of ties, and nets of about the same length leave more or less room for these. So nets are laid in a
+few ways where not all ties find one, and those are kept beside which most ties could pass.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+from layoutgen.route.eject import ASKS, Ejector
+from layoutgen.route.escape import passable, tie_all, tie_bound
+from layoutgen.route.flow import assign, install
+from layoutgen.route.topology import OUTSIDE, Topology
+
+SLOTS: tuple[int | None, ...] = (None, 2, 1)
+"""Places per gap, at most, of the ways in which nets are laid, the best for short nets first."""
+
+EXITS = 0.75
+"""Part of an edge on the outline that ends of ties may fill."""
+
+
+def lay_free(ejector: Ejector) -> int:
+    """Lay the links to free terminals, a group at a time, and the ties of their nets.
+
+    Returns how many links cannot be there beside all others.
+    """
+    if not ejector.free:
+        return 0
+    ties = [i for i, link in enumerate(ejector.links) if link.tie]
+    surplus = _surplus(ejector)
+    if ties:
+        _narrow_exits(ejector.topo)
+    best, most = SLOTS[0], -1
+    for slots in SLOTS if ties else ():
+        lay_nets(ejector, slots)
+        count = passable(ejector.topo, _ends(ejector, ties))
+        if count > most:
+            best, most = slots, count
+        if count == len(ties):
+            break
+        _clear(ejector)
+    if not ejector.cost:
+        lay_nets(ejector, best)
+    if not ties:
+        return surplus
+    found, owners = tie_all(ejector.topo, _ends(ejector, ties))
+    numbers = [ties[k] for k in owners]
+    install(ejector.topo, found, numbers)
+    ejector.enter(numbers)
+    lost = 0 if len(numbers) == len(ties) else len(ties) - tie_bound(ejector.topo, _ends(ejector, ties))[0]
+    return surplus + lost
+
+
+def _narrow_exits(topo: Topology) -> None:
+    """Leave ties room to turn: where edges on the outline are full, the ends of ties push each other along it."""
+    tiles = topo.tiles
+    for e, (_, outer) in enumerate(tiles.edge_tris):
+        if outer == OUTSIDE:
+            x0, y0, x1, y1 = tiles.span[e]
+            less = topo.room[e] - max(tiles.slot, EXITS * math.hypot(x1 - x0, y1 - y0))
+            if less > 0:
+                topo.room[e] -= less
+                topo.spare[e] -= less
+
+
+def _surplus(ejector: Ejector) -> int:
+    """Links to free terminals that are more than these."""
+    asks = Counter(link.group for link in ejector.links if link.end == ASKS)
+    return sum(max(0, count - len(ejector.free[group])) for group, count in asks.items())
+
+
+def lay_nets(ejector: Ejector, slots: int | None) -> None:
+    """Lay the links to free terminals, a group at a time."""
+    for group, targets in ejector.free.items():
+        asks = {link.start: i for i, link in enumerate(ejector.links) if link.end == ASKS and link.group == group}
+        nets = assign(ejector.topo, list(asks), targets, slots=slots)
+        numbers = [asks[s.start] for s in nets.strands]
+        install(ejector.topo, nets, numbers)
+        ejector.enter(numbers)
+
+
+def _clear(ejector: Ejector) -> None:
+    for wire in sorted(ejector.cost):
+        ejector.remove(wire)
+
+
+def _ends(ejector: Ejector, ties: list[int]) -> list[list[int]]:
+    """Features that each tie may start from."""
+    return [sorted(ejector.sources_of(i)) for i in ties]
