@@ -126,7 +126,7 @@ def test_random_chips_nest_within_their_capacities(seed: int) -> None:
     ties, owner = tie_all(topo, groups)
     install(topo, ties, [1000 + k for k in owner])
     assert faults(topo) == []
-    assert all(topo.strands[100 + k].start in groups[k] and topo.strands[100 + k].end == OUTSIDE for k in owner)
+    assert all(topo.strands[1000 + k].start in groups[k] and topo.strands[1000 + k].end == OUTSIDE for k in owner)
     assert len(ties.strands) <= tie_bound(topo, groups)[0]
 
 
