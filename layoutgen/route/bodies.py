@@ -25,6 +25,8 @@ _Flags = npt.NDArray[np.bool_]
 
 _STRAIGHT = 1e-3
 """Sine of a turn below which offset lines of unequal widths meet too far away to be mitred."""
+_BENT = math.tan(math.radians(23 / 2))
+"""Tangent of half a turn of 23 degrees: slanting bends that are sharper are chamfered, not mitred."""
 _SQUARE = 1.0 + 1e-9
 """Tangent of half a turn of 90 degrees: sharper bends are not mitred but cut off square."""
 
@@ -157,6 +159,12 @@ def _vertices(s: _Segments, before: _Ints, after: _Ints, sign: float, half: _Flo
     along1, along2 = np.where(flat, mean, along1), np.where(flat, -mean, along2)
     sharp = (np.abs(tangent) > _SQUARE) & (sign * sine <= 0)
     along1, along2 = np.where(sharp, h1, along1), np.where(sharp, -h2, along2)
+    # a mitre would stand out where neighbours bend about it; a chamfer that touches the circle hardly does
+    slanted = np.all(d1 != 0, axis=1) & ~s.diagonal[before] | np.all(d2 != 0, axis=1) & ~s.diagonal[after]
+    chamfered = slanted & (np.abs(tangent) > _BENT) & (sign * sine <= 0) & ~sharp
+    quarter = np.where(chamfered, (np.hypot(1.0, tangent) - 1) / np.where(tangent == 0, 1.0, np.abs(tangent)), 0.0)
+    along1, along2 = np.where(chamfered, h1 * quarter, along1), np.where(chamfered, -h2 * quarter, along2)
+    sharp |= chamfered
     one = _on_line(d1, sign * h1, along1, s.diagonal[before])
     two = _on_line(d2, sign * h2, along2, s.diagonal[after])
     # one vertex where both lines meet: a diagonal's stays on its lattice line; of parallel lines the outer one

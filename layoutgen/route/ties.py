@@ -100,7 +100,8 @@ def end_points(topo: Topology, problem: RouteProblem) -> tuple[dict[int, TieEnd]
         places = None
         while wishes and places is None:
             slots = [w.slot for w in wishes]
-            apart = [(a + b) / 2 + 2 * problem.guard for a, b in zip([slots[0], *slots[:-1]], slots, strict=True)]
+            more = 2 * problem.guard + _spike(problem)
+            apart = [(a + b) / 2 + more for a, b in zip([slots[0], *slots[:-1]], slots, strict=True)]
             columns = ([w.at for w in wishes], [w.low for w in wishes], [w.high for w in wishes])
             places = spread(*columns, apart, problem.tie_pitch, side.length / 2)
             if places is None:
@@ -190,6 +191,12 @@ def _bounds(beside: _Beside, at: Um, source: int, leg: Um, keep: Um) -> tuple[Um
     return float(low), float(high)
 
 
+def _spike(problem: RouteProblem) -> Um:
+    """How far the chamfered corner of a tie's last bend, of up to 90 degrees, stands out of the circle about it."""
+    widest = max([problem.width, *(rule.width for rule in problem.rules.values())])
+    return widest / 2 * (1 / math.cos(math.radians(90 / 4)) - 1)
+
+
 def _ends(wishes: list[_Wish], places: list[Um], problem: RouteProblem, side: _Side, sides: int) -> dict[int, TieEnd]:
     slot, leg = np.array([w.slot for w in wishes]), np.array([w.leg for w in wishes])
     (dx, dy), (sx, sy) = side.direction, side.start
@@ -199,7 +206,7 @@ def _ends(wishes: list[_Wish], places: list[Um], problem: RouteProblem, side: _S
     n = len(wishes)
     rows = np.full((n, 2 * _NEIGHBOURS, sides, 4), -math.inf)
     for by in range(1, min(_NEIGHBOURS, n - 1) + 1):
-        between = (slot[:-by] + slot[by:]) / 2 + by * 2 * problem.guard
+        between = (slot[:-by] + slot[by:]) / 2 + by * (2 * problem.guard + _spike(problem))
         for k in range(1, by):
             between += slot[k : n - by + k]
         ring = between[:, None, None] * unit
