@@ -31,6 +31,8 @@ LEAST_SEARCHES = 400
 """Bounds of the searches of one turn."""
 ALL_SEARCHES_PER_LINK = 8
 """Bound of the searches of all turns together, beside `LEAST_SEARCHES`."""
+HARD_SEARCHES_PER_LINK = 25
+"""The same where only few links of a flow are missing, all of which a flow says can be laid."""
 FEW = 0.05
 """Part of all links, at most, that long chains are tried for."""
 HARD = (400.0, 1000.0, 2500.0, 5000.0)
@@ -97,9 +99,9 @@ class Ejector:
         self._spreads = spreads * (2 + len(links) // _SPREADS)
         self._siblings: dict[tuple[int, ...], list[int]] = {}
         """Wires of a cluster, ties apart."""
+        self._ties: dict[tuple[int, ...], list[int]] = {}
         for i, link in enumerate(links):
-            if not link.tie:
-                self._siblings.setdefault(link.cluster, []).append(i)
+            (self._ties if link.tie else self._siblings).setdefault(link.cluster, []).append(i)
 
     # ------------------------------------------------------------------ all links
 
@@ -127,7 +129,7 @@ class Ejector:
         Returns whether there was anything to try.
         """
         few = FEW * len(self.links)
-        self.most = self.searches + LEAST_SEARCHES + ALL_SEARCHES_PER_LINK * len(self.links)
+        self.most = self.searches + LEAST_SEARCHES + HARD_SEARCHES_PER_LINK * len(self.links)
         for turn in range(HARD_TURNS):
             todo = [i for i in range(len(self.links)) if i not in self.cost]
             if not least < len(todo) <= least + few or self.searches >= self.most:
@@ -179,7 +181,7 @@ class Ejector:
                 branches = turn == 0 and len(self._siblings.get(self.links[wire].cluster, ())) > 1
                 if self.cost[wire] - air < 0.02 * air + 5.0 and not branches:
                     continue
-                out = [*self.topo.dependents(wire), wire]
+                out = [*self._dependents(wire), wire]
                 old = sum(self.cost[w] for w in out)
                 log: list[_Change] = []
                 self._remove(wire, log)
@@ -387,10 +389,20 @@ class Ejector:
 
     def _remove(self, wire: int, log: list[_Change]) -> list[_Change]:
         out = []
-        for w in (*self.topo.dependents(wire), wire):
+        for w in (*self._dependents(wire), wire):
             cost = self.cost[w]
             out.append(_Change(w, self._take_out(w), cost))
         log += out
+        return out
+
+    def _dependents(self, wire: int) -> list[int]:
+        """Wires that have no end without this one: those that end on it, and ties from the free terminal it takes."""
+        out = self.topo.dependents(wire)
+        if self.links[wire].end == ASKS:
+            terminal = self.topo.strands[wire].end
+            for tie in self._ties.get(self.links[wire].cluster, ()):
+                if tie not in out and tie in self.topo.strands and self.topo.strands[tie].start == terminal:
+                    out.append(tie)
         return out
 
     def _roll_back(self, log: list[_Change]) -> None:

@@ -182,3 +182,23 @@ def test_free_terminals_are_taken_once_each() -> None:
     assert ejector.solve(range(6)) == []
     assert sorted(ejector.taken) == list(range(6, 12))
     assert sorted(ejector.taken.values()) == list(range(6))
+
+
+@settings(deadline=None, max_examples=5)
+@given(st.integers(0, 10**6))
+def test_a_tie_starts_at_what_its_pad_took_in_the_end(seed: int) -> None:
+    """Taking another ball takes the tie along: none is left behind at a ball of another net."""
+    dice = Dice(seed)
+    pads = [Terminal(f"P{k}", f"n{k}", 150.0 + 120 * k, 100.0, 25.0, 25.0, True, group="any") for k in range(8)]
+    balls = [
+        Terminal(f"B{k}", "", 250.0 + 250 * (k % 4), 350.0 + 250 * (k // 4), 60.0, 60.0, True, group="any")
+        for k in range(8)
+    ]
+    ejector = ejector_of(RouteProblem(box(0.0, 0.0, 1250.0, 900.0), (*pads, *balls), (), 10.0, 10.0, 15.0, True), seed)
+    order = list(range(len(ejector.links)))
+    dice.shuffle(order)
+    ejector.solve(order)
+    for i, link in enumerate(ejector.links):
+        if link.tie and i in ejector.cost:
+            assert ejector.topo.strands[i].start in {*ejector.sources_of(i), TEE}
+    assert nests(ejector.topo)
