@@ -34,6 +34,8 @@ _SHARPEST = math.radians(150)
 """Turns above this one stay: they are not the rubber band's."""
 _SLIVER = 0.3
 """Facets that turn by less of a step than this from the segment beside them are left out."""
+_ROUNDING = 0.75
+"""How far (dbu) a corner of a body on the grid may stand out over the arc that is measured."""
 _ROUNDS = 40
 """After so many, fillets that still conflict are left out."""
 
@@ -258,7 +260,7 @@ def _shortages(
                 continue
             need = max(rules[names[wire]].space, things.spaces[thing])
             exact, radius = things.cores[thing], int(things.radii[thing])
-        missing = radius + need - SLACK - float(shapely.distance(polygon, exact))
+        missing = radius + need + _ROUNDING - float(shapely.distance(polygon, exact))
         if missing > 0:
             inner = [p for p, q in ((a, k), (k, a)) if p < len(parts) and _faces(parts[p], polygons[q], wires)]
             for p in inner or [p for p in (a, k) if p < len(parts)]:
@@ -267,7 +269,7 @@ def _shortages(
         wire, bend, polygon = parts[a]
         if bend is not None:
             keep = 0 if wires[wire].tie else edge
-            note(a, keep - SLACK - float(shapely.distance(polygon, outline)))
+            note(a, keep + (_ROUNDING if keep else -SLACK) - float(shapely.distance(polygon, outline)))
     return [(wire, bend, missing) for (wire, _), (bend, missing) in sorted(worst.items(), key=lambda w: w[0])]
 
 
