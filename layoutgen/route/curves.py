@@ -34,8 +34,8 @@ _SHARPEST = math.radians(150)
 """Turns above this one stay: they are not the rubber band's."""
 _SLIVER = 0.3
 """Facets that turn by less of a step than this from the segment beside them are left out."""
-_ROUNDING = 0.75
-"""How far (dbu) a corner of a body on the grid may stand out over the arc that is measured."""
+_ROUNDING = 1.5
+"""How far (dbu) the corners of two shapes on the grid may together stand out over those that are measured."""
 _ROUNDS = 40
 """After so many, fillets that still conflict are left out."""
 
@@ -120,7 +120,7 @@ def facet(radius: float) -> float:
 
     Facets of smaller arcs turn by more: shorter ones than some 100 nm would lose their direction on the grid.
     """
-    return _SECTOR / 2 ** math.ceil(math.log2(max(1.0, _SECTOR / (2 * math.acos(1 / (1 + SAGITTA / radius))))))
+    return _SECTOR / 2.0 ** math.ceil(math.log2(max(1.0, _SECTOR / (2 * math.acos(1 / (1 + SAGITTA / radius))))))
 
 
 def arc(before: Place, corner: Place, after: Place, setback: float, step: float, zero: float = 0.0) -> Array:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from layoutgen.errors import ParamError
-from layoutgen.route import Matched, RoutePlan, RouteProblem, Terminal, box, route
+from layoutgen.route import Matched, NetMetal, RoutePlan, RouteProblem, Style, Terminal, box, draw, route
 
+Gate = Callable[[RouteProblem, RoutePlan, dict[str, NetMetal]], dict[str, int]]
 DIE = box(0.0, 0.0, 1000.0, 800.0)
 
 
@@ -18,10 +21,6 @@ def disc(name: str, net: str, x: float, y: float, **more: object) -> Terminal:
 
 def problem(*terminals: Terminal, **more: object) -> RouteProblem:
     return RouteProblem(DIE, terminals, (), 20.0, 15.0, 15.0, **more)  # type: ignore[arg-type]
-
-
-def wired(plan: RoutePlan) -> list[tuple[str, str]]:
-    return [(w.start, w.end) for w in plan.wires]
 
 
 @pytest.mark.parametrize("ties", [False, True])
@@ -96,3 +95,24 @@ def test_what_cannot_be_meant_is_refused() -> None:
         problem(Terminal("c", "n", 500.0, 400.0, 25.0, 25.0, False, polygon=corner), *ends)
     with pytest.raises(ParamError, match="same centre"):
         problem(disc("a", "n", 300, 400), disc("b", "n", 300, 400, group="g"))
+
+
+def scattered(seed: int, style: Style) -> RouteProblem:
+    """Ten nets of two discs each, anywhere on a die."""
+    rng = np.random.default_rng(seed)
+    at: list[tuple[float, float]] = []
+    while len(at) < 20:
+        x, y = (float(c) for c in rng.integers(60, 940, 2))
+        if all(math.hypot(x - px, y - py) > 100 for px, py in at):
+            at.append((x, y))
+    ends = tuple(disc(f"t{k}", f"n{k // 2}", *xy) for k, xy in enumerate(at))
+    return RouteProblem(box(0.0, 0.0, 1000.0, 1000.0), ends, (), 15.0, 10.0, 15.0, style=style)
+
+
+@pytest.mark.parametrize("seed", [1, 4, 6])
+def test_small_arcs_are_clean(gate: Gate, seed: int) -> None:
+    """Facets of a few nm have any direction on the grid, and KLayout finds notches between them."""
+    board = scattered(seed, Style.CURVED)
+    plan = route(board)
+    found = gate(board, plan, draw(board, plan))
+    assert found == {}
