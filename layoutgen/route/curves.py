@@ -32,8 +32,10 @@ _SECTOR = math.pi / 8
 """A turn of the rubber band; facets divide it evenly."""
 _SHARPEST = math.radians(150)
 """Turns above this one stay: they are not the rubber band's."""
-_SLIVER = 0.05
+_SLIVER = 0.3
 """Facets that turn by less of a step than this from the segment beside them are left out."""
+_ROUNDING = 1.5
+"""How far (dbu) the corners of two shapes on the grid may together stand out over those that are measured."""
 _ROUNDS = 40
 """After so many, fillets that still conflict are left out."""
 
@@ -114,8 +116,11 @@ def curve(problem: RouteProblem, wires: Sequence[Wire]) -> tuple[Wire, ...]:
 
 
 def facet(radius: float) -> float:
-    """The angle (rad) of facets that stay within `SAGITTA` of arcs up to a radius, a whole part of 22.5 degrees."""
-    return _SECTOR / math.ceil(_SECTOR / (2 * math.acos(1 / (1 + SAGITTA / radius))))
+    """The angle (rad) of facets that stay within `SAGITTA` of arcs up to a radius: 22.5 degrees halved some times.
+
+    Facets of smaller arcs turn by more: shorter ones than some 100 nm would lose their direction on the grid.
+    """
+    return _SECTOR / 2.0 ** math.ceil(math.log2(max(1.0, _SECTOR / (2 * math.acos(1 / (1 + SAGITTA / radius))))))
 
 
 def arc(before: Place, corner: Place, after: Place, setback: float, step: float, zero: float = 0.0) -> Array:
@@ -197,7 +202,7 @@ def _shape(wire: Wire, rule: _Rule, bends: list[_Bend], step: float) -> _Shape:
             pieces.append(np.array(wire.points[done : bend.at], dtype=np.float64).reshape(-1, 2))
             size += len(pieces[-1])
             before, corner, after = wire.points[bend.at - 1 : bend.at + 2]
-            pieces.append(np.round(arc(before, corner, after, bend.setback, step)))
+            pieces.append(np.round(arc(before, corner, after, bend.setback, max(step, facet(bend.radius)))))
             parts.append((bend, size, size + len(pieces[-1]) - 1))
             size += len(pieces[-1])
             done = bend.at + 1
@@ -255,7 +260,7 @@ def _shortages(
                 continue
             need = max(rules[names[wire]].space, things.spaces[thing])
             exact, radius = things.cores[thing], int(things.radii[thing])
-        missing = radius + need - SLACK - float(shapely.distance(polygon, exact))
+        missing = radius + need + _ROUNDING - float(shapely.distance(polygon, exact))
         if missing > 0:
             inner = [p for p, q in ((a, k), (k, a)) if p < len(parts) and _faces(parts[p], polygons[q], wires)]
             for p in inner or [p for p in (a, k) if p < len(parts)]:
@@ -264,7 +269,7 @@ def _shortages(
         wire, bend, polygon = parts[a]
         if bend is not None:
             keep = 0 if wires[wire].tie else edge
-            note(a, keep - SLACK - float(shapely.distance(polygon, outline)))
+            note(a, keep + (_ROUNDING if keep else -SLACK) - float(shapely.distance(polygon, outline)))
     return [(wire, bend, missing) for (wire, _), (bend, missing) in sorted(worst.items(), key=lambda w: w[0])]
 
 

@@ -7,8 +7,9 @@ import math
 import shapely
 
 from layoutgen.route.eject import ASKS, Link
-from layoutgen.route.problem import RouteProblem
+from layoutgen.route.problem import RouteProblem, Terminal
 from layoutgen.route.topology import OUTSIDE
+from layoutgen.units import dbu
 
 
 def make_links(problem: RouteProblem) -> tuple[list[Link], dict[str, list[int]]]:
@@ -16,16 +17,17 @@ def make_links(problem: RouteProblem) -> tuple[list[Link], dict[str, list[int]]]
 
     A net's terminals without a group are one cluster: a minimum spanning tree of links. Each terminal that asks for a
     free one is a cluster of its own. With ties, every cluster gets one for each of its terminals with `own_tie`, and
-    one where it has none of them. Terminals at one place are one.
+    one where it has none of them. Terminals at one place are one, on the grid.
     """
     links: list[Link] = []
     clusters: dict[tuple[str, int], list[int]] = {}
     free: dict[str, list[int]] = {}
-    seen: set[tuple[float, float]] = set()
+    seen: set[tuple[str, int, int]] = set()
+    own_ties = {_place(t) for t in problem.terminals if t.own_tie}
     for i, t in enumerate(problem.terminals):
-        if (t.x, t.y) in seen:
+        if _place(t) in seen:
             continue
-        seen.add((t.x, t.y))
+        seen.add(_place(t))
         if not t.net:
             free.setdefault(t.group, []).append(i)
         elif t.group:
@@ -47,9 +49,15 @@ def make_links(problem: RouteProblem) -> tuple[list[Link], dict[str, list[int]]]
             links += _tree(problem, net, cluster)
         if problem.ties:
             away = {i: shapely.Point(problem.terminals[i].x, problem.terminals[i].y).distance(rim) for i in members}
-            own = [i for i in members if problem.terminals[i].own_tie] or [min(members, key=lambda i: (away[i], i))]
+            own = [i for i in members if _place(problem.terminals[i]) in own_ties] or [
+                min(members, key=lambda i: (away[i], i))
+            ]
             ties += [Link(net, i, OUTSIDE, away[i], cluster if len(own) == 1 else (i,)) for i in own]
     return links + ties, free
+
+
+def _place(t: Terminal) -> tuple[str, int, int]:
+    return t.net, dbu(t.x), dbu(t.y)
 
 
 def _tree(problem: RouteProblem, net: str, cluster: tuple[int, ...]) -> list[Link]:

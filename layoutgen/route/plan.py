@@ -12,7 +12,7 @@ from layoutgen.route.links import make_links
 from layoutgen.route.problem import Bottleneck, Missed, RoutePlan, RouteProblem, Terminal, Unrouted, Via, Wire, resolved
 from layoutgen.route.router import Layer, route_layer
 from layoutgen.route.topology import OUTSIDE, Topology
-from layoutgen.units import Um
+from layoutgen.units import Um, dbu
 
 _LOOKED_INTO = 12
 """Missing links of which each is looked into by itself: why it is missing."""
@@ -139,14 +139,20 @@ def _to_rim(problem: RouteProblem, v: int) -> Um:
 
 
 def _vias(problem: RouteProblem, wires: Iterable[Wire]) -> list[Via]:
-    """A via at every terminal that a wire of the other layer ends on."""
+    """A via at every terminal that a wire of the other layer ends on, or that stands on one of its net there."""
     by_name = {t.name: t for t in problem.terminals}
     found: dict[str, Via] = {}
     for wire in wires:
         for name in (wire.start, wire.end):
             if name and by_name[name].layer != wire.layer:
                 found[name] = Via(wire.net, by_name[name].x, by_name[name].y)
-    return list(found.values())
+    at: dict[tuple[str, int, int], set[int]] = {}
+    for t in problem.terminals:
+        place = (t.net, dbu(t.x), dbu(t.y))
+        at.setdefault(place, set()).add(t.layer)
+        if t.net and len(at[place]) > 1:
+            found.setdefault(t.name, Via(t.net, t.x, t.y))
+    return list({(v.net, dbu(v.x), dbu(v.y)): v for v in found.values()}.values())
 
 
 # ---------------------------------------------------------------------- what is missing, and why
@@ -185,6 +191,8 @@ def _explained(layer: Layer) -> tuple[list[Unrouted], list[Bottleneck]]:
                 )
             elif cut is not None:
                 reason = _CLOSED_IN
+        if layer.links[i].end == ASKS and all(v in layer.ejector.taken for v in layer.ejector.free[missing.end]):
+            reason = f"no free terminal of group {missing.end} is left; add one, or let fewer ask for it"
         out.append(replace(missing, reason=reason or "no way found between the other wires; give the net another ball"))
     return out, cuts
 

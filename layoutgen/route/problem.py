@@ -13,7 +13,7 @@ import shapely
 import shapely.prepared
 
 from layoutgen.errors import ParamError
-from layoutgen.units import DBU, Um
+from layoutgen.units import DBU, Um, dbu
 
 Point: TypeAlias = tuple[int, int]
 """A grid point (x, y) in dbu of 1 nm."""
@@ -164,8 +164,9 @@ class RouteProblem:
         _require(self.layers in (1, 2), f"route: layers={self.layers} must be 1 or 2")
         _require(self.layers == 1 or self.via > 0, "route: two layers need via, the diameter of a landing")
         _require_ring(self.outline, "outline")
+        object.__setattr__(self, "outline", _corners(self.outline))
         inside = shapely.prepared.prep(shapely.Polygon(self.outline))
-        seen: dict[tuple[Um, Um, int], Terminal] = {}
+        seen: dict[tuple[int, int, int], Terminal] = {}
         names: set[str] = set()
         for t in self.terminals:
             _require(all(map(math.isfinite, (t.x, t.y, t.half_x, t.half_y))), f"route: {t.name} is not finite")
@@ -177,15 +178,20 @@ class RouteProblem:
             _require(t.layer in range(self.layers), f"route: {t.name} stands on layer {t.layer} of {self.layers}")
             if t.polygon:
                 _require_ring(t.polygon, t.name)
-            twin = seen.get((t.x, t.y, t.layer))
+                inner = shapely.Polygon(t.polygon).convex_hull.intersects(shapely.Point(t.x, t.y))
+                _require(inner, f"route: the centre of {t.name} lies outside of its polygon")
+            twin = seen.get((dbu(t.x), dbu(t.y), t.layer))
             _require(
-                twin is None or (twin.net == t.net != ""),
+                twin is None or (twin.net == t.net != "" and twin.group == t.group == ""),
                 f"route: {t.name} and {twin.name if twin else ''} have the same centre",
             )
             names.add(t.name)
-            seen[t.x, t.y, t.layer] = t
+            seen[dbu(t.x), dbu(t.y), t.layer] = t
         for o in self.obstacles:
             _require_ring(o.points, f"obstacle at {o.points[:1]}")
+        for group in self.matched:
+            _require(bool(group.nets), "route: a matched group has no nets")
+            _require(0 <= group.within < math.inf, f"route: matched within={group.within} um must not be negative")
         nets = {t.net for t in self.terminals}
         for net in [*self.rules, *(n for group in self.matched for n in group.nets)]:
             _require(net in nets, f"route: no terminal has net {net}")
@@ -337,6 +343,11 @@ def _union_length(wires: list[Wire]) -> Um:
     layers = {w.layer for w in wires}
     lines = [shapely.MultiLineString([w.points for w in wires if w.layer == z and len(w.points) > 1]) for z in layers]
     return float(sum(shapely.length(shapely.union_all(line)) for line in lines)) * DBU
+
+
+def _corners(ring: Ring) -> Ring:
+    """A ring without corners that repeat the one before."""
+    return tuple(p for k, p in enumerate(ring) if tuple(p) != tuple(ring[k - 1]))
 
 
 def _require_ring(ring: Ring, what: str) -> None:

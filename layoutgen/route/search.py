@@ -63,6 +63,8 @@ class _Origin:
 
 def find(topo: Topology, quest: Quest, penalties: Penalties | None = None) -> Way | None:
     """Cheapest way of a quest; without penalties only legal insertions are considered."""
+    if not (quest.outward or quest.targets or quest.target_wires):
+        return None
     return _Search(topo, quest, penalties).run()
 
 
