@@ -23,6 +23,8 @@ _START_LINKS = 1000
 """Links to be routed over all starts: bounds the time that starts take."""
 _IDLE = 2
 """Starts without a link less missing, after which no more are made."""
+_ROUNDED = 0.002
+"""What arcs on the grid may lose to rounding, in um."""
 _MENDS = 8
 """Rounds in which wires that came out too near to something are routed again with the channel closed to them."""
 
@@ -60,9 +62,7 @@ def route_layer(problem: RouteProblem, links: list[Link], free: dict[str, list[i
     wires = [drawn[i] for i in numbers]
     met = resolved(problem, taken)
     if problem.style is Style.CURVED:
-        from layoutgen.route.curves import curve
-
-        wires = list(curve(met, wires))
+        wires = _curved(met, wires)
     elif problem.style is not Style.ANY_ANGLE:
         from layoutgen.route import styles
 
@@ -73,6 +73,23 @@ def route_layer(problem: RouteProblem, links: list[Link], free: dict[str, list[i
     kept = {i: replace(wire, layer=layer) for i, wire in zip(numbers, wires, strict=True)}
     missing = {i: reasons.get(i, "") for i in range(len(links)) if i not in kept}
     return Layer(problem, links, ejector, kept, missing, taken)
+
+
+def _curved(problem: RouteProblem, wires: list[Wire]) -> list[Wire]:
+    """Wires with arcs for bends; those that come too near to something, by a rounding even, keep their corners."""
+    from layoutgen.route.curves import curve
+
+    out = list(curve(problem, wires))
+    rules = {net: replace(rule, space=rule.space + _ROUNDED) for net, rule in problem.rules.items()}
+    strict = replace(problem, space=problem.space + _ROUNDED, edge=problem.edge + _ROUNDED, rules=rules)
+    for _ in range(_MENDS):
+        near = {k for c in conflicts(strict, out) for k in (c.wire, c.other) if k >= 0}
+        back = [k for k in sorted(near) if out[k] != wires[k]]
+        if not back:
+            break
+        for k in back:
+            out[k] = wires[k]
+    return out
 
 
 def best_topology(problem: RouteProblem, graph: tiles.Tiles, links: list[Link], free: dict[str, list[int]]) -> Ejector:
@@ -116,7 +133,8 @@ def _draw_legal(problem: RouteProblem, ejector: Ejector) -> tuple[dict[int, Wire
         pulled = _pull(found, numbers, drawn)
         out = []
         for wire in bad:
-            reasons[wire] = "the rubber band finds no way through"
+            tie = "no place is left for its end on the outline at the width, space and pitch of ties"
+            reasons[wire] = tie if ejector.links[wire].tie else "the rubber band finds no way through"
             out += ejector.remove(wire) if wire in ejector.cost else []
         for wire, conflict in pulled.items():
             reasons[wire] = "no room next to other metal about ({:.1f}, {:.1f}) um".format(
