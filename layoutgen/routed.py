@@ -24,7 +24,7 @@ from layoutgen.pdk import Pdk
 from layoutgen.report import routing
 from layoutgen.report.routing import MatchedRow, NetRow, Totals
 from layoutgen.report.routing_picture import draw_picture
-from layoutgen.route import NetMetal, RouteOptions, RoutePlan, RouteProblem
+from layoutgen.route import NetMetal, RouteOptions, RoutePlan, RouteProblem, Ties
 from layoutgen.route.problem import Point
 from layoutgen.spec import Spec
 from layoutgen.units import LARGEST, Um, dbu
@@ -65,7 +65,7 @@ class Routed:
     @property
     def matched(self) -> list[MatchedRow]:
         """What became of groups of nets that shall be equally long."""
-        return routing.matched_table(self.problem, self.table)
+        return routing.matched_table(self.problem, self.table, self.plan.missed)
 
     @property
     def complete(self) -> bool:
@@ -171,6 +171,8 @@ def route_chip(
     progress("reading the process")
     context, stages = _context(source, pdk, flow, tuple(cells))
     context = replace(context, routing=options or RouteOptions())
+    if context.routing.ties in (Ties.NETS, Ties.PADS) and "tie" not in context.pdk.roles:
+        raise LayoutgenError(f"no ties in PDK {context.pdk.name!r}: leave them out, or name a process that has some")
     progress("routing")
 
     def routed() -> Die:

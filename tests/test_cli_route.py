@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -197,6 +198,28 @@ def test_a_def_is_routed_on_its_own_metal_and_gets_the_wires() -> None:
         assert (kdb.Region(box) - metal).is_empty()
 
 
+def test_a_def_keeps_its_own_metal_where_no_lef_describes_the_layer() -> None:
+    chip = small_chip()
+    lef = re.sub(r"^LAYER TOP\n.*?^END TOP\n", "", write_lef(chip), flags=re.MULTILINE | re.DOTALL)
+    assert "TYPE ROUTING" not in lef
+    Path("tiny.lef").write_text(lef)
+    Path("tiny.def").write_text(write_def(chip))
+    given = ("--lef", "tiny.lef", "--layer", "TOP", "--pdk", "wlcsp_500", "--width", "20", "--space", "20")
+    assert run(["route", "tiny.def", *given, "-q", "--no-picture"]) == 0
+    assert (Path("output/tiny/route.def").read_text("utf-8")).count("ROUTED TOP") >= 3
+    pdk = lg.load_pdk("wlcsp_500")
+    layout = kdb.Layout()
+    layout.read("output/tiny/route.gds")
+    metal = kdb.Region(layout.top_cell().begin_shapes_rec(layout.layer(*pdk.gds(pdk.role("metal"))))).merged()
+    west = kdb.Region(kdb.Box(0, 0, 110_000, 600_000))
+    assert [p.bbox().left for p in (metal & west).each()] == [70_000] * 3  # 60 um pads, no landing about them
+
+
+def test_ties_are_refused_where_the_process_has_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["route", "pads.csv", "--pdk", "wlcsp_500", *SIZE, "--ties", "nets"]) == 2
+    assert "\nerror: no ties in PDK 'wlcsp_500'" in capsys.readouterr().err
+
+
 # what cannot be routed ----------------------------------------------------------------------------------------------
 
 
@@ -244,7 +267,7 @@ def test_a_build_says_what_stays_unrouted_as_well(capsys: pytest.CaptureFixture[
 
 def test_matched_nets_are_judged(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["route", "pads.csv", "--pdk", "wlcsp_500", *SIZE, "--match", "a, b:1.5"]) == 0
-    assert "  matched a, b: 425.0 to 425.0 um, spread 0.000 of 1.5 um, met" in capsys.readouterr().out
+    assert "  matched a, b: 425.0 to 425.0 um long, 0.000 um apart, 1.5 um wanted: met" in capsys.readouterr().out
 
 
 # bad input ----------------------------------------------------------------------------------------------------------

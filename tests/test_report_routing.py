@@ -19,6 +19,7 @@ from layoutgen.report.routing_picture import draw_picture, nice
 from layoutgen.route import (
     Bottleneck,
     Matched,
+    Missed,
     NetMetal,
     NetRule,
     Obstacle,
@@ -236,6 +237,34 @@ def test_a_free_ball_belongs_to_the_net_that_took_it() -> None:
     assert row.terminals == 2
     assert row.straight == pytest.approx(math.hypot(800, 200))
     assert row.ratio == pytest.approx(1.0)
+
+
+def test_a_net_whose_pads_took_balls_is_measured_in_its_parts() -> None:
+    """Two pads of one net, each with its ball: straight lines from pad to ball, not from pad to pad."""
+    pads = tuple(Terminal(f"pad {k}", "a", 100, y, 20, 20, False, group="g") for k, y in enumerate((100, 900)))
+    spots = ((0, 500, 100), (1, 400, 900))
+    balls = tuple(Terminal(f"ball {k}", "", x, y, 20, 20, True, group="g") for k, x, y in spots)
+    problem = RouteProblem(box(0, 0, 1000, 1000), (*pads, *balls), (), WIDTH, 20, 15)
+    wires = (
+        wire((100, 100), (500, 100), start="pad 0", end="ball 0", net="a"),
+        wire((100, 900), (400, 900), start="pad 1", end="ball 1", net="a"),
+    )
+    plan = RoutePlan(wires, (), taken={"ball 0": "a", "ball 1": "a"})
+    (row,) = report.net_table(problem, plan, (SHEET,), {"ball 0", "ball 1"})
+    assert row.straight == row.length == pytest.approx(700)
+    assert row.ratio == pytest.approx(1.0)
+    assert row.resistance == pytest.approx(SHEET * 400 / WIDTH)
+
+
+def test_a_missed_group_says_which_net_and_why() -> None:
+    problem = two_nets(matched=(Matched(("a", "b"), 5.0),), rules={"a": NetRule(WIDTH, 20.0)})
+    a = wire((100, 100), (900, 100), start="pad A", end="ball A", net="a")
+    b = wire((100, 300), (900, 200), start="pad B", end="ball B", net="b")
+    plan = RoutePlan((a, b), (), missed=(Missed(("a", "b"), "a", 806.2, 800.0, "no room"),))
+    rows = report.net_table(problem, plan, ())
+    (group,) = report.matched_table(problem, rows, plan.missed)
+    assert not group.met
+    assert report.matched_line(group).endswith("5 um wanted: missed; a is 800.0 um of 806.2, no room")
 
 
 def test_matched_groups_and_their_verdict() -> None:

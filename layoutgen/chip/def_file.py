@@ -17,7 +17,7 @@ from urllib.parse import unquote
 import shapely
 
 from layoutgen.chip.lef import Library, Macro, read_lef
-from layoutgen.chip.model import Ball, Chip, Pad
+from layoutgen.chip.model import Ball, Chip, Pad, RoutedLayer
 from layoutgen.chip.shapes import Ring, bounds, box, fine, moved, placed, ring
 from layoutgen.chip.tokens import Tokens, text_of
 from layoutgen.errors import ChipError, Problem, nearest, printable
@@ -450,7 +450,7 @@ class _Builder:
             design.name, width, height, tuple(pads), tuple(balls),
             outline=() if outline == box(0.0, 0.0, width, height) else outline,
             keepouts=tuple(moved(shape, -x0, -y0) for shape in keepouts),
-            origin=(x0, y0), layer=self.library.layers.get(self.layer),
+            origin=(x0, y0), layer=self.library.layers.get(self.layer) or RoutedLayer(self.layer),
         )  # fmt: skip
 
     def _of_components(self, keepouts: list[Ring]) -> list[_Terminal]:

@@ -26,16 +26,18 @@ MOST_LINES = 10
 @click.option("--width", type=float, metavar="UM", help="Width of wires, in place of the process's.")
 @click.option("--space", type=float, metavar="UM", help="Space between wires, likewise.")
 @click.option("--style", type=click.Choice(["any-angle", "curved", "octilinear", "manhattan"]),
-              help="Directions of wires.")  # fmt: skip
+              help="Directions of wires; left out, any angle.")  # fmt: skip
 @click.option("--ties", type=click.Choice(["none", "nets", "pads"]),
-              help="What gets a wire to the die's edge: nothing, each net, or each pad.")  # fmt: skip
+              help="What gets a wire to the die's edge; left out, as the process says.")  # fmt: skip
 @click.option("--some-ties", is_flag=True, help="Take a routing that leaves some untied as complete.")
-@click.option("--layers", type=click.Choice(["1", "2"]), help="Metal layers to use.")
+@click.option("--layers", type=click.Choice(["1", "2"]), help="Metal layers, as many as the process has.")
 @click.option("--match", multiple=True, metavar="NET,NET,...:UM",
               help="Make these nets equally long, to within UM; may be given again.")  # fmt: skip
 @click.option("--balls", type=click.Path(path_type=Path), help="The ball table, where CHIP is a pad table (CSV).")
-@click.option("--size", type=float, nargs=2, metavar="W H", help="Width and height of the die, with a pad table.")
-@click.option("--pad-size", type=float, nargs=2, metavar="W H", help="Size of pads whose row does not say it.")
+@click.option("--size", type=float, nargs=2, metavar="W H", help="Width and height of the die in um, with a pad table.")
+@click.option(
+    "--pad-size", type=float, nargs=2, metavar="W H", help="Width and height in um of pads whose row does not say it."
+)
 @click.option("--lef", type=click.Path(path_type=Path), multiple=True, help="A LEF file that a DEF needs; repeatable.")
 @click.option("--layer", default="", help="The routed metal layer of a DEF, or the layer of pads of a GDS.")
 @click.option("--cells", type=click.Path(path_type=Path, exists=True, file_okay=False), multiple=True,
@@ -52,7 +54,7 @@ def command(
     """Wire the pads of CHIP to its balls in a process, and write metal, report and picture to OUTPUT/NAME.
 
     CHIP is a spec (TOML), a pad table (CSV, with --balls and --size), a DEF (with --lef) or a GDS or OASIS file. What
-    no option says comes from the process, and from the spec.
+    no option says comes from the process, and from the spec. Outlines and keep-outs of tables need a spec.
 
     Exit code 0: all is routed, tied and matched. 1: something is not; the rest is legal, and the same files are
     written. 2: anything else.

@@ -2,7 +2,8 @@
 
 A net's length is that of its wires' centre lines from terminal centre to terminal centre, what they share counted
 once, ties apart. Its straight length is that of the Euclidean minimum spanning tree of its terminals' centres. Its
-resistance is the largest between one of its pads and one of its balls, on the network of its centre lines.
+resistance is the largest between one of its pads and one of its balls, on the network of its centre lines. A net whose
+terminals took free ones may be complete in several parts; then straight lengths add up.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import shapely
 
 from layoutgen.pdk import Pdk
 from layoutgen.report.markdown import safe
-from layoutgen.route import Bottleneck, RoutePlan, RouteProblem, Terminal, Unrouted, Via, Wire
+from layoutgen.route import Bottleneck, Missed, RoutePlan, RouteProblem, Terminal, Unrouted, Via, Wire
 from layoutgen.units import DBU, Ohm, Um, dbu, to_dbu
 
 LISTED = 25
@@ -86,6 +87,8 @@ class MatchedRow:
     longest: Um
     complete: bool
     """Whether all of its nets are."""
+    why: tuple[str, ...] = ()
+    """For each net that is too short, how long it should be and what is in its way."""
 
     @property
     def spread(self) -> Um:
@@ -118,21 +121,46 @@ def net_table(
     lengths, tie_lengths = plan.net_lengths(), plan.net_lengths(ties=True)
     rows = []
     for net, own in members.items():
-        length, straight = lengths.get(net, 0.0), spanning_length([(t.x, t.y) for t in own])
         links = [w for w in wires[net] if not w.tie]
         whole = not missing[net]
+        grouped = whole and any(t.group for t in own)
+        parts = _parts(own, wires[net]) if grouped else [(own, wires[net])]
+        length = lengths.get(net, 0.0)
+        straight = sum(spanning_length([(t.x, t.y) for t in part]) for part, _ in parts)
         reach = max(problem.via, problem.width_of(net))
+        between = [resistance(part, lines, vias.get(net, []), sheet, balls, reach) for part, lines in parts if whole]
+        known = [r for r in between if r is not None]
         rows.append(
             NetRow(
                 net, len(own), len(links), missing[net], length, straight,
                 length / straight if whole and straight > 0 else None,
                 sum(bends(w) for w in links),
-                resistance(own, wires[net], vias.get(net, []), sheet, balls, reach) if whole else None,
+                max(known) if known and len(known) == len(between) else None,
                 len(wires[net]) - len(links), untied[net], tie_lengths.get(net, 0.0),
                 tuple(sorted({w.layer for w in links})), len(vias.get(net, [])),
             )
         )  # fmt: skip
     return rows
+
+
+def _parts(terminals: Sequence[Terminal], wires: Sequence[Wire]) -> list[tuple[list[Terminal], list[Wire]]]:
+    """The parts of a net that its wires join, each with two terminals or more."""
+    same: dict[_Node, _Node] = {}
+    lines = [shapely.LineString(w.points) for w in wires]
+    for i, wire in enumerate(wires):
+        for name in filter(None, (wire.start, wire.end)):
+            _join(same, ("wire", i), ("terminal", name))
+    first, second = shapely.STRtree(lines).query(lines, predicate="dwithin", distance=2) if lines else ((), ())
+    for i, k in zip(first, second, strict=True):
+        if i < k and wires[i].layer == wires[k].layer:
+            _join(same, ("wire", int(i)), ("wire", int(k)))
+    members: dict[_Node, list[Terminal]] = {}
+    for t in terminals:
+        members.setdefault(_root(same, ("terminal", t.name)), []).append(t)
+    own: dict[_Node, list[Wire]] = {}
+    for i, wire in enumerate(wires):
+        own.setdefault(_root(same, ("wire", i)), []).append(wire)
+    return [(part, own.get(root, [])) for root, part in members.items() if len(part) > 1]
 
 
 def chip_table(problem: RouteProblem, plan: RoutePlan, pdk: Pdk) -> list[NetRow]:
@@ -172,15 +200,20 @@ def totals(rows: Iterable[NetRow]) -> Totals:
     )
 
 
-def matched_table(problem: RouteProblem, rows: Iterable[NetRow]) -> list[MatchedRow]:
+def matched_table(problem: RouteProblem, rows: Iterable[NetRow], missed: Iterable[Missed] = ()) -> list[MatchedRow]:
     """What became of each group of nets that shall be equally long."""
     by_net = {r.net: r for r in rows}
+    why: dict[tuple[str, ...], list[str]] = {}
+    for m in missed:
+        why.setdefault(m.nets, []).append(f"{m.net} is {m.reached:.1f} um of {m.wanted:.1f}, {m.reason}")
     out = []
     for group in problem.matched:
         own = [by_net[n] for n in group.nets]
         lengths = [r.length for r in own] or [0.0]
         whole = all(not r.unrouted for r in own)
-        out.append(MatchedRow(group.nets, group.within, min(lengths), max(lengths), whole))
+        out.append(
+            MatchedRow(group.nets, group.within, min(lengths), max(lengths), whole, tuple(why.get(group.nets, ())))
+        )
     return out
 
 
@@ -375,9 +408,19 @@ def _connected(count: int, links: list[tuple[int, int, float]], start: int) -> l
 # words ----------------------------------------------------------------------------------------------------------
 
 
+def missing_end(u: Unrouted) -> str:
+    """Where a missing link should go: a terminal, the die's edge, or what is free."""
+    kind, _, group = u.end.partition(" of ")
+    if u.tie:
+        return "the die edge"
+    if kind in ("balls", "pads"):
+        return f"any free {kind[:-1]}{f' of {group}' if group else ''}"
+    return u.end or "any free ball"
+
+
 def unrouted_line(u: Unrouted) -> str:
     """What stayed unrouted, and why, in one line."""
-    return f"{u.net}: {u.start} to {u.end or ('the die edge' if u.tie else 'any free ball')}: {u.reason}"
+    return f"{u.net}: {u.start} to {missing_end(u)}: {u.reason}"
 
 
 def bottleneck_line(b: Bottleneck) -> str:
@@ -396,8 +439,8 @@ def matched_line(m: MatchedRow) -> str:
     nets = ", ".join(m.nets)
     if not m.complete:
         return f"{nets}: not all routed, so not matched"
-    verdict = "met" if m.met else "missed"
-    return f"{nets}: {m.shortest:.1f} to {m.longest:.1f} um, spread {m.spread:.3f} of {m.within:g} um, {verdict}"
+    said = f"{nets}: {m.shortest:.1f} to {m.longest:.1f} um long, {m.spread:.3f} um apart, {m.within:g} um wanted"
+    return f"{said}: met" if m.met else "; ".join((f"{said}: missed", *m.why))
 
 
 def summary(sums: Totals) -> str:
@@ -434,8 +477,8 @@ def plain(problem: RouteProblem, plan: RoutePlan, rows: Sequence[NetRow]) -> dic
         "totals": _rounded(asdict(totals(rows))),
         "nets": [_rounded(asdict(r)) for r in rows],
         "matched": [
-            {"nets": [*m.nets], "within": m.within, "spread": round(m.spread, 3), "met": m.met}
-            for m in matched_table(problem, rows)
+            {"nets": [*m.nets], "within": m.within, "spread": round(m.spread, 3), "met": m.met, "why": [*m.why]}
+            for m in matched_table(problem, rows, plan.missed)
         ],
         "unrouted": [
             {"net": u.net, "start": u.start, "end": u.end, "tie": u.tie, "reason": u.reason} for u in plan.unrouted
@@ -467,7 +510,7 @@ def markdown(
 ) -> str:
     """The report to read: totals, what is missing and why, matched groups, the longest nets."""
     sums = totals(rows)
-    groups = matched_table(problem, rows)
+    groups = matched_table(problem, rows, plan.missed)
     complete = plan.complete and all(m.met for m in groups)
     out = [f"# {safe(name)}: {'complete' if complete else 'not complete'}", "", f"{summary(sums)}.", ""]
     x0, y0, x1, y1 = problem.bounds

@@ -16,7 +16,7 @@ import shapely
 
 from layoutgen.errors import OutputError
 from layoutgen.gds import whole_file
-from layoutgen.report.routing import NetRow, net_terminals, ohms, summary, totals
+from layoutgen.report.routing import NetRow, missing_end, net_terminals, ohms, summary, totals
 from layoutgen.route import NetMetal, RoutePlan, RouteProblem
 from layoutgen.units import DBU, Um
 
@@ -44,6 +44,7 @@ NETS = (
     "#b5651d", "#7e57c2",
 )  # fmt: skip
 """Colours of nets in turn; red is kept for what is missing."""
+VIA = "#ffffff"
 LAYERS = ("#c8783d", "#2f6fb0")
 """Colours of the first and the second metal layer."""
 HEAT = ("#2c7fb8", "#3fa7a0", "#7fbf5a", "#c9c23a", "#f0a52e", "#e8772a", "#b8482a", "#7a2d1a")
@@ -70,7 +71,7 @@ def draw_picture(
     _metal(page, problem, plan, metal, colours)
     _terminals(page, problem, plan, colours)
     _missing(page, problem, plan)
-    _bottlenecks(page, plan)
+    _bottlenecks(page, problem, plan)
     page.text(f"{name}: {summary(totals(rows))}", (MARGIN, height - 50), 22, INK, most=width - 2 * MARGIN)
     _scale_bar(page, problem)
     _panel(page, problem, plan, rows, colours)
@@ -107,6 +108,13 @@ class _Page:
         self.polygon(
             zip(at[0] + radius * np.cos(angle), at[1] + radius * np.sin(angle), strict=True), colour, level
         )  # fmt: skip
+
+    def rim(self, at: tuple[float, float], radius: float, thick: float, colour: str, level: int) -> None:
+        """A circle of a thickness, inside of its radius."""
+        angle = np.linspace(0, 2 * math.pi, 49)
+        turns = [(radius, angle), (max(0.0, radius - thick), angle[::-1])]
+        points = [(at[0] + r * math.cos(a), at[1] + r * math.sin(a)) for r, turn in turns for a in turn.tolist()]
+        self.polygon(points, colour, level)
 
     def line(self, points: Sequence[tuple[float, float]], thick: float, colour: str, level: int) -> None:
         """A line of a thickness."""
@@ -223,9 +231,10 @@ def _metal(
         for wire in plan.wires:
             points = [page.at(x * DBU, y * DBU) for x, y in wire.points]
             colour = _tint(LAYERS[wire.layer], 0.5) if wire.tie else LAYERS[wire.layer]
-            page.line(points, wire.width * page.scale, colour, 2 if wire.layer else 3)
-        for via in plan.vias:
-            page.disc(page.at(via.x, via.y), max(3.0, problem.via / 2 * page.scale), INK, 5)
+            page.line(points, wire.width * page.scale, colour, 3 if wire.layer else 2)
+        for via in plan.vias:  # above terminals, where they stand
+            page.disc(page.at(via.x, via.y), max(3.0, problem.via / 2 * page.scale), INK, 7)
+            page.disc(page.at(via.x, via.y), max(2.0, problem.via / 2 * page.scale - 2), VIA, 8)
     for wire in plan.wires:  # so that a wire thinner than a pixel is still seen
         if wire.width * page.scale < 1.2 and problem.layers == 1:
             colour = _tint(colours[wire.net], 0.45) if wire.tie else colours[wire.net]
@@ -241,8 +250,13 @@ def _terminals(page: _Page, problem: RouteProblem, plan: RoutePlan, colours: Map
         centre = page.at(t.x, t.y)
         if t.round:
             radius = t.half_x * page.scale
-            page.disc(centre, radius, rim, 5)
-            page.disc(centre, max(radius - 2, radius * 0.6), fill if net else "#ffffff", 6)
+            inner = max(radius - 2, radius * 0.6)
+            if problem.layers > 1:  # wires of the first metal run below balls, and are seen
+                page.disc(centre, inner, fill if net else "#ffffff", 1)
+                page.rim(centre, radius, max(3.0, radius - inner), rim, 5)
+            else:
+                page.disc(centre, radius, rim, 5)
+                page.disc(centre, inner, fill if net else "#ffffff", 6)
         elif t.polygon:
             page.polygon((page.at(x, y) for x, y in t.polygon), rim, 5)
         else:
@@ -269,12 +283,16 @@ def _names(page: _Page, problem: RouteProblem, plan: RoutePlan) -> None:
     taken = shapely.STRtree([*lines, *boxes])
     die = shapely.Polygon([page.at(x, y) for x, y in problem.outline])
     named: list[shapely.Polygon] = []
+    vias = {(v.x, v.y): problem.via / 2 * page.scale for v in plan.vias}
     for t in problem.terminals:
         name, (x, y) = _short(t.name), page.at(t.x, t.y)
         w, h = t.half_x * page.scale, t.half_y * page.scale
-        high = min(15.0, 1.6 * w / text_width(name, 1.0), 1.1 * h)
+        high, down = min(15.0, 1.6 * w / text_width(name, 1.0), 1.1 * h), 0.0
+        if (t.x, t.y) in vias:  # between the via and the rim
+            down = (h + vias[t.x, t.y]) / 2
+            high = min(high, 0.8 * (h - vias[t.x, t.y]))
         if high >= LEAST_NAME:
-            page.text(name, (x, y - high / 2), high, INK, 7, align=0.5)
+            page.text(name, (x, y - down - high / 2), high, INK, 9, align=0.5)
             continue
         wide, high = text_width(name, LEAST_NAME), LEAST_NAME
         for cx, cy in (
@@ -300,6 +318,8 @@ def _missing(page: _Page, problem: RouteProblem, plan: RoutePlan) -> None:
     """Dashed lines below the terminals, which get a red rim."""
     by_name = {t.name: t for t in problem.terminals}
     ring = shapely.LinearRing(problem.outline)
+    x0, y0, x1, y1 = problem.bounds
+    middle = ((x0 + x1) / 2, (y0 + y1) / 2)
     for u in plan.unrouted:
         start = by_name[u.start]
         a = page.at(start.x, start.y)
@@ -308,9 +328,11 @@ def _missing(page: _Page, problem: RouteProblem, plan: RoutePlan) -> None:
         elif u.tie:
             foot = ring.interpolate(ring.project(shapely.Point(start.x, start.y)))
             b = page.at(foot.x, foot.y)
-        else:
-            away = 3 * max(6.0, start.half_x * page.scale)
-            b = (a[0] + away, a[1] + away)
+        elif near := [t for t in problem.terminals if t.group == u.end and not t.net and t.name not in plan.taken]:
+            b = min((page.at(t.x, t.y) for t in near), key=lambda at: math.dist(a, at))
+        else:  # none is left
+            away = 2 * max(6.0, start.half_x * page.scale)
+            b = (a[0] + (away if a[0] < page.at(*middle)[0] else -away), a[1])
         page.dashes(a, b, 2 if u.tie else 3, RED, 4)
         for t in (by_name[n] for n in (u.start, u.end) if n in by_name):
             w, h = (half * page.scale + 3 for half in (t.half_x, t.half_y))
@@ -321,8 +343,16 @@ def _missing(page: _Page, problem: RouteProblem, plan: RoutePlan) -> None:
                 page.box(x - w, y - h, x + w, y + h, RED, 4)
 
 
-def _bottlenecks(page: _Page, plan: RoutePlan) -> None:
-    """Thick red lines; those that lack most room are labelled, labels kept apart."""
+def _outside(points: list[tuple[float, float]], solid: shapely.Geometry) -> list[list[tuple[float, float]]]:
+    """What of a line lies outside of an area."""
+    parts = shapely.get_parts(shapely.difference(shapely.LineString(points), solid))
+    return [[(x, y) for x, y in part.coords] for part in parts if part.length > 1]
+
+
+def _bottlenecks(page: _Page, problem: RouteProblem, plan: RoutePlan) -> None:
+    """Red lines, thick where wires may run; those that lack most room are labelled, labels kept apart."""
+    obstacles = [shapely.Polygon([page.at(x, y) for x, y in o.points]) for o in problem.obstacles]
+    solid = shapely.union_all(obstacles) if obstacles and plan.bottlenecks else shapely.Polygon()
     ranked = sorted(
         range(len(plan.bottlenecks)), key=lambda i: (plan.bottlenecks[i].capacity - plan.bottlenecks[i].demand, i)
     )
@@ -335,9 +365,12 @@ def _bottlenecks(page: _Page, plan: RoutePlan) -> None:
         lines = [[page.at(x, y) for x, y in line] for line in b.lines if len(line) > 1]
         if not lines:
             continue
+        gaps = [gap for points in lines for gap in _outside(points, solid)] or lines
         for points in lines:
+            page.line(points, 2, RED, 8)
+        for points in gaps:
             page.line(points, 7, RED, 8)
-        points = lines[0]
+        points = max(gaps, key=lambda gap: shapely.LineString(gap).length)
         if rank >= MOST_LABELS:
             continue
         words, high = f"capacity {b.capacity}, demand {b.demand}", 15.0
@@ -387,7 +420,7 @@ def _panel(
     x, y = page.width - PANEL - MARGIN / 2, page.height - HEAD - 16
     y = _panel_of_missing(page, plan, x, y)
     if problem.layers > 1:
-        y = _legend(page, [("first metal layer", LAYERS[0]), ("second metal layer", LAYERS[1])], x, y)
+        y = _legend(page, [("first metal layer", LAYERS[0]), ("second metal layer, above", LAYERS[1])], x, y)
     if len(rows) > LISTED_NETS:
         y = _histogram(page, rows, x, y)
     if len(rows) > LISTED_NETS:
@@ -402,8 +435,7 @@ def _panel_of_missing(page: _Page, plan: RoutePlan, x: float, y: float) -> float
     page.text(f"{len(plan.unrouted)} missing (dashed)", (x, y), 16, RED)
     y -= 26
     for u in plan.unrouted[:10]:
-        end = _short(u.end) or ("die edge" if u.tie else "any ball")
-        page.text(f"{u.net}: {_short(u.start)} to {end}", (x, y), 13, RED, most=PANEL)
+        page.text(f"{u.net}: {_short(u.start)} to {_short(missing_end(u))}", (x, y), 13, RED, most=PANEL)
         y -= 22
     if len(plan.unrouted) > 10:
         page.text(f"and {len(plan.unrouted) - 10} more", (x, y), 13, RED)
