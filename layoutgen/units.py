@@ -5,6 +5,7 @@ Lengths are float micrometres everywhere; integers only where geometry is writte
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, TypeAlias
 
 import numpy as np
@@ -41,5 +42,8 @@ def to_dbu(values: npt.ArrayLike) -> npt.NDArray[Any]:
 
 
 def dbu(value: Um) -> int:
-    """One length in um as whole database units."""
-    return int(to_dbu(value))
+    """One length in um as whole database units, rounded as by `to_dbu`."""
+    scaled = float(value) / DBU
+    if not abs(scaled) < MAX_DBU:
+        raise ValueError(f"a coordinate is not finite or beyond {MAX_DBU * DBU:.0f} um")
+    return int(math.copysign(math.floor(abs(scaled) + 0.5 + 1e-6), scaled))

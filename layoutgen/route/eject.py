@@ -29,7 +29,7 @@ RETRY_ROUNDS = 4
 SEARCHES_PER_LINK = 8
 LEAST_SEARCHES = 400
 """Bounds of the searches of one turn."""
-ALL_SEARCHES_PER_LINK = 8
+ALL_SEARCHES_PER_LINK = 6
 """Bound of the searches of all turns together, beside `LEAST_SEARCHES`."""
 HARD_SEARCHES_PER_LINK = 25
 """The same where only few links of a flow are missing, all of which a flow says can be laid."""

@@ -44,7 +44,7 @@ def route(problem: RouteProblem) -> RoutePlan:
         tuple(wires),
         tuple(unrouted),
         _merged([*cuts, *why]),
-        tuple(_vias(problem, wires)),
+        tuple(_vias(problem, wires)) if problem.layers == 2 else (),
         taken,
         bound,
         problem.some_ties,

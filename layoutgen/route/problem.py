@@ -10,7 +10,6 @@ from itertools import pairwise
 from typing import TypeAlias
 
 import shapely
-import shapely.prepared
 
 from layoutgen.errors import ParamError
 from layoutgen.units import DBU, Um, dbu
@@ -165,7 +164,9 @@ class RouteProblem:
         _require(self.layers == 1 or self.via > 0, "route: two layers need via, the diameter of a landing")
         _require_ring(self.outline, "outline")
         object.__setattr__(self, "outline", _corners(self.outline))
-        inside = shapely.prepared.prep(shapely.Polygon(self.outline))
+        at = [(t.x, t.y) for t in self.terminals if math.isfinite(t.x + t.y)]
+        lies = shapely.contains_xy(shapely.Polygon(self.outline), at).tolist() if at else []
+        inside = {p for p, within in zip(at, lies, strict=True) if within}
         seen: dict[tuple[int, int, int], Terminal] = {}
         names: set[str] = set()
         for t in self.terminals:
@@ -173,7 +174,7 @@ class RouteProblem:
             _require(t.half_x > 0 and t.half_y > 0, f"route: {t.name} has no area")
             _require(not t.round or t.half_x == t.half_y, f"route: {t.name} is round with unequal halves")
             _require(bool(t.net or t.group), f"route: {t.name} has neither a net nor a group")
-            _require(inside.contains(shapely.Point(t.x, t.y)), f"route: {t.name} lies outside of the outline")
+            _require((t.x, t.y) in inside, f"route: {t.name} lies outside of the outline")
             _require(t.name not in names, f"route: two terminals are named {t.name}")
             _require(t.layer in range(self.layers), f"route: {t.name} stands on layer {t.layer} of {self.layers}")
             if t.polygon:

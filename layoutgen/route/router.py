@@ -19,7 +19,7 @@ from layoutgen.route.topology import Topology
 from layoutgen.units import DBU, Um, to_dbu
 
 _STARTS = 8
-_START_LINKS = 1000
+_START_LINKS = 600
 """Links to be routed over all starts: bounds the time that starts take."""
 _IDLE = 2
 """Starts without a link less missing, after which no more are made."""
