@@ -32,25 +32,33 @@ def lay_free(ejector: Ejector) -> int:
     surplus = _surplus(ejector)
     if ties:
         _narrow_exits(ejector.topo)
-    best, most = SLOTS[0], -1
-    for slots in SLOTS if ties else ():
-        lay_nets(ejector, slots)
-        count = passable(ejector.topo, _ends(ejector, ties))
-        if count > most:
-            best, most = slots, count
-        if count == len(ties):
-            break
-        _clear(ejector)
-    if not ejector.cost:
-        lay_nets(ejector, best)
+    lay_nets(ejector, SLOTS[0])
     if not ties:
         return surplus
     found, owners = tie_all(ejector.topo, _ends(ejector, ties))
+    if len(owners) < len(ties) and _lay_more_passable(ejector, ties):
+        found, owners = tie_all(ejector.topo, _ends(ejector, ties))
     numbers = [ties[k] for k in owners]
     install(ejector.topo, found, numbers)
     ejector.enter(numbers)
     lost = 0 if len(numbers) == len(ties) else len(ties) - tie_bound(ejector.topo, _ends(ejector, ties))[0]
     return surplus + lost
+
+
+def _lay_more_passable(ejector: Ejector, ties: list[int]) -> bool:
+    """Lay the nets anew in the way that most ties can pass, if that is another one; whether it is."""
+    count = {SLOTS[0]: passable(ejector.topo, _ends(ejector, ties))}
+    for slots in SLOTS[1:]:
+        if max(count.values()) == len(ties):
+            break
+        _clear(ejector)
+        lay_nets(ejector, slots)
+        count[slots] = passable(ejector.topo, _ends(ejector, ties))
+    best = max(count, key=lambda slots: count[slots])
+    if best != list(count)[-1]:
+        _clear(ejector)
+        lay_nets(ejector, best)
+    return best != SLOTS[0]
 
 
 def _narrow_exits(topo: Topology) -> None:
