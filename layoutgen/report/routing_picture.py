@@ -44,7 +44,7 @@ NETS = (
     "#b5651d", "#7e57c2",
 )  # fmt: skip
 """Colours of nets in turn; red is kept for what is missing."""
-VIA = "#ffffff"
+VIA_HOLE = "#ffffff"
 LAYERS = ("#c8783d", "#2f6fb0")
 """Colours of the first and the second metal layer."""
 HEAT = ("#2c7fb8", "#3fa7a0", "#7fbf5a", "#c9c23a", "#f0a52e", "#e8772a", "#b8482a", "#7a2d1a")
@@ -234,7 +234,7 @@ def _metal(
             page.line(points, wire.width * page.scale, colour, 3 if wire.layer else 2)
         for via in plan.vias:  # above terminals, where they stand
             page.disc(page.at(via.x, via.y), max(3.0, problem.via / 2 * page.scale), INK, 7)
-            page.disc(page.at(via.x, via.y), max(2.0, problem.via / 2 * page.scale - 2), VIA, 8)
+            page.disc(page.at(via.x, via.y), max(2.0, problem.via / 2 * page.scale - 2), VIA_HOLE, 8)
     for wire in plan.wires:  # so that a wire thinner than a pixel is still seen
         if wire.width * page.scale < 1.2 and problem.layers == 1:
             colour = _tint(colours[wire.net], 0.45) if wire.tie else colours[wire.net]

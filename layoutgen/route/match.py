@@ -42,6 +42,8 @@ _LEVELS = 8
 _COLUMNS = 4
 """Free heights are looked up so many times per distance of legs."""
 _ROUNDS = 60
+_COARSER = 1.15
+"""Small arcs have coarser facets than large ones, whose walls turn by more at once."""
 _ROUNDING = 3.0
 """What rounding to the grid can cost, in dbu."""
 
@@ -354,6 +356,7 @@ def _form(problem: RouteProblem, net: str) -> _Form:
     # the nearest two points of the round inner rim that lie on walls turned by more than that, seen from its centre
     seen = math.pi / 2 if problem.style is Style.OCTILINEAR else IGNORED - (IGNORED % step + step) / 2
     inner = space * math.cos(step / 2) / (2 * math.sin(seen / 2))
+    inner *= _COARSER if problem.style is Style.CURVED else 1.0
     return _Form(problem.style, drawn, space, math.ceil(drawn / 2 + inner), step)
 
 

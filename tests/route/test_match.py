@@ -25,7 +25,6 @@ from layoutgen.route import (
     draw,
     route,
 )
-from layoutgen.route.curves import curve
 from layoutgen.route.legal import body, conflicts
 from layoutgen.route.match import match
 
@@ -231,7 +230,7 @@ def test_four_nets_of_a_generated_chip(grid_chip: Callable[[bool], RouteProblem]
     by_length = sorted(plan.net_lengths().items(), key=lambda item: (item[1], item[0]))
     group = tuple(net for net, _ in by_length[-8::2])
     problem = replace(problem, matched=(Matched(group, 0.02),))
-    wires = curve(problem, plan.wires) if style is Style.CURVED else plan.wires
+    wires = plan.wires
     done, missed = match(problem, wires)
     assert (done, missed) == match(problem, wires)
     assert missed == []
