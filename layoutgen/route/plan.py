@@ -163,9 +163,9 @@ def _tie_bound(layer: Layer) -> tuple[int, list[Bottleneck]]:
     from layoutgen.route.escape import tie_bound
 
     ties = [i for i, link in enumerate(layer.links) if link.tie]
+    if all(i in layer.wires for i in ties):  # there are no more, so no more can leave
+        return len(ties), []
     groups = [sorted(layer.ejector.sources_of(i)) for i in ties]
-    if not groups:
-        return 0, []
     bound, cuts = tie_bound(Topology(layer.ejector.topo.tiles, layer.ejector.topo.wires), groups)
     nets = [tuple(dict.fromkeys(layer.links[ties[k]].net for k in cut.nets)) for cut in cuts]
     return bound, [Bottleneck(c.lines, c.capacity, c.demand, n) for c, n in zip(cuts, nets, strict=True)]

@@ -9,7 +9,7 @@ from itertools import islice
 
 from layoutgen.route import tiles
 from layoutgen.route.dice import Dice
-from layoutgen.route.eject import ASKS, Ejector, Link, wires_of
+from layoutgen.route.eject import ASKS, LEAST_SEARCHES, Ejector, Link, wires_of
 from layoutgen.route.legal import Conflict, conflicts
 from layoutgen.route.problem import Point, RouteProblem, Style, Unrouted, Wire, resolved
 from layoutgen.route.rubber import Rubber
@@ -144,6 +144,7 @@ def _draw_legal(problem: RouteProblem, ejector: Ejector) -> tuple[dict[int, Wire
                 _close(ejector.topo, wire, conflict)
                 out += ejector.remove(wire)
         if round_ < _MENDS // 2:
+            ejector.most = ejector.searches + LEAST_SEARCHES
             ejector.route(out)
     return drawn, reasons
 
