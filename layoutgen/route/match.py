@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -26,108 +26,29 @@ import numpy.typing as npt
 import shapely
 
 from layoutgen.route.beside import SLACK, Fixed, fixed, grown, landings
-from layoutgen.route.curves import arc, facet
 from layoutgen.route.legal import body
-from layoutgen.route.problem import Matched, Missed, Point, RoutePlan, RouteProblem, Style, Wire
+from layoutgen.route.meander import (
+    ROUNDING,
+    Array,
+    Form,
+    Frame,
+    Offer,
+    bump_line,
+    bump_of,
+    form_of,
+    frame_of,
+    longest,
+    meander_line,
+    meanders,
+)
+from layoutgen.route.problem import Matched, Missed, Point, RoutePlan, RouteProblem, Wire
 from layoutgen.units import DBU, Um, dbu
 
-IGNORED = math.radians(98)
-"""Walls that turn by less than this are no notch (KLayout's `ignore_angle` of 80 degrees, less what rounding turns)."""
 _TALLEST = 8
 """Height of a meander on one side, in distances of its legs."""
-_MODERATE = 3.0
-"""Heights up to so many distances of legs look well; more legs are taken before higher ones."""
-_LEVELS = 8
-"""Heights that are tried per side."""
 _COLUMNS = 4
 """Free heights are looked up so many times per distance of legs."""
 _ROUNDS = 60
-_COARSER = 1.15
-"""Small arcs have coarser facets than large ones, whose walls turn by more at once."""
-_ROUNDING = 3.0
-"""What rounding to the grid can cost, in dbu."""
-
-Array = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class _Form:
-    """Shape of a net's meanders, in dbu: drawn width, space, radius of bends, angle of their facets (rad)."""
-
-    style: Style
-    drawn: int
-    space: float
-    radius: float
-    step: float
-
-    @property
-    def pitch(self) -> float:
-        """Distance of legs."""
-        return 2 * self.radius if self.radius else self.drawn + self.space
-
-    @property
-    def half(self) -> float:
-        """Half width, measured to the tips of mitred bends."""
-        return self.drawn / 2 / math.cos(self.step / 2) + _ROUNDING
-
-    @property
-    def lost(self) -> float:
-        """What a bend is shorter than its square corner."""
-        return self.radius * (2 - math.pi / self.step * math.tan(self.step / 2))
-
-    def gain(self, runs: int, up: float, down: float) -> float:
-        """What a meander adds: `runs` runs across, at the heights up, -down, up, ..."""
-        legs = up + (runs - 1) * (up + down) + (up if runs % 2 else down)
-        return legs - 2 * (runs + 1) * self.lost
-
-
-@dataclass(frozen=True)
-class _Frame:
-    """Local coordinates of a segment: x along it, y to its left; `exact`: multiples of `unit` are on the grid."""
-
-    origin: Point
-    along: tuple[float, float]
-    unit: float
-    exact: bool
-
-    def place(self, local: Array) -> list[Point]:
-        """Points of the grid."""
-        if self.exact:
-            local = np.round(local / self.unit) * self.unit
-        (x, y), (ux, uy) = self.origin, self.along
-        out = np.column_stack([x + local[:, 0] * ux - local[:, 1] * uy, y + local[:, 0] * uy + local[:, 1] * ux])
-        return [(int(px), int(py)) for px, py in np.round(out).tolist()]
-
-    def whole(self, length: float) -> float:
-        """A length in whole units."""
-        return round(length / self.unit) * self.unit
-
-    def local(self, points: Array) -> Array:
-        """Local coordinates of points in dbu."""
-        x, y = points[:, 0] - self.origin[0], points[:, 1] - self.origin[1]
-        ux, uy = self.along
-        return np.column_stack([x * ux + y * uy, y * ux - x * uy])
-
-
-@dataclass(frozen=True, slots=True)
-class _Offer:
-    """A meander that fits: on segment `segment` of wire `wire`, from x on, with its heights (shallow: its slope)."""
-
-    wire: int
-    segment: int
-    gain: float
-    x: float
-    side: int
-    heights: tuple[float, ...]
-    pitch: float
-    slope: float = 0.0
-
-    @property
-    def rank(self) -> tuple[float, int, int, float, int, int]:
-        """Lower is better: what adds most, then legs of moderate height, then few legs, then low ones."""
-        height = max(abs(h) for h in self.heights)
-        tall = math.ceil(height / (_MODERATE * self.pitch))
-        return -round(self.gain), tall, len(self.heights), height, self.wire, self.segment
 
 
 def match(problem: RouteProblem, wires: Sequence[Wire]) -> tuple[tuple[Wire, ...], list[Missed]]:
@@ -151,7 +72,7 @@ def _missed(work: _Work, group: Matched) -> Iterator[Missed]:
     lengths = {net: work.length(net) for net in dict.fromkeys(group.nets)}
     target = max(lengths.values())
     for net, length in lengths.items():
-        if target - length > group.within + _ROUNDING * DBU:
+        if target - length > group.within + ROUNDING * DBU:
             reason = (
                 f"no room beside its wires for {target - length:.1f} um more: only a longer way round would do"
                 if length
@@ -181,13 +102,13 @@ class _Work:
 
     def lengthen(self, net: str, missing: float, within: float) -> None:
         """Add meanders to a net until no more than `within` is missing (dbu), or no more fit."""
-        form = _form(self.problem, net)
+        form = form_of(self.problem, net)
         failed: set[tuple[Point, Point]] = set()
         own = [i for i, w in enumerate(self.wires) if w.net == net and not w.tie]
         for _ in range(_ROUNDS):
-            if missing <= max(within, _ROUNDING):
+            if missing <= max(within, ROUNDING):
                 return
-            best: _Offer | None = None
+            best: Offer | None = None
             for i in own:
                 for segment in range(len(self.wires[i].points) - 1):
                     if tuple(self.wires[i].points[segment : segment + 2]) in failed:
@@ -210,29 +131,27 @@ class _Work:
 
     # ------------------------------------------------------------------ room
 
-    def _offer(self, form: _Form, wire: int, segment: int, missing: float) -> _Offer | None:
+    def _offer(self, form: Form, wire: int, segment: int, missing: float) -> Offer | None:
         """The best meander beside one segment."""
         a, b = self.wires[wire].points[segment : segment + 2]
-        frame = _frame(form.style, a, b)
+        frame = frame_of(form.style, a, b)
         length = math.dist(a, b)
         if frame is None or length < form.pitch + 2 * form.radius:
             return None
         up, down, column = self._heights(form, frame, wire, segment, length)
         offers = []
         for side, left, right in ((1, up, down), (-1, down, up)):
-            offers += list(_meanders(form, wire, segment, missing, side, left, right, column))
-            bump = _bump(form, missing)
+            offers += list(meanders(form, wire, segment, missing, side, left, right, column))
+            bump = bump_of(form, missing)
             if bump is not None:
                 height, width, span, slope = bump
-                first, count = _longest(left >= height)
+                first, count = longest(left >= height)
                 if count * column >= span:
                     x = (first + count / 2) * column - width / 2
-                    offers.append(_Offer(wire, segment, missing, x, side, (height,), form.pitch, slope))
+                    offers.append(Offer(wire, segment, missing, x, side, (height,), form.pitch, slope))
         return min(offers, key=lambda o: (*o.rank, -o.side), default=None)
 
-    def _heights(
-        self, form: _Form, frame: _Frame, wire: int, segment: int, length: float
-    ) -> tuple[Array, Array, float]:
+    def _heights(self, form: Form, frame: Frame, wire: int, segment: int, length: float) -> tuple[Array, Array, float]:
         """Free heights to the left and right of a segment, in columns along it, and the width of a column."""
         tallest = _TALLEST * form.pitch
         count = max(1, math.floor(length / (form.pitch / _COLUMNS)))
@@ -245,11 +164,11 @@ class _Work:
             boxes = shapely.box(x, np.full(count, low), x + column, np.full(count, high))
             parts = shapely.bounds(shapely.intersection(boxes, taken))
             free = parts[:, 1] if low == 0 else -parts[:, 3]
-            heights.append(np.floor(np.where(np.isnan(free), tallest, np.maximum(free - _ROUNDING, 0.0))))
+            heights.append(np.floor(np.where(np.isnan(free), tallest, np.maximum(free - ROUNDING, 0.0))))
         return heights[0], heights[1], column
 
     def _blocked(
-        self, form: _Form, frame: _Frame, wire: int, segment: int, length: float, tallest: float
+        self, form: Form, frame: Frame, wire: int, segment: int, length: float, tallest: float
     ) -> list[shapely.Geometry]:
         """Where the centre line of a meander may not be, in local coordinates."""
         own = self.wires[wire]
@@ -280,21 +199,21 @@ class _Work:
             out.append(grown(shape, form.half + space))
         edge = shapely.intersection(shapely.transform(self.outline, frame.local), window)
         out.append(grown(edge, form.half + dbu(self.problem.edge)))
-        marks = [p for p in self.marks[wire] if self.lines[wire].distance(shapely.Point(p)) <= _ROUNDING]
+        marks = [p for p in self.marks[wire] if self.lines[wire].distance(shapely.Point(p)) <= ROUNDING]
         if marks:
             at = shapely.MultiPoint(frame.local(np.array(marks, dtype=np.float64)))
             out.append(grown(at, form.half + form.drawn / 2 + form.space))
         return out
 
     def _grown_line(
-        self, frame: _Frame, line: shapely.Geometry, window: shapely.Geometry, width: float, by: float
+        self, frame: Frame, line: shapely.Geometry, window: shapely.Geometry, width: float, by: float
     ) -> Any:
         near = shapely.intersection(shapely.transform(line, frame.local), window)
         return grown(shapely.buffer(near, width / 2, cap_style="flat", join_style="mitre"), by)
 
     # ------------------------------------------------------------------ shape
 
-    def _fitted(self, form: _Form, offer: _Offer) -> tuple[Point, ...]:
+    def _fitted(self, form: Form, offer: Offer) -> tuple[Point, ...]:
         """The points of a wire with a meander; rounding is made up for in the last run."""
         points = self.wires[offer.wire].points
         before = _length(points)
@@ -310,21 +229,21 @@ class _Work:
             heights[-1] += math.copysign(off / 2, off * heights[-1])
         return best[1]
 
-    def _with(self, form: _Form, offer: _Offer) -> tuple[Point, ...]:
+    def _with(self, form: Form, offer: Offer) -> tuple[Point, ...]:
         points = self.wires[offer.wire].points
         a, b = points[offer.segment : offer.segment + 2]
-        frame = _frame(form.style, a, b)
+        frame = frame_of(form.style, a, b)
         if frame is None:
             return points
         if frame.exact:  # square corners on the grid, and cuts of the same size in both directions
             form = replace(form, radius=frame.whole(form.radius))
             heights = tuple(map(frame.whole, offer.heights))
             offer = replace(offer, x=frame.whole(offer.x), heights=heights, pitch=frame.whole(form.pitch))
-        local = _bump_line(form, offer) if offer.slope else _line(form, offer)
+        local = bump_line(form, offer) if offer.slope else meander_line(form, offer)
         whole = [*points[: offer.segment + 1], *frame.place(local), *points[offer.segment + 1 :]]
         return tuple(p for i, p in enumerate(whole) if i == 0 or p != whole[i - 1])
 
-    def _legal(self, wire: int, new: Wire, form: _Form) -> bool:
+    def _legal(self, wire: int, new: Wire, form: Form) -> bool:
         """Second look, on the metal as it will be drawn: spaces, the outline's edge, and no notch."""
         old = self.wires[wire]
         points = body(new, self.problem.guard)
@@ -342,141 +261,6 @@ class _Work:
             if not same and distance < max(self.space[new.net], self.things.spaces[k]) - SLACK:
                 return False
         return _notches(points, self.space[new.net]) <= _notches(body(old, self.problem.guard), self.space[new.net])
-
-
-def _form(problem: RouteProblem, net: str) -> _Form:
-    drawn = dbu(problem.width_of(net) + problem.guard)
-    space = dbu(problem.space_of(net) + problem.guard) + _ROUNDING
-    step = {Style.MANHATTAN: math.pi / 2, Style.OCTILINEAR: math.pi / 4, Style.ANY_ANGLE: math.pi / 8}.get(
-        problem.style, 0.0
-    )
-    if problem.style is Style.MANHATTAN:
-        return _Form(problem.style, drawn, space, 0.0, step)
-    step = step or facet(drawn / 2 + space)
-    # the nearest two points of the round inner rim that lie on walls turned by more than that, seen from its centre
-    seen = math.pi / 2 if problem.style is Style.OCTILINEAR else IGNORED - (IGNORED % step + step) / 2
-    inner = space * math.cos(step / 2) / (2 * math.sin(seen / 2))
-    inner *= _COARSER if problem.style is Style.CURVED else 1.0
-    return _Form(problem.style, drawn, space, math.ceil(drawn / 2 + inner), step)
-
-
-def _frame(style: Style, a: Point, b: Point) -> _Frame | None:
-    """Local coordinates of a segment, None where legs at right angles to it are not of the style."""
-    dx, dy = b[0] - a[0], b[1] - a[1]
-    slack = 1 if style in (Style.MANHATTAN, Style.OCTILINEAR) else 0  # an end may be rounded off the line
-    if min(abs(dx), abs(dy)) <= slack:
-        along = (math.copysign(1.0, dx), 0.0) if abs(dx) > abs(dy) else (0.0, math.copysign(1.0, dy))
-        return _Frame(a, along, 1.0, True)
-    if abs(abs(dx) - abs(dy)) <= slack and style is not Style.MANHATTAN:
-        root = math.sqrt(0.5)
-        return _Frame(a, (math.copysign(root, dx), math.copysign(root, dy)), math.sqrt(2), True)
-    if style in (Style.MANHATTAN, Style.OCTILINEAR):
-        return None
-    length = math.hypot(dx, dy)
-    return _Frame(a, (dx / length, dy / length), 1.0, False)
-
-
-def _meanders(
-    form: _Form, wire: int, segment: int, missing: float, side: int, near: Array, far: Array, column: float
-) -> Iterator[_Offer]:
-    """Meanders that start on one side: one-sided ones, and ones that go to both sides."""
-    least = 2 * form.radius
-    for up in _levels(near, form):
-        for down in (0.0, *_levels(far, form)):
-            first, count = _longest((near >= up) & (far >= down))
-            room = count * column - 2 * form.radius
-            best: _Offer | None = None
-            for runs in range(1, math.floor(room / form.pitch) + 1, 1 if down else 2):
-                low_up, low_down = least, least if down else 0.0
-                low, high = form.gain(runs, low_up, low_down), form.gain(runs, up, down)
-                if low > missing:
-                    break
-                part = min(1.0, (missing - low) / (high - low)) if high > low else 1.0
-                gain = min(missing, high)
-                if gain <= 0 or (best is not None and gain <= best.gain):
-                    continue
-                tall = (low_up + part * (up - low_up), -low_down - part * (down - low_down))
-                x = (first + count / 2) * column - runs * form.pitch / 2
-                best = _Offer(wire, segment, gain, x, side, tuple(tall[r % 2] for r in range(runs)), form.pitch)
-                if high >= missing:
-                    break
-            if best is not None:
-                yield best
-
-
-def _levels(heights: Array, form: _Form) -> list[float]:
-    """Some of the free heights, the tallest first, and a moderate one."""
-    moderate = _MODERATE * form.pitch
-    heights = np.concatenate([heights, [moderate] if heights.max() > moderate else []])
-    known = np.unique(heights[(heights >= 2 * form.radius) & (heights > 0)])[::-1]
-    picked = np.unique(np.linspace(0, len(known) - 1, min(_LEVELS, len(known))).round().astype(int))
-    return sorted({*map(float, known[picked]), *({moderate} & {*map(float, known)})}, reverse=True)
-
-
-def _longest(free: npt.NDArray[np.bool_]) -> tuple[int, int]:
-    """First column and number of columns of the longest free stretch."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], free, [False]]).astype(np.int8)))
-    if not len(edges):
-        return 0, 0
-    counts = edges[1::2] - edges[::2]
-    best = int(np.argmax(counts))
-    return int(edges[2 * best]), int(counts[best])
-
-
-def _corners(corners: list[tuple[float, float]], form: _Form, setback: float) -> Array:
-    """A polyline with rounded corners, without its first and its last point."""
-    if not setback:
-        return np.array(corners[1:-1])
-    return np.vstack(
-        [arc(a, b, c, setback, form.step) for (a, b), (_, c) in pairwise(pairwise(corners))],
-    )
-
-
-def _line(form: _Form, offer: _Offer) -> Array:
-    """A meander in local coordinates."""
-    x = offer.x
-    corners = [(x - offer.pitch, 0.0), (x, 0.0)]
-    for height in offer.heights:
-        corners += [(x, offer.side * height), (x + offer.pitch, offer.side * height)]
-        x += offer.pitch
-    corners += [(x, 0.0), (x + offer.pitch, 0.0)]
-    square = [p for p, q in pairwise(corners) if p != q] + corners[-1:]
-    return _corners(square, form, form.radius)
-
-
-def _bump(form: _Form, missing: float) -> tuple[float, float, float, float] | None:
-    """Height, width, length of line needed and slope (rad) of a shallow bump; None where a whole meander fits."""
-    if form.style is Style.MANHATTAN or missing > form.gain(1, 2 * form.radius, 0.0):
-        return None
-    if form.style is Style.OCTILINEAR:
-        height = missing / (2 * math.sqrt(2) - 2)
-        width = 2 * height + form.pitch
-        return height, width, width + form.drawn, math.pi / 4
-    low, high = 0.0, math.pi / 2
-    for _ in range(50):
-        slope = (low + high) / 2
-        line = _bump_line(form, _Offer(0, 0, missing, 0.0, 1, (0.0,), form.pitch, slope))
-        flat = line[-1, 0] - line[0, 0]
-        if np.hypot(*np.diff(line, axis=0).T).sum() - flat < missing:
-            low = slope
-        else:
-            high = slope
-    leg = 2 * form.radius * math.tan(low / 2)
-    width = 2 * leg * math.cos(low) + leg
-    return leg * math.sin(low) + _ROUNDING, width, width + leg + _ROUNDING, low
-
-
-def _bump_line(form: _Form, offer: _Offer) -> Array:
-    """A shallow bump in local coordinates: up, across and down at a slope."""
-    if form.style is Style.OCTILINEAR:
-        height, x, y = offer.heights[0], offer.x, offer.side
-        top = x + height + offer.pitch
-        return np.array([(x, 0.0), (x + height, y * height), (top, y * height), (top + height, 0.0)])
-    leg = 2 * form.radius * math.tan(offer.slope / 2)
-    dx, dy = leg * math.cos(offer.slope), offer.side * leg * math.sin(offer.slope)
-    x = offer.x
-    corners = [(x - leg, 0.0), (x, 0.0), (x + dx, dy), (x + dx + leg, dy), (x + 2 * dx + leg, 0.0)]
-    return _corners([*corners, (x + 2 * dx + 2 * leg, 0.0)], form, leg / 2)
 
 
 def _length(points: Sequence[Point]) -> float:

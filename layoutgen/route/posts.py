@@ -13,16 +13,16 @@ full for it, the guard shrinks on the sides of the two features that face each o
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
+from layoutgen.route.crossings import Slots, crossings_of, place_in
 from layoutgen.route.problem import RouteProblem
 from layoutgen.route.tiles import BOUNDARY, Floats, Ints, corners_of, least_space, normals
-from layoutgen.route.topology import OUTSIDE, Chord, Topology
+from layoutgen.route.topology import OUTSIDE, Topology
 from layoutgen.units import Um
 
 LEFT, RIGHT = 1, -1
@@ -45,28 +45,6 @@ class Found:
     def of(self, which: _Flags | slice) -> Found:
         """Some of the posts."""
         return Found(*(getattr(self, f.name)[which] for f in fields(self)))
-
-
-@dataclass(frozen=True)
-class Crossings:
-    """Crossed edges as seen along the wires: end features, slots (um) between us and them, apexes before and after."""
-
-    wire: Ints
-    number: Ints
-    """Within its wire."""
-    edge: Ints
-    tri: Ints
-    """The triangle after, -1 outside."""
-    left: Ints
-    right: Ints
-    k_left: Floats
-    k_right: Floats
-    before: Ints
-    after: Ints
-    first: Ints
-    """Per wire: its first entry here."""
-    count: Ints
-    """Per wire: how many."""
 
 
 @dataclass(frozen=True)
@@ -100,47 +78,6 @@ def _joined(parts: Sequence[_Turns]) -> _Turns:
     return both.of(np.argsort(both.wire, kind="stable"))
 
 
-@dataclass(frozen=True)
-class _Slots:
-    """Slots (um) that wires take at corners of triangles."""
-
-    wire: Ints
-    tri: Ints
-    corner: Ints
-    slot: Floats
-
-    def summed(self, shape: tuple[int, ...]) -> Floats:
-        """Their sums by triangle and corner."""
-        out = np.zeros(shape)
-        np.add.at(out, (self.tri, self.corner), self.slot)
-        return out
-
-    def by_net(self, net: Ints) -> _OwnSlots:
-        """Their sums by net, triangle and corner; net: per wire."""
-        corners = 3 * (int(self.tri.max(initial=0)) + 1)
-        keys, place = np.unique(net[self.wire] * corners + 3 * self.tri + self.corner, return_inverse=True)
-        sums = np.zeros(len(keys))
-        np.add.at(sums, place, self.slot)
-        return _OwnSlots(corners, keys, sums)
-
-
-@dataclass(frozen=True)
-class _OwnSlots:
-    """Sums of slots (um) by the number net * corners + 3 * triangle + corner, in rising order."""
-
-    corners: int
-    keys: Ints
-    sums: Floats
-
-    def of(self, net: Ints, tri: Ints, corner: Ints) -> Floats:
-        """What wires of nets (n,) take at some corners (m,) or (n, m) of triangles (n,): shape (n, m)."""
-        wanted = (net * self.corners + 3 * tri)[:, None] + corner
-        place = np.minimum(np.searchsorted(self.keys, wanted), max(0, len(self.keys) - 1))
-        known = (3 * tri < self.corners)[:, None] & (self.keys[place] == wanted) if len(self.keys) else wanted < 0
-        out: Floats = np.where(known, self.sums[place] if len(self.keys) else 0.0, 0.0)
-        return out
-
-
 class Posts:
     """The posts of all strands of a topology, in the order of `Topology.strands`."""
 
@@ -158,7 +95,7 @@ class Posts:
         self.guards = _guards(topo, problem.guard)
         self.kind = np.array(self.features.kind)
         self.tie = np.array([s.end == OUTSIDE for s in self.strands], dtype=bool)
-        self.crossings = _crossings(topo)
+        self.crossings = crossings_of(topo)
         passes, stops = self._passes(), self._stops()
         shape = self.tiles.corner_array.shape
         self.passing, self.ending = (passes.summed(shape), stops.summed(shape))
@@ -174,22 +111,22 @@ class Posts:
 
     # ------------------------------------------------------------------ which features a wire passes
 
-    def _passes(self) -> _Slots:
+    def _passes(self) -> Slots:
         """The corners of triangles that wires pass around."""
         c = self.crossings
         i = np.flatnonzero(c.number < c.count[c.wire] - 1)
         pivot = np.where(c.left[i] == c.left[i + 1], c.left[i], c.right[i])
-        corner = _place(self.tiles.corner_array[c.tri[i]], pivot)
-        return _Slots(c.wire[i], c.tri[i], corner, self.slot[c.wire[i]])
+        corner = place_in(self.tiles.corner_array[c.tri[i]], pivot)
+        return Slots(c.wire[i], c.tri[i], corner, self.slot[c.wire[i]])
 
-    def _stops(self) -> _Slots:
+    def _stops(self) -> Slots:
         """The corners of triangles that wires end at."""
         found = []
         for w, s in enumerate(self.strands):
             if not s.direct:
                 found += [(w, t, v) for t, v in ((s.tris[0], s.start), (s.tris[-1], s.end)) if v >= 0]
         wire, t, v = np.array(found, dtype=np.int64).reshape(-1, 3).T
-        return _Slots(wire, t, _place(self.tiles.corner_array[t], v), self.slot[wire])
+        return Slots(wire, t, place_in(self.tiles.corner_array[t], v), self.slot[wire])
 
     def _beside(self, sense: int) -> _Turns:
         """The features at one end of all crossed edges, each over the angle under which the wire sees it."""
@@ -223,7 +160,7 @@ class Posts:
         z = ((edges != c.edge[i, None]) & (edges != c.edge[i + 1, None])).argmax(1)
         g = edges[np.arange(len(i)), z]
         beyond = tiles.beyond(g, t)
-        y = _place(tiles.edge_array[beyond], g)
+        y = place_in(tiles.edge_array[beyond], g)
         far = (y + 2) % 3
         f = tiles.corner_array[beyond, far]
         keep = (beyond >= 0) & ~(self.tie[c.wire[i]] & (self.kind[f] == BOUNDARY))
@@ -302,7 +239,7 @@ class Posts:
         t = tiles.tri_array[edge[::2]].ravel()
         keep = t >= 0
         wire, start, end, edge, t = (column[keep] for column in (wire, start, end, edge, t))
-        z = (_place(tiles.edge_array[t], edge) + 2) % 3
+        z = (place_in(tiles.edge_array[t], edge) + 2) % 3
         apex = tiles.corner_array[t, z]
         side = np.where(_cross(at[start] - at[apex], at[end] - at[apex]) > 0, LEFT, RIGHT)
         begin, finish = (_angle(at[v] - at[apex]) for v in (start, end))
@@ -397,12 +334,6 @@ def _cross(a: Floats, b: Floats) -> Floats:
     return out
 
 
-def _place(rows: Ints, what: Ints) -> Ints:
-    """Where in its row (n, 3) each number stands."""
-    out: Ints = (rows == what[:, None]).argmax(1)
-    return out
-
-
 def _on_rays(supports: Floats, angles: Floats) -> Floats:
     """Where rays from the centres leave shapes of the given supports, relative to the centres."""
     ray = np.column_stack([np.cos(angles), np.sin(angles)])
@@ -411,65 +342,6 @@ def _on_rays(supports: Floats, angles: Floats) -> Floats:
     reach = np.where(outward, supports / np.where(outward, facing, 1.0), np.inf).min(1)
     out: Floats = reach[:, None] * ray
     return out
-
-
-def _crossings(topo: Topology) -> Crossings:
-    """All crossings of a topology, wire after wire."""
-    tiles, strands = topo.tiles, list(topo.strands.values())
-    count = np.array([len(s.edges) for s in strands], dtype=np.int64)
-    first = np.cumsum(count) - count
-    wire = np.repeat(np.arange(len(strands)), count)
-    edge, before, after = (
-        np.fromiter(chain.from_iterable(columns), np.int64)
-        for columns in (
-            (s.edges for s in strands),
-            (s.tris[:-1] for s in strands),
-            (s.tris[1:] for s in strands),
-        )
-    )
-    q = _place(tiles.edge_array[before], edge)
-    right, left, apex = (tiles.corner_array[before, (q + j) % 3] for j in range(3))
-    low, high = _slots_beside(topo, dict(zip(topo.strands, first.tolist(), strict=True)), len(edge))
-    forward = tiles.end_array[edge, 0] == left
-    behind = tiles.corner_array[after, (_place(tiles.edge_array[after], edge) + 2) % 3]
-    return Crossings(
-        wire,
-        np.arange(len(edge)) - first[wire],
-        edge,
-        after,
-        left,
-        right,
-        np.where(forward, low, high),
-        np.where(forward, high, low),
-        apex,
-        np.where(after >= 0, behind, -1),
-        first,
-        count,
-    )
-
-
-def _slots_beside(topo: Topology, first: Mapping[int, int], count: int) -> tuple[Floats, Floats]:
-    """Per crossing: slots of the wires between it and the first, and the second, feature of its edge."""
-    slot, net, shares = topo.wires.slot, topo.wires.net, topo.wires.shares
-    sums = np.zeros((2, count)).tolist()
-    for order in topo.order:
-        for side, chords in zip(sums, (order, order[::-1]), strict=True) if order else ():
-            total = 0.0
-            before = -1
-            for p, (wire, number) in enumerate(chords):
-                own = shares[wire] and p > 0 and before != wire and net[before] == net[wire]
-                side[first[wire] + number] = _less_own_net(topo, wire, chords[:p]) if own else total
-                total += slot[wire]
-                before = wire
-    return np.array(sums[0]), np.array(sums[1])
-
-
-def _less_own_net(topo: Topology, wire: int, between: Sequence[Chord]) -> Um:
-    """What the wires between a feature and a wire take; the last ones do not count where they are of its net."""
-    slot, net = topo.wires.slot, topo.wires.net
-    while between and between[-1][0] != wire and net[between[-1][0]] == net[wire]:
-        between = between[:-1]
-    return sum(slot[w] for w, _ in between)
 
 
 def _guards(topo: Topology, guard: Um) -> Floats:
