@@ -410,7 +410,7 @@ def test_pictures_of_all_kinds_can_be_drawn(tmp_path: Path) -> None:
                     Terminal("p", "m", 300, 300, 20, 20, False, polygon=((280, 280), (320, 280), (300, 320))),
                     Terminal("q", "m", 700, 300, 20, 30, False, group="g"),
                 ),
-                (Obstacle(((600, 600), (650, 600), (620, 650))),), WIDTH, 10, 5, layers=2, via=40, ties=True,
+                (Obstacle(((600, 600), (650, 600), (620, 650))),), WIDTH, 10, 5, layers=2, via=30, ties=True,
             ),
             RoutePlan(
                 (wire((100, 100), (500, 100), start="a"), wire((500, 100), (900, 900), end="b", layer=1)),

@@ -127,7 +127,7 @@ class RouteProblem:
     style: directions of wires.
     matched: groups of nets of equal length.
     layers: 1 or 2.
-    via: diameter of the landings of a via between two layers.
+    via: diameter of the landings of a via between two layers, which any terminal may get: none is smaller.
     """
 
     outline: Ring
@@ -177,6 +177,12 @@ class RouteProblem:
             _require((t.x, t.y) in inside, f"route: {t.name} lies outside of the outline")
             _require(t.name not in names, f"route: two terminals are named {t.name}")
             _require(t.layer in range(self.layers), f"route: {t.name} stands on layer {t.layer} of {self.layers}")
+            least = 2 * min(t.half_x, t.half_y)
+            _require(
+                self.layers == 1 or self.via <= least + 2e-9,
+                f"route: a via's landing of {self.via:g} um does not fit on {t.name}, {least:g} um wide; "
+                "make it smaller",
+            )
             if t.polygon:
                 _require_ring(t.polygon, t.name)
                 inner = shapely.Polygon(t.polygon).convex_hull.intersects(shapely.Point(t.x, t.y))

@@ -95,6 +95,8 @@ def test_what_cannot_be_meant_is_refused() -> None:
         problem(Terminal("c", "n", 500.0, 400.0, 25.0, 25.0, False, polygon=corner), *ends)
     with pytest.raises(ParamError, match="same centre"):
         problem(disc("a", "n", 300, 400), disc("b", "n", 300, 400, group="g"))
+    with pytest.raises(ParamError, match=r"a via's landing of 50.01 um does not fit on a, 50 um wide"):
+        problem(*ends, layers=2, via=50.01)
 
 
 def scattered(seed: int, style: Style) -> RouteProblem:
