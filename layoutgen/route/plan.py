@@ -1,4 +1,4 @@
-"""A whole plan: the first layer, what goes on the second, equal lengths, and why something is missing."""
+"""A whole plan: the first layer, what goes on the second, equal lengths, and (see `why`) why something is missing."""
 
 from __future__ import annotations
 
@@ -6,17 +6,14 @@ import math
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from layoutgen.errors import ParamError
 from layoutgen.route.eject import ASKS, Link
 from layoutgen.route.links import make_links
-from layoutgen.route.problem import Bottleneck, Missed, RoutePlan, RouteProblem, Terminal, Unrouted, Via, Wire, resolved
+from layoutgen.route.pieces import net_of, told_apart
+from layoutgen.route.problem import Missed, RoutePlan, RouteProblem, Terminal, Via, Wire, resolved
 from layoutgen.route.router import Layer, route_layer
-from layoutgen.route.topology import OUTSIDE, Topology
+from layoutgen.route.topology import OUTSIDE
+from layoutgen.route.why import explained, tie_bound
 from layoutgen.units import Um, dbu
-
-_LOOKED_INTO = 12
-"""Missing links of which each is looked into by itself: why it is missing."""
-_CLOSED_IN = "closed in: every channel around it is narrower than a wire with its space; make one of them smaller"
 
 
 def route(problem: RouteProblem) -> RoutePlan:
@@ -24,26 +21,24 @@ def route(problem: RouteProblem) -> RoutePlan:
 
     On two layers, links that find no room on the first go on the second, with a via at each end that stands on the
     other layer: as few vias as the links that are left allow.
-
-    Raises:
-        ParamError: a via's landing is larger than a terminal it would stand on.
     """
-    below = _on_layer(problem, 0, None)
+    pieces = told_apart(problem)
+    below = _on_layer(pieces, 0, None)
     links, free = make_links(below)
     first = route_layer(below, links, free)
     layers = [first]
     if problem.layers == 2 and first.missing:
-        upper = _left_over(problem, first)
+        upper = _left_over(pieces, first)
         layers.append(route_layer(*upper, layer=1))
-    taken = {name: net for layer in layers for name, net in layer.taken.items()}
-    wires = [wire for layer in layers for _, wire in sorted(layer.wires.items())]
+    taken = {name: net_of(net) for layer in layers for name, net in layer.taken.items()}
+    wires = [replace(wire, net=net_of(wire.net)) for layer in layers for _, wire in sorted(layer.wires.items())]
     wires, missed = _matched(resolved(problem, taken), wires)
-    bound, cuts = _tie_bound(first) if problem.ties else (None, [])
-    unrouted, why = _explained(layers[-1])
+    bound, cuts = tie_bound(first) if problem.ties else (None, [])
+    unrouted, bottlenecks = explained(layers[-1], len(layers) - 1, cuts)
     return RoutePlan(
         tuple(wires),
         tuple(unrouted),
-        _merged([*cuts, *why]),
+        tuple(bottlenecks),
         tuple(_vias(problem, wires)) if problem.layers == 2 else (),
         taken,
         bound,
@@ -84,11 +79,6 @@ def _on_layer(problem: RouteProblem, layer: int, nets: Collection[str] | None) -
 
 def _landing(problem: RouteProblem, t: Terminal) -> Terminal:
     half = problem.via / 2
-    if half > min(t.half_x, t.half_y) + 1e-9:
-        least = 2 * min(t.half_x, t.half_y)
-        raise ParamError(
-            f"route: a via's landing of {problem.via:g} um does not fit on {t.name}, {least:g} um wide; make it smaller"
-        )
     return replace(t, half_x=half, half_y=half, round=True, polygon=())
 
 
@@ -153,62 +143,3 @@ def _vias(problem: RouteProblem, wires: Iterable[Wire]) -> list[Via]:
         if t.net and len(at[place]) > 1:
             found.setdefault(t.name, Via(t.net, t.x, t.y))
     return list({(v.net, dbu(v.x), dbu(v.y)): v for v in found.values()}.values())
-
-
-# ---------------------------------------------------------------------- what is missing, and why
-
-
-def _tie_bound(layer: Layer) -> tuple[int, list[Bottleneck]]:
-    """How many ties can leave the die at all, and the cuts that hold the others back."""
-    from layoutgen.route.escape import tie_bound
-
-    ties = [i for i, link in enumerate(layer.links) if link.tie]
-    if all(i in layer.wires for i in ties):  # there are no more, so no more can leave
-        return len(ties), []
-    groups = [sorted(layer.ejector.sources_of(i)) for i in ties]
-    bound, cuts = tie_bound(Topology(layer.ejector.topo.tiles, layer.ejector.topo.wires), groups)
-    nets = [tuple(dict.fromkeys(layer.links[ties[k]].net for k in cut.nets)) for cut in cuts]
-    return bound, [Bottleneck(c.lines, c.capacity, c.demand, n) for c, n in zip(cuts, nets, strict=True)]
-
-
-def _explained(layer: Layer) -> tuple[list[Unrouted], list[Bottleneck]]:
-    """The missing links, each with its reason, and the cuts in their way."""
-    from layoutgen.route.escape import bottleneck
-
-    out, cuts = [], []
-    for number, (i, missing) in enumerate(zip(layer.missing, layer.unrouted(), strict=True)):
-        reason = missing.reason
-        if number < _LOOKED_INTO:
-            quest = layer.ejector.quest(i)
-            cut = bottleneck(layer.ejector.topo, sorted(quest.sources), sorted(quest.targets), outline=quest.outward)
-            if cut is not None and cut.lines and cut.capacity > 0:
-                named = Bottleneck(cut.lines, cut.capacity, cut.demand, (missing.net,), _layer_of(layer))
-                cuts.append(named)
-                (x0, y0), (x1, y1) = named.lines[0][0], named.lines[0][-1]
-                reason = (
-                    f"the cut from ({x0:.1f}, {y0:.1f}) to ({x1:.1f}, {y1:.1f}) um holds {cut.capacity}, "
-                    f"{cut.demand} want to cross"
-                )
-            elif cut is not None:
-                reason = _CLOSED_IN
-        if layer.links[i].end == ASKS and all(v in layer.ejector.taken for v in layer.ejector.free[missing.end]):
-            reason = f"no free terminal of group {missing.end} is left; add one, or let fewer ask for it"
-        out.append(replace(missing, reason=reason or "no way found between the other wires; give the net another ball"))
-    return out, cuts
-
-
-def _layer_of(layer: Layer) -> int:
-    return next((w.layer for w in layer.wires.values()), 0)
-
-
-def _merged(cuts: list[Bottleneck]) -> tuple[Bottleneck, ...]:
-    """Bottlenecks of several links at one place as one."""
-    by_lines: dict[object, list[Bottleneck]] = {}
-    for cut in cuts:
-        by_lines.setdefault((cut.lines, cut.layer), []).append(cut)
-    out = []
-    for own in by_lines.values():
-        nets = tuple(dict.fromkeys(n for cut in own for n in cut.nets))
-        demand = max(*(cut.demand for cut in own), own[0].capacity + len(nets))
-        out.append(replace(own[0], demand=demand, nets=nets))
-    return tuple(out)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from layoutgen.route import tiles
@@ -39,6 +39,8 @@ class Layer:
     wires: dict[int, Wire]
     missing: dict[int, str]
     taken: dict[str, str]
+    narrow: dict[int, int] = field(default_factory=dict)
+    """Of wires that were given up: the tile edge at which they came too near to something."""
 
     def unrouted(self) -> list[Unrouted]:
         """What is missing, in words."""
@@ -56,7 +58,7 @@ def route_layer(problem: RouteProblem, links: list[Link], free: dict[str, list[i
     Its style is what clearances and wires are made for; wires that cannot be drawn in it are missing.
     """
     ejector = best_topology(problem, tiles.build(problem, layer), links, free)
-    drawn, reasons = _draw_legal(problem, ejector)
+    drawn, reasons, narrow = _draw_legal(problem, ejector)
     taken = _taken(problem, ejector)
     numbers = sorted(drawn)
     wires = [drawn[i] for i in numbers]
@@ -72,7 +74,7 @@ def route_layer(problem: RouteProblem, links: list[Link], free: dict[str, list[i
         numbers, wires = [numbers[k] for k in styled.wires], list(styled.wires.values())
     kept = {i: replace(wire, layer=layer) for i, wire in zip(numbers, wires, strict=True)}
     missing = {i: reasons.get(i, "") for i in range(len(links)) if i not in kept}
-    return Layer(problem, links, ejector, kept, missing, taken)
+    return Layer(problem, links, ejector, kept, missing, taken, narrow)
 
 
 def _curved(problem: RouteProblem, wires: list[Wire]) -> list[Wire]:
@@ -120,11 +122,15 @@ def _taken(problem: RouteProblem, ejector: Ejector) -> dict[str, str]:
     return {problem.terminals[v].name: ejector.links[w].net for v, w in sorted(ejector.taken.items())}
 
 
-def _draw_legal(problem: RouteProblem, ejector: Ejector) -> tuple[dict[int, Wire], dict[int, str]]:
-    """Centre lines of all wires; those in conflict are routed anew, and given up in the end."""
+def _draw_legal(problem: RouteProblem, ejector: Ejector) -> tuple[dict[int, Wire], dict[int, str], dict[int, int]]:
+    """Centre lines of all wires; those in conflict are routed anew, and given up in the end: why, and at which edge."""
     reasons: dict[int, str] = {}
+    narrow: dict[int, int] = {}
     for round_ in range(2 * _MENDS + len(ejector.links)):
         drawn, bad = centre_lines(problem, ejector)
+        for wire in (*drawn, *bad):  # found another way since
+            reasons.pop(wire, None)
+            narrow.pop(wire, None)
         numbers = sorted(drawn)
         met = resolved(problem, _taken(problem, ejector))
         found = conflicts(met, [drawn[i] for i in numbers])
@@ -141,12 +147,14 @@ def _draw_legal(problem: RouteProblem, ejector: Ejector) -> tuple[dict[int, Wire
                 *(c * DBU for c in conflict.at)
             )
             if wire in ejector.cost:
-                _close(ejector.topo, wire, conflict)
+                narrow[wire] = _close(ejector.topo, wire, conflict)
                 out += ejector.remove(wire)
+        for wire in out:
+            reasons.setdefault(wire, "the wire of its net that it ended on could not be drawn")
         if round_ < _MENDS // 2:
             ejector.most = ejector.searches + LEAST_SEARCHES
             ejector.route(out)
-    return drawn, reasons
+    return drawn, reasons, narrow
 
 
 def _pull(found: list[Conflict], numbers: list[int], drawn: dict[int, Wire]) -> dict[int, Conflict]:
@@ -165,8 +173,8 @@ def _pull(found: list[Conflict], numbers: list[int], drawn: dict[int, Wire]) -> 
     return pulled
 
 
-def _close(topo: Topology, wire: int, conflict: Conflict) -> None:
-    """Lower the capacity of the crossed edge nearest to a conflict to what it holds without this wire."""
+def _close(topo: Topology, wire: int, conflict: Conflict) -> int:
+    """Lower the capacity of the crossed edge nearest to a conflict to what it holds without this wire; -1 if none."""
     x, y = conflict.at[0] * DBU, conflict.at[1] * DBU
 
     def distance(edge: int) -> Um:
@@ -177,9 +185,11 @@ def _close(topo: Topology, wire: int, conflict: Conflict) -> None:
         return math.hypot(x0 + f * (x1 - x0) - x, y0 + f * (y1 - y0) - y)
 
     edges = topo.strands[wire].edges
-    if edges:
-        edge = min(edges, key=lambda e: (distance(e), e))
-        topo.close(edge, topo.wires.slot[wire])
+    if not edges:
+        return -1
+    edge = min(edges, key=lambda e: (distance(e), e))
+    topo.close(edge, topo.wires.slot[wire])
+    return edge
 
 
 def centre_lines(problem: RouteProblem, ejector: Ejector) -> tuple[dict[int, Wire], list[int]]:

@@ -18,6 +18,7 @@ import shapely
 from layoutgen.route.bodies import bodies, polygon
 from layoutgen.route.legal import extent, owners
 from layoutgen.route.notch import closings, marks, notches, simple
+from layoutgen.route.pieces import net_of, plan_apart, told_apart
 from layoutgen.route.problem import Point, RoutePlan, RouteProblem, Terminal, Via, Wire
 from layoutgen.route.room import Piece, Room
 from layoutgen.route.teardrop import ROUND_SAG, core, disc, fillets, landing, pad_polygon, teardrops
@@ -79,6 +80,7 @@ def draw(problem: RouteProblem, plan: RoutePlan, layer: int = 0) -> dict[str, Ne
     What belongs to a tie ends at the terminal that the tie starts on, and overlaps it only so far that it joins it
     however its rim is drawn (see `teardrop.core`).
     """
+    plan, problem = plan_apart(problem, plan), told_apart(problem)
     owner = owners(problem, plan.wires, plan.taken)
     wires = [w for w in plan.wires if w.layer == layer]
     shapes = bodies(wires, problem.guard)
@@ -98,7 +100,12 @@ def draw(problem: RouteProblem, plan: RoutePlan, layer: int = 0) -> dict[str, Ne
     for piece in _drops(problem, room, wires, plan.vias, layer):
         nets[piece.net].drops.append(piece)
     _close_notches(problem, room, nets)
-    return {name: _metal(net) for name, net in nets.items()}
+    out: dict[str, NetMetal] = {}
+    for name, net in nets.items():
+        own, whole = _metal(net), out.setdefault(net_of(name), NetMetal())
+        whole.metal += own.metal
+        whole.tie += own.tie
+    return out
 
 
 # ---------------------------------------------------------------------- teardrops

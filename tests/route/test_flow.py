@@ -6,6 +6,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import cases
 import numpy as np
@@ -17,11 +18,13 @@ from hypothesis import strategies as st
 from ortools.graph.python import linear_sum_assignment
 
 from layoutgen.route import Obstacle, RouteProblem, Terminal, box, flow, program
+from layoutgen.route.blocked import blocks
 from layoutgen.route.eject import Ejector, wires_of
-from layoutgen.route.escape import Cut, apexes, bottleneck, passable, tie_all, tie_bound, trails
+from layoutgen.route.escape import Cut, apexes, passable, sides_for_ties, tie_all, tie_bound, trails
 from layoutgen.route.flow import Planar, assign, cuts_of, install, nested, network, open_space, solve
 from layoutgen.route.links import make_links
 from layoutgen.route.program import solve_whole
+from layoutgen.route.search import Quest
 from layoutgen.route.start import lay_free
 from layoutgen.route.tiles import build
 from layoutgen.route.topology import OUTSIDE, Ends, Topology, Wires
@@ -189,6 +192,13 @@ def test_the_bound_of_a_known_array(rule: float, ties: int) -> None:
     assert sum(c.demand - c.capacity for c in cuts) == len(groups) - value
 
 
+def bottleneck(topo: Topology, source: int, target: int | None = None) -> Cut | None:
+    """What keeps one more wire from a feature to another one, or to the outline."""
+    targets = {} if target is None else {target: 0.0}
+    (block,) = blocks(topo, [Quest(0, {source}, targets, outward=target is None)])
+    return None if block is None else block.cut
+
+
 def balls_only(n: int, obstacles: tuple[Obstacle, ...] = ()) -> RouteProblem:
     terminals = tuple(
         Terminal(f"B{i}-{j}", f"n{i}-{j}", 250.0 + 200 * i, 250.0 + 200 * j, 60.0, 60.0, True)
@@ -230,7 +240,7 @@ def test_ties_of_one_net_may_start_at_any_of_its_terminals() -> None:
 def test_a_full_channel_is_named_with_what_it_holds_and_what_is_wanted() -> None:
     problem = balls_only(5)
     topo = empty(problem)
-    assert bottleneck(topo, [12], [], outline=True) is None
+    assert bottleneck(topo, 12) is None
     ties, owner = tie_all(topo, [(i,) for i in range(25)])
     assert len(owner) == tie_bound(topo, [(i,) for i in range(25)])[0] == 25
     problem = balls_only(7)
@@ -239,7 +249,7 @@ def test_a_full_channel_is_named_with_what_it_holds_and_what_is_wanted() -> None
     assert len(owner) == 48
     install(topo, ties, owner)
     (left,) = set(range(49)) - set(owner)
-    cut = bottleneck(topo, [left], [], outline=True)
+    cut = bottleneck(topo, left)
     assert cut is not None
     assert cut.demand == cut.capacity + 1
     assert all(len(topo.order[e]) == topo.tiles.capacity[e] for e in cut.edges)
@@ -249,12 +259,44 @@ def test_a_full_channel_is_named_with_what_it_holds_and_what_is_wanted() -> None
 def test_a_link_across_a_wall_is_bottlenecked_by_it() -> None:
     problem = balls_only(5, (Obstacle.box(340.0, 0.0, 380.0, 1300.0),))
     topo = empty(problem)
-    cut = bottleneck(topo, [0], [24])
+    cut = bottleneck(topo, 0, 24)
     assert cut is not None
     assert (cut.capacity, cut.demand, cut.nets) == (0, 1, (0,))
-    assert bottleneck(topo, [5], [24]) is None
+    assert bottleneck(topo, 5, 24) is None
     wall = shapely.box(300.0, 0.0, 400.0, 1300.0)
     assert any(shapely.LineString(line).intersects(wall) for line in cut.lines)
+
+
+@pytest.mark.parametrize(("pitch", "each"), [(0.0, 29), (25.0, 20), (100.0, 9), (300.0, 3), (3000.0, 1)])
+def test_sides_hold_no_more_ties_than_their_pitch_has_places(pitch: float, each: int) -> None:
+    """A side of 1000 um; ends 35 um apart, off the corners by 10 um, on the pitch from its middle on."""
+    problem = replace(balls_only(2), outline=box(0.0, 0.0, 1000.0, 1000.0), tie_pitch=pitch)
+    assert [side.most for side in sides_for_ties(problem)] == [each] * 4
+    if pitch:
+        places = [k * pitch for k in range(-50, 51) if abs(k * pitch) <= 490]
+        step = math.ceil(35 / pitch)
+        assert len(places[::step]) == each
+
+
+def test_the_bound_counts_the_pitch_of_ties_with_the_flow() -> None:
+    """Sides of 1000 um have three places each on a pitch of 400 um, 12 for 16 balls: four stay in."""
+    problem = replace(balls_only(4), outline=box(50.0, 50.0, 1050.0, 1050.0), tie_pitch=400.0)
+    topo = empty(problem)
+    groups = [(i,) for i in range(16)]
+    assert tie_bound(topo, groups) == (16, [])
+    value, (cut,) = tie_bound(topo, groups, sides_for_ties(problem))
+    assert value == 12
+    assert (cut.capacity, cut.demand) == (12, 16)
+    rim = shapely.LinearRing(problem.outline)
+    assert all(rim.covers(shapely.LineString(line)) for line in cut.lines)
+    # one side walled off: the flow cannot use its places
+    wall = Obstacle.box(100.0, 55.0, 1000.0, 150.0)
+    walled = replace(
+        problem, obstacles=(wall, Obstacle.box(55.0, 55.0, 95.0, 150.0), Obstacle.box(1005.0, 55.0, 1045.0, 150.0))
+    )
+    value, cuts = tie_bound(empty(walled), groups, sides_for_ties(walled))
+    assert value == 9
+    assert sum(c.demand - c.capacity for c in cuts) == 16 - 9
 
 
 def test_trails_use_every_segment_once() -> None:

@@ -125,7 +125,8 @@ def test_an_exact_fit_never_costs_a_rule(gate: Gate, channel: float) -> None:
 
 def test_the_reason_names_the_full_channel() -> None:
     plan = route(small(channel=80.0))
-    assert any("holds 1, 2 want to cross" in missing.reason for missing in plan.unrouted)
+    assert all("holds 1, 3 want to cross" in missing.reason for missing in plan.unrouted)
+    assert [(b.capacity, b.demand, b.nets) for b in plan.bottlenecks] == [(1, 3, ("n1", "n2"))]
 
 
 def test_two_runs_agree(caravel: Make) -> None:
