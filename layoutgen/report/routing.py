@@ -23,6 +23,7 @@ import shapely
 from layoutgen.pdk import Pdk
 from layoutgen.report.markdown import safe
 from layoutgen.route import Bottleneck, Missed, RoutePlan, RouteProblem, Terminal, Unrouted, Via, Wire
+from layoutgen.route.why import place_of
 from layoutgen.units import DBU, Ohm, Um, dbu, to_dbu
 
 LISTED = 25
@@ -425,13 +426,8 @@ def unrouted_line(u: Unrouted) -> str:
 
 def bottleneck_line(b: Bottleneck) -> str:
     """A bottleneck in one line."""
-    longest = b.lines[0]
-    line = " to ".join(f"({x:.1f}, {y:.1f})" for x, y in (longest[0], longest[-1]))
-    if len(b.lines) > 1:
-        line += f" and {len(b.lines) - 1} more"
-    layer = f" on layer {b.layer + 1}" if b.layer else ""
     nets = f" ({', '.join(b.nets)} left)" if b.nets else ""
-    return f"{line}{layer}: room for {b.capacity}, {b.demand} want to cross{nets}"
+    return f"{place_of(b)}: room for {b.capacity}, {b.demand} want to cross{nets}"
 
 
 def matched_line(m: MatchedRow) -> str:

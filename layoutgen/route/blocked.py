@@ -81,7 +81,11 @@ def _space(topo: Topology, slot: Um, sides: Sequence[Side], *, outward: bool, wa
         if sum(len(topo.order[e]) for e in edges.tolist()) >= side.most:
             free[edges] = 0
     second = _wires(np.array(topo.second_spare), slot)
-    return open_space(topo, outline=outward, walls=walls, full=True, free=free, second_free=second)
+    space = open_space(topo, outline=outward, walls=walls, full=True, free=free, second_free=second)
+    for edge in () if walls else topo.direct:  # a wire along it takes no room across it
+        space.free[edge] = free[edge]
+        space.room[space.edge == edge] = free[edge]
+    return space
 
 
 def _wires(spare: Floats, slot: Um) -> Ints:
@@ -144,8 +148,9 @@ class _View:
         return found, tuple(sorted(self._walls(within) - set(quest.source_wires)))
 
     def _walls(self, within: _Flags) -> set[int]:
-        """Wires with a gap within on one side and another gap on the other."""
-        out: set[int] = set()
+        """Wires with a gap within on one side and another gap on the other, or along an edge of the rim."""
+        along = ((edge, wire) for edge, wire in self.topo.direct.items() if edge in self.at)
+        out = {w for edge, w in along if within[2 * self.at[edge][0]] and not within[2 * self.at[edge][0] + 1]}
         for edge, places in self.at.items():
             if len(places) > 1:
                 inner = within[2 * np.array(places)]

@@ -200,6 +200,8 @@ def cuts_around(
     edge_of = net.space.edge[net.place_gap]
     for arc in crossing.tolist():
         part, tail = int(member[net.tail[arc]]), int(net.tail[arc])
+        if arc < places and edge_of[arc] in topo.direct:
+            continue  # no channel: a wire stands there
         if arc < places:
             edges.setdefault(part, set()).add(int(edge_of[arc]))
         elif net.passing.start <= arc < net.passing.stop:
@@ -260,11 +262,11 @@ def _cut(
     topo: Topology, net: Network, edges: list[int], diagonals: list[int], sides: list[Side], nets: list[int]
 ) -> Cut:
     tiles, free, second_free = topo.tiles, net.space.free, net.space.second_free
-    segments = [tiles.edges[e] for e in edges] + [apexes(tiles, g) for g in diagonals]
+    outer = sorted({e for side in sides for e in edges_on(tiles, side).tolist()} - set(edges))
+    segments = [tiles.edges[e] for e in sorted([*edges, *outer])] + [apexes(tiles, g) for g in diagonals]
     f = tiles.features
     lines = [tuple((float(f.x[v]), float(f.y[v])) for v in line) for line in trails(segments)]
-    lines += [(side.start, side.end) for side in sides]
-    load = sum(len(topo.order[e]) + (e in topo.direct) for e in edges)
+    load = sum(len(topo.order[e]) for e in edges)
     load += sum(sum(topo.second[g].values()) for g in diagonals)
     room = sum(int(free[e]) for e in edges) + sum(int(second_free[g]) for g in diagonals)
     return Cut(

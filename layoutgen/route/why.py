@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 from layoutgen.route.blocked import Block, blocks
@@ -95,7 +95,7 @@ def _cut_of(layer: Layer, i: int, block: Block | None, number: int) -> Bottlenec
 
 def _words(layer: Layer, block: Block | None, cut: Bottleneck | None) -> str:
     """Why a wire finds no way, as a part of a sentence; nothing where a way is open."""
-    where = _where(cut.lines) if cut else ""
+    where = f"the cut {place_of(cut)}" if cut else ""
     full = f"{where} holds {cut.capacity}, {cut.demand} want to cross" if cut else ""
     if block is None:
         return full
@@ -108,15 +108,16 @@ def _words(layer: Layer, block: Block | None, cut: Bottleneck | None) -> str:
     return full + (f", and the wires of {across} stand across" if across else "")
 
 
-def _where(lines: Sequence[Ring]) -> str:
+def place_of(cut: Bottleneck) -> str:
     """Where the longest line of a cut is, in words."""
-    longest = lines[0]
+    longest = cut.lines[0]
     (x0, y0), (x1, y1) = longest[0], longest[-1]
-    more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
+    more = f" and {len(cut.lines) - 1} more" if len(cut.lines) > 1 else ""
+    more += f" on layer {cut.layer + 1}" if cut.layer else ""
     if len(longest) > 2 and math.dist((x0, y0), (x1, y1)) == 0:
         x, y = (sum(p[k] for p in longest[1:]) / (len(longest) - 1) for k in (0, 1))
-        return f"the cut around ({x:.1f}, {y:.1f}) um{more}"
-    return f"the cut from ({x0:.1f}, {y0:.1f}) to ({x1:.1f}, {y1:.1f}) um{more}"
+        return f"around ({x:.1f}, {y:.1f}) um{more}"
+    return f"from ({x0:.1f}, {y0:.1f}) to ({x1:.1f}, {y1:.1f}) um{more}"
 
 
 def _named(nets: Iterable[str]) -> str:
