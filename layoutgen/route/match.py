@@ -73,11 +73,7 @@ def _missed(work: _Work, group: Matched) -> Iterator[Missed]:
     target = max(lengths.values())
     for net, length in lengths.items():
         if target - length > group.within + ROUNDING * DBU:
-            reason = (
-                f"no room beside its wires for {target - length:.1f} um more: only a longer way round would do"
-                if length
-                else "it has no wires"
-            )
+            reason = work.too_short(net, target - length) if length else "it has no wires"
             yield Missed(group.nets, net, target, length, reason)
 
 
@@ -99,6 +95,19 @@ class _Work:
         """Length of a net's wires."""
         own = tuple(w for w in self.wires if w.net == net)
         return RoutePlan(own, ()).net_lengths().get(net, 0.0)
+
+    def too_short(self, net: str, missing: Um) -> str:
+        """Why a net stays too short by so much: no straight piece holds a meander, or there is no room beside them."""
+        form = form_of(self.problem, net)
+        own = [w.points for w in self.wires if w.net == net and not w.tie]
+        pieces = [(a, b) for points in own for a, b in pairwise(points) if frame_of(form.style, a, b) is not None]
+        straight = max((math.dist(a, b) for a, b in pieces), default=0.0)
+        if straight < form.span:
+            return (
+                f"{missing:.1f} um too short: its longest straight piece is {straight * DBU:.1f} um, and a meander "
+                f"needs {form.span * DBU:.1f}; only a longer way round would do"
+            )
+        return f"no room beside its wires for {missing:.1f} um more: only a longer way round would do"
 
     def lengthen(self, net: str, missing: float, within: float) -> None:
         """Add meanders to a net until no more than `within` is missing (dbu), or no more fit."""
@@ -136,7 +145,7 @@ class _Work:
         a, b = self.wires[wire].points[segment : segment + 2]
         frame = frame_of(form.style, a, b)
         length = math.dist(a, b)
-        if frame is None or length < form.pitch + 2 * form.radius:
+        if frame is None or length < form.span:
             return None
         up, down, column = self._heights(form, frame, wire, segment, length)
         offers = []

@@ -44,6 +44,11 @@ class Form:
         return 2 * self.radius if self.radius else self.drawn + self.space
 
     @property
+    def span(self) -> float:
+        """Length of the shortest straight piece that holds a meander."""
+        return self.pitch + 2 * self.radius
+
+    @property
     def half(self) -> float:
         """Half width, measured to the tips of mitred bends."""
         return self.drawn / 2 / math.cos(self.step / 2) + ROUNDING

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -118,6 +119,23 @@ def test_nets_within_the_tolerance_stay() -> None:
     assert done[:2] == wires[:2]
     assert lengths(done)[2] == pytest.approx(1900, abs=0.005)
     assert missed == []
+
+
+@pytest.mark.parametrize("style", list(Style))
+def test_a_wire_too_short_for_a_meander_is_listed_with_what_it_lacks_and_needs(style: Style) -> None:
+    problem, wires = lines(0, 1860, apart=1000.0, style=style)
+    done, missed = match(problem, wires)
+    assert done == wires
+    (miss,) = missed
+    assert (miss.wanted, miss.reached) == (pytest.approx(1900), pytest.approx(40))
+    said = re.fullmatch(
+        r"1860.0 um too short: its longest straight piece is 40.0 um, and a meander needs (.*); only a longer way "
+        "round would do",
+        miss.reason,
+    )
+    assert said
+    assert float(said[1]) > 40
+    assert style is not Style.MANHATTAN or float(said[1]) == pytest.approx(30 + 20, abs=0.05)  # a leg and a space
 
 
 @pytest.mark.parametrize("style", list(Style))
