@@ -320,7 +320,7 @@ def test_the_report_says_what_is_missing_and_where_it_is_too_narrow() -> None:
     text = report.markdown("x", problem, plan, report.net_table(problem, plan, ()))
     assert text.startswith("# x: not complete")
     assert "a: pad A to the die edge: full" in text
-    assert "(500.0, 0.0) to (500.0, 150.0): room for 2, 3 want to cross (a left)" in text
+    assert "from (500.0, 0.0) to (500.0, 150.0) um: room for 2, 3 want to cross (a left)" in text
     assert "no more than 1 can leave the die" in text
 
 

@@ -268,6 +268,7 @@ class Bottleneck:
     lines: of one line or more; their points (um) lie each in a pad, ball or obstacle or on the outline.
     capacity, demand: wires that fit across all lines together, and that want to cross.
     nets: those that stay unrouted because of it.
+    layer: 0 or 1.
     """
 
     lines: tuple[Ring, ...]
@@ -302,7 +303,8 @@ class RoutePlan:
     """All legal wires and what is missing.
 
     taken: the net that took each free terminal, by its name.
-    tie_bound: how many ties can leave the die on the first layer at all (a max flow); None where none were asked for.
+    tie_bound: how many ties can leave the die on the first layer at all (a max flow, in which no side of the outline
+        takes more than it has places at the ties' width, space and pitch); None where none were asked for.
     """
 
     wires: tuple[Wire, ...]
