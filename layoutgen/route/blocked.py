@@ -21,7 +21,7 @@ from layoutgen.route.tiles import UNBOUNDED, Floats, Ints
 from layoutgen.route.topology import Topology
 from layoutgen.units import Um
 
-MOST_CUTS = 200
+MOST_CUTS = 60
 """Cuts that are drawn up at most; why other wires are missing is known all the same."""
 _EXACT = 1e-6
 _Flags = npt.NDArray[np.bool_]
@@ -59,14 +59,18 @@ def blocks(topo: Topology, quests: Sequence[Quest], sides: Sequence[Side] = ()) 
             groups.setdefault((topo.wires.slot[quests[i].wire], quests[i].outward), []).append(i)
         for (slot, outward), members in groups.items():
             asked = [quests[i] for i in members]
+            known: dict[tuple[bytes, tuple[int, ...]], Block] = {}
             view = _View(topo, _space(topo, slot, sides, outward=outward, walls=walls, taken=taken), asked)
             for i in members:
                 reached = view.reached(quests[i])
                 if reached is None:
                     continue
-                cut, across = view.cut(quests[i], reached) if drawn < MOST_CUTS else (None, ())
-                drawn += 1
-                out[i] = Block(cut, across, taken)
+                goal = (*sorted(quests[i].targets), -1, *sorted(quests[i].target_wires))
+                rim = reached[: 2 * len(view.open)].tobytes(), goal  # who reaches the same for the same has one rim
+                if rim not in known and drawn < MOST_CUTS:
+                    known[rim] = Block(*view.cut(quests[i], reached), taken)
+                    drawn += 1
+                out[i] = known.get(rim, Block(None, (), taken))
         left = [i for i in left if out[i] is None]
     return out
 

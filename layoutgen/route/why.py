@@ -20,6 +20,7 @@ MOST_NAMES = 3
 _Place = tuple[tuple[Ring, ...], int]
 """Lines of a cut, and the layer."""
 _OPEN = "no way found between the other wires; give the net another ball"
+_CLOSED = "closed in by full or narrow channels or by other nets' wires; see the cuts of the others"
 _OPEN_TIE = "no way to the die edge found between the other wires; leave more room to the edge"
 
 
@@ -101,7 +102,7 @@ def _words(layer: Layer, block: Block | None, cut: Bottleneck | None) -> str:
         return full
     across = _named(dict.fromkeys(net_of(layer.links[w].net) for w in block.across))
     if cut is None:
-        return f"the wires of {across} stand across; let them run elsewhere" if across else "closed in"
+        return f"the wires of {across} stand across; let them run elsewhere" if across else _CLOSED
     if cut.capacity == 0 and not block.taken:
         narrow = f"every channel of {where} is narrower than a wire with its space; widen one"
         return f"closed in: {narrow}" + (f", or move the wires of {across}, which stand across" if across else "")
