@@ -19,7 +19,7 @@ from layoutgen import spec as spec_file
 from layoutgen.cell import Drawing
 from layoutgen.chip import Chip, add_routes, load, write_def, write_lef
 from layoutgen.die import Die, DieContext, Stages, build_die
-from layoutgen.errors import ChipError, LayoutgenError, Problem
+from layoutgen.errors import ChipError, LayoutgenError, OutputError, Problem
 from layoutgen.pdk import Pdk
 from layoutgen.report import routing
 from layoutgen.report.routing import MatchedRow, NetRow, Totals
@@ -27,11 +27,13 @@ from layoutgen.report.routing_picture import draw_picture
 from layoutgen.route import NetMetal, RouteOptions, RoutePlan, RouteProblem, Ties
 from layoutgen.route.problem import Point
 from layoutgen.spec import Spec
-from layoutgen.units import LARGEST, Um, dbu
+from layoutgen.units import LARGEST, Um, dbu, off_grid
 
 Progress = Callable[[str], None]
 ROUTED = "rdl"
 """The routed layer in DEF and LEF, where the chip's own file names none."""
+FILES = ("route.gds", "route.png", "route.md", "route.json", "nets.csv", "route.def", "route.lef")
+"""All that may be written, or taken away as an earlier routing's."""
 VERSION = 1
 """Of what `route.json` holds; another number where a key goes or changes its meaning."""
 
@@ -77,12 +79,21 @@ class Routed:
         """0 complete, 1 not."""
         return 0 if self.complete else 1
 
-    def save(self, folder: str | Path, *, picture: bool = True, progress: Progress = lambda _: None) -> list[Path]:
+    def save(
+        self, folder: str | Path, *, picture: bool = True, keep: Iterable[Path] = (),
+        progress: Progress = lambda _: None,
+    ) -> list[Path]:  # fmt: skip
         """Write `route.gds`, `.png`, `.md`, `.json` and `nets.csv` into a folder, whole or not at all; the files.
+
+        keep: files besides `source` that must not be written over: those that the chip came from.
 
         Raises:
             OutputError: something could not be written; what stood in the folder is unchanged.
         """
+        outputs = {(Path(folder) / name).resolve() for name in FILES}
+        for path in filter(None, (self.source, *keep)):
+            if path.resolve() in outputs:
+                raise OutputError(f"{path}: is read, and would be written over; choose another folder with -o")
         with handover.staging(Path(folder)) as beside:
             files = list(self._write(beside, picture, progress))
             sums = {f: {"sha256": _sha256(beside / f), "bytes": (beside / f).stat().st_size} for f in files}
@@ -241,16 +252,23 @@ def read_chip(
     Raises:
         SpecError, ChipError: it is wrong, or of a kind that nobody reads.
     """
-    if path.suffix.lower() == ".toml":
+    suffix, given_lefs = path.suffix.lower(), tuple(lefs)
+    given = {"--balls": balls, "--size": size, "--pad-size": pad_size, "--lef": given_lefs, "--layer": layer}
+    allowed = {".toml": (), ".csv": ("--balls", "--size", "--pad-size"), ".def": ("--lef", "--layer")}.get(suffix)
+    if idle := [option for option, value in given.items() if value and allowed is not None and option not in allowed]:
+        raise ChipError([Problem(str(path), idle[0], f"says nothing about a {suffix} file; leave it out")])
+    if suffix == ".toml":
         spec = spec_file.read(path, cells)
         return spec if pdk in (None, spec.file.pdk) else spec.chip
-    if path.suffix.lower() == ".csv" and (balls is None or size is None):
+    if suffix == ".csv" and (balls is None or size is None):
         missing = "--balls BALLS.csv" if balls is None else "--size WIDTH HEIGHT"
         raise ChipError([Problem(str(path), "", f"a pad table needs {missing} beside it")])
     for option, values in (("--size", size or ()), ("--pad-size", pad_size or ())):
         if not all(0 < v <= LARGEST for v in values):
             raise ChipError([Problem(str(path), option, f"must be two lengths above 0 and at most {LARGEST:g} um")])
-    return load(path, lefs=tuple(lefs), layer=layer, balls=balls, size=size, pad_size=pad_size)
+        if any(off_grid(v) for v in values):
+            raise ChipError([Problem(str(path), option, "is finer than 1 nm; round it to 3 decimals")])
+    return load(path, lefs=given_lefs, layer=layer, balls=balls, size=size, pad_size=pad_size)
 
 
 def file_name(name: str) -> str:
