@@ -340,6 +340,40 @@ def test_klayout_traces_every_net_of_two_metals(style: str) -> None:
     assert len(set.union(*pieces.values())) == 16
 
 
+def test_klayout_traces_every_net_of_two_metals_in_def() -> None:
+    assert run(["route", str(EXAMPLES / "crossing_2m.toml"), "-q", "--no-picture"]) == 0
+    folder = Path("output/crossing_2m")
+    data = json.loads((folder / "route.json").read_text("utf-8"))
+    options = kdb.LoadLayoutOptions()
+    options.lefdef_config.read_lef_with_def = False
+    options.lefdef_config.lef_files = [str((folder / "route.lef").resolve())]
+    layout = kdb.Layout()
+    layout.read(str(folder / "route.def"), options)
+    metal: dict[str, kdb.Region] = {}
+    for index in layout.layer_indexes():
+        name = layout.get_info(index).name.split(".")[0]
+        metal[name] = metal.get(name, kdb.Region()) + kdb.Region(layout.top_cell().begin_shapes_rec(index))
+    cuts = metal["rdl_cut"].merged()
+    assert cuts.count() == len(data["vias"]) > 0
+    shapes = [(name, p) for name in ("rdl", "rdl_2") for p in metal[name].merged().each()]
+    piece = list(range(len(shapes)))
+    for cut in cuts.each():
+        joined = [k for k, (_, p) in enumerate(shapes) if (kdb.Region(cut) - kdb.Region(p)).is_empty()]
+        assert [shapes[k][0] for k in joined] == ["rdl", "rdl_2"]
+        one, two = (piece[k] for k in joined)
+        piece = [one if n == two else n for n in piece]
+    nets: dict[str, set[int]] = {}
+    for t in data["terminals"]:
+        x, y, layer = *(round(v * 1000) for v in t["at"]), ("rdl", "rdl_2")[t["layer"] - 1]
+        spot = kdb.Region(kdb.Box(x - 1, y - 1, x + 1, y + 1))
+        on = [n for n, (name, p) in enumerate(shapes) if name == layer and not (kdb.Region(p) & spot).is_empty()]
+        (own,) = {piece[n] for n in on}
+        nets.setdefault(t["net"], set()).add(own)
+    assert len(nets) == 16
+    assert all(len(own) == 1 for own in nets.values())
+    assert len(set.union(*nets.values())) == 16
+
+
 # bad input ----------------------------------------------------------------------------------------------------------
 
 TABLE = ["pads.csv", *SIZE]
