@@ -12,7 +12,7 @@ import shapely
 
 from layoutgen.chip.shapes import Ring, bounds, box, moved
 from layoutgen.errors import ChipError, Problem, printable
-from layoutgen.units import LARGEST, Um
+from layoutgen.units import Um
 
 ANY = "*"
 """The group of all pads that name none and whose net has no ball; a free ball of it may go to any of them."""
@@ -214,18 +214,12 @@ def _problems(chip: Chip, file: str, any_terminals: bool) -> Iterator[Problem]:
             if not m.net and not m.group:
                 message = f"{kind} {m.name!r} has neither a net nor a group; write a net, or * for one that is free"
                 yield Problem(m.place or file, "", message)
-    wrong = [*_no_size(chip, file), *_no_shapes(chip, file)]
+    wrong = list(_no_shapes(chip, file))
     yield from wrong
     if not wrong:
         yield from _beyond_the_die(chip, file)
         yield from _overlaps(chip, file)
     yield from _nets(chip, file, any_terminals)
-
-
-def _no_size(chip: Chip, file: str) -> Iterator[Problem]:
-    if not (0 < chip.width <= LARGEST and 0 < chip.height <= LARGEST):
-        message = f"the die of {chip.width:g} x {chip.height:g} um must have sides above 0 and at most {LARGEST:g} um"
-        yield Problem(file, "", f"{message}; mend its outline, or the unit")
 
 
 def _no_shapes(chip: Chip, file: str) -> Iterator[Problem]:

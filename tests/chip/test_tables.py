@@ -316,9 +316,6 @@ DIE = "is not inside the die of 1000 x 1000 um, whose lower-left corner is (0, 0
         (with_balls(replace(BALL, name="C")), "file: balls 'B' and 'C' stand at the same place; move one"),
         (with_pads(replace(PAD, name="Q" * 1001, x=300.0)),
          f"file: '{'Q' * 40}...' has 1001 letters; a name has 1000 at most"),
-        (replace(GOOD, width=450_001.0),
-         "file: the die of 450001 x 1000 um must have sides above 0 and at most 450000 um; "
-         "mend its outline, or the unit"),
         (with_pads(replace(PAD, name="Q", x=300.0, net="M")),
          "file: net 'M' of pad 'Q' has no ball; add a ball with this net"),
         (with_balls(replace(BALL, name="C", x=600.0, net="M")),
