@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -14,12 +15,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import klayout.db as kdb
+
 from layoutgen import discover, gds, handover, maskset
 from layoutgen import spec as spec_file
 from layoutgen.cell import Drawing
-from layoutgen.chip import Chip, add_routes, load, write_def, write_lef
+from layoutgen.chip import Chip, RoutedLayer, Second, add_routes, load, write_def, write_lef
+from layoutgen.chip.shapes import ring
 from layoutgen.die import Die, DieContext, Stages, build_die
-from layoutgen.errors import ChipError, LayoutgenError, Problem
+from layoutgen.errors import ChipError, LayoutgenError, OutputError, Problem
 from layoutgen.pdk import Pdk
 from layoutgen.report import routing
 from layoutgen.report.routing import MatchedRow, NetRow, Totals
@@ -27,11 +31,15 @@ from layoutgen.report.routing_picture import draw_picture
 from layoutgen.route import NetMetal, RouteOptions, RoutePlan, RouteProblem, Ties
 from layoutgen.route.problem import Point
 from layoutgen.spec import Spec
-from layoutgen.units import LARGEST, Um, dbu
+from layoutgen.units import DBU, LARGEST, Um, dbu, off_grid
 
 Progress = Callable[[str], None]
 ROUTED = "rdl"
 """The routed layer in DEF and LEF, where the chip's own file names none."""
+FILES = ("route.gds", "route.png", "route.md", "route.json", "nets.csv", "route.def", "route.lef")
+"""All that may be written, or taken away as an earlier routing's."""
+LANDING_CORNERS = 64
+"""Of the polygon that stands for a via's landing in DEF."""
 VERSION = 1
 """Of what `route.json` holds; another number where a key goes or changes its meaning."""
 
@@ -77,12 +85,21 @@ class Routed:
         """0 complete, 1 not."""
         return 0 if self.complete else 1
 
-    def save(self, folder: str | Path, *, picture: bool = True, progress: Progress = lambda _: None) -> list[Path]:
+    def save(
+        self, folder: str | Path, *, picture: bool = True, keep: Iterable[Path] = (),
+        progress: Progress = lambda _: None,
+    ) -> list[Path]:  # fmt: skip
         """Write `route.gds`, `.png`, `.md`, `.json` and `nets.csv` into a folder, whole or not at all; the files.
+
+        keep: files besides `source` that must not be written over: those that the chip came from.
 
         Raises:
             OutputError: something could not be written; what stood in the folder is unchanged.
         """
+        outputs = {(Path(folder) / name).resolve() for name in FILES}
+        for path in filter(None, (self.source, *keep)):
+            if path.resolve() in outputs:
+                raise OutputError(f"{path}: is read, and would be written over; choose another folder with -o")
         with handover.staging(Path(folder)) as beside:
             files = list(self._write(beside, picture, progress))
             sums = {f: {"sha256": _sha256(beside / f), "bytes": (beside / f).stat().st_size} for f in files}
@@ -102,27 +119,51 @@ class Routed:
         for file, text in texts.items():
             gds.write_text(folder / file, text)
             yield file
-        if self.problem.layers == 1:
-            progress("writing route.def")
-            for file, text in self._exchange().items():
-                gds.write_text(folder / file, text)
-                yield file
+        progress("writing route.def")
+        for file, text in self._exchange().items():
+            gds.write_text(folder / file, text)
+            yield file
         if picture:
             progress("drawing route.png")
             draw_picture(folder / "route.png", self.name, self.problem, self.plan, self.metal, self.table)
             yield "route.png"
 
     def _exchange(self) -> dict[str, str]:
-        """The DEF that the chip came from with the wires added; else, and where its unit is too coarse, DEF and LEF."""
-        layer = self.chip.layer.name if self.chip.layer else ROUTED
+        """The DEF that the chip came from with the wires added; else DEF and LEF of chip and wires.
+
+        So it is where its unit is too coarse, and where there are two metals, of which the chip's file knows one.
+        """
+        layer = self.chip.layer or RoutedLayer(ROUTED)
+        names = (layer.name, f"{layer.name}_2")
         routes: dict[str, list[tuple[str, int, tuple[Point, ...]]]] = {}
         for wire in self.plan.wires:
-            routes.setdefault(wire.net, []).append((layer, dbu(wire.width), wire.points))
-        if self.source is not None and self.source.suffix.lower() == ".def":
+            routes.setdefault(wire.net, []).append((names[wire.layer], dbu(wire.width), wire.points))
+        if self.problem.layers == 1 and self.source is not None and self.source.suffix.lower() == ".def":
             with suppress(ChipError):
                 return {"route.def": add_routes(self.source, self.chip, routes)}
         chip = self.chip.assigned(self.plan.taken)
-        return {"route.lef": write_lef(chip), "route.def": write_def(chip, routes)}
+        second = self._second(names[1], f"{layer.name}_cut") if self.problem.layers == 2 else None
+        given = layer if second else None
+        return {
+            "route.lef": write_lef(chip, given, second), "route.def": write_def(chip, routes, given, second)
+        }  # fmt: skip
+
+    def _second(self, name: str, cut: str) -> Second:
+        """The second metal, and vias to it: openings as drawn, landings in the disc that the router knows."""
+        at: dict[str, list[tuple[int, int]]] = {}
+        for via in self.plan.vias:
+            at.setdefault(via.net, []).append((dbu(via.x), dbu(via.y)))
+        radius, turn = self.problem.via / 2, 2 * math.pi / LANDING_CORNERS
+        landing = [(radius * math.cos(k * turn), radius * math.sin(k * turn)) for k in range(LANDING_CORNERS)]
+        opening = landing
+        if spots := [spot for own in at.values() for spot in own]:
+            layout, (x, y) = gds.to_layout(self.drawing, self.pdk), spots[0]
+            layer = layout.layer(*self.pdk.gds(self.pdk.role("via_2")))
+            shapes = kdb.Region(layout.top_cell().begin_shapes_rec(layer)).merged()
+            here = next(shapes.interacting(kdb.Region(kdb.Box(x - 1, y - 1, x + 1, y + 1))).each())
+            opening = [((p.x - x) * DBU, (p.y - y) * DBU) for p in here.each_point_hull()]
+        shapes_about = [ring((dbu(px) * DBU, dbu(py) * DBU) for px, py in of) for of in (opening, landing)]
+        return Second(name, cut, shapes_about[0], shapes_about[1], at)
 
     def data(self) -> dict[str, Any]:
         """All of it as plain data, as `route.json` holds it. Lengths in um, resistance in ohm, layers from 1."""
@@ -241,16 +282,23 @@ def read_chip(
     Raises:
         SpecError, ChipError: it is wrong, or of a kind that nobody reads.
     """
-    if path.suffix.lower() == ".toml":
+    suffix, given_lefs = path.suffix.lower(), tuple(lefs)
+    given = {"--balls": balls, "--size": size, "--pad-size": pad_size, "--lef": given_lefs, "--layer": layer}
+    allowed = {".toml": (), ".csv": ("--balls", "--size", "--pad-size"), ".def": ("--lef", "--layer")}.get(suffix)
+    if idle := [option for option, value in given.items() if value and allowed is not None and option not in allowed]:
+        raise ChipError([Problem(str(path), idle[0], f"says nothing about a {suffix} file; leave it out")])
+    if suffix == ".toml":
         spec = spec_file.read(path, cells)
         return spec if pdk in (None, spec.file.pdk) else spec.chip
-    if path.suffix.lower() == ".csv" and (balls is None or size is None):
+    if suffix == ".csv" and (balls is None or size is None):
         missing = "--balls BALLS.csv" if balls is None else "--size WIDTH HEIGHT"
         raise ChipError([Problem(str(path), "", f"a pad table needs {missing} beside it")])
     for option, values in (("--size", size or ()), ("--pad-size", pad_size or ())):
         if not all(0 < v <= LARGEST for v in values):
             raise ChipError([Problem(str(path), option, f"must be two lengths above 0 and at most {LARGEST:g} um")])
-    return load(path, lefs=tuple(lefs), layer=layer, balls=balls, size=size, pad_size=pad_size)
+        if any(off_grid(v) for v in values):
+            raise ChipError([Problem(str(path), option, "is finer than 1 nm; round it to 3 decimals")])
+    return load(path, lefs=given_lefs, layer=layer, balls=balls, size=size, pad_size=pad_size)
 
 
 def file_name(name: str) -> str:

@@ -41,6 +41,11 @@ def to_dbu(values: npt.ArrayLike) -> npt.NDArray[Any]:
     return whole
 
 
+def off_grid(value: Um) -> bool:
+    """Whether a length is no whole number of database units, but for the dust of binary fractions."""
+    return abs(value / DBU - round(value / DBU)) > 1e-3
+
+
 def dbu(value: Um) -> int:
     """One length in um as whole database units, rounded as by `to_dbu`."""
     scaled = float(value) / DBU

@@ -20,6 +20,7 @@ Spec = Callable[..., Path]
 FILES = {"route.gds", "route.png", "route.md", "route.json", "nets.csv", "route.def", "route.lef"}
 PADS = "pad,net,x,y\nP1,a,500,75\nP2,b,1000,75\nP3,c,500,1425\nP4,d,1000,1425\n"
 BALLS = "ball,net,x,y\nA1,c,500,1000\nA2,d,1000,1000\nB1,a,500,500\nB2,b,1000,500\n"
+EXAMPLES = Path(__file__).parents[1] / "examples"
 SIZE = ("--balls", "balls.csv", "--size", "1500", "1500", "--pad-size", "55", "55")
 
 
@@ -270,6 +271,109 @@ def test_matched_nets_are_judged(capsys: pytest.CaptureFixture[str]) -> None:
     assert "  matched a, b: 425.0 to 425.0 um long, 0.000 um apart, 1.5 um wanted: met" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("read", ["nets.csv", "balls.csv", "route.def", "route.lef"])
+def test_what_is_read_is_never_written_over(read: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor taken away, as what an earlier routing left."""
+    if read.endswith(".csv"):
+        folder = Path("out/nets" if read == "nets.csv" else "out/pads")
+        folder.mkdir(parents=True)
+        pads, balls = (
+            (folder / read, Path("balls.csv")) if read == "nets.csv" else (Path("pads.csv"), folder / "nets.csv")
+        )
+        pads.write_text(PADS)
+        balls.write_text(BALLS)
+        given = [str(pads), "--balls", str(balls), *SIZE[2:], "--pdk", "post"]
+    else:
+        folder = Path("out/tiny")
+        folder.mkdir(parents=True)
+        design, lef = (folder / "route.def", folder / "route.lef")
+        if read == "route.lef":
+            design = Path("tiny.def")
+        design.write_text(write_def(small_chip()))
+        lef.write_text(write_lef(small_chip()))
+        given = [str(design), "--lef", str(lef), "--pdk", "wlcsp_500", "--width", "20", "--space", "20"]
+    before = {f: f.read_bytes() for f in folder.iterdir()}
+    assert run(["route", *given, "-o", "out", "-q"]) == 2
+    assert "is read, and would be written over; choose another folder with -o" in only_line(capsys.readouterr().err)
+    assert {f: f.read_bytes() for f in folder.iterdir()} == before
+
+
+def test_the_files_of_a_spec_are_not_written_over(spec_file: Spec, capsys: pytest.CaptureFixture[str]) -> None:
+    path = spec_file(("pads.csv", "small/nets.csv"))
+    (path.parent / "small").mkdir()
+    (path.parent / "pads.csv").rename(path.parent / "small/nets.csv")
+    before = (path.parent / "small/nets.csv").read_bytes()
+    assert run(["route", str(path), "-o", str(path.parent), "-q"]) == 2
+    assert "would be written over" in only_line(capsys.readouterr().err)
+    assert (path.parent / "small/nets.csv").read_bytes() == before
+
+
+# two metals ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("style", ["any-angle", "curved", "octilinear"])
+def test_klayout_traces_every_net_of_two_metals(style: str) -> None:
+    """Each net's terminals are one piece of metal, and no two nets are; by KLayout's own extraction from the file."""
+    given = (str(EXAMPLES / "crossing_2m.toml"), "--style", style)
+    assert run(["route", *given, "-q", "--no-picture"]) == 0
+    folder = Path("output/crossing_2m")
+    data = json.loads((folder / "route.json").read_text("utf-8"))
+    pdk = lg.load_pdk("wlcsp_500_2m")
+    layout = kdb.Layout()
+    layout.read(str(folder / "route.gds"))
+    netlist = kdb.LayoutToNetlist(kdb.RecursiveShapeIterator(layout, layout.top_cell(), []))
+    below, via, above = (
+        netlist.make_layer(layout.layer(*pdk.gds(pdk.role(role))), role) for role in ("metal", "via_2", "metal_2")
+    )
+    for a, b in ((below, below), (above, above), (below, via), (via, above)):
+        if a is b:
+            netlist.connect(a)
+        else:
+            netlist.connect(a, b)
+    netlist.extract_netlist()
+    pieces: dict[str, set[int]] = {}
+    for t in data["terminals"]:
+        found = netlist.probe_net((below, above)[t["layer"] - 1], kdb.DPoint(*t["at"]))
+        pieces.setdefault(t["net"], set()).add(found.cluster_id)
+    assert len(pieces) == 16
+    assert all(len(own) == 1 for own in pieces.values())
+    assert len(set.union(*pieces.values())) == 16
+
+
+def test_klayout_traces_every_net_of_two_metals_in_def() -> None:
+    assert run(["route", str(EXAMPLES / "crossing_2m.toml"), "-q", "--no-picture"]) == 0
+    folder = Path("output/crossing_2m")
+    data = json.loads((folder / "route.json").read_text("utf-8"))
+    options = kdb.LoadLayoutOptions()
+    options.lefdef_config.read_lef_with_def = False
+    options.lefdef_config.lef_files = [str((folder / "route.lef").resolve())]
+    layout = kdb.Layout()
+    layout.read(str(folder / "route.def"), options)
+    metal: dict[str, kdb.Region] = {}
+    for index in layout.layer_indexes():
+        name = layout.get_info(index).name.split(".")[0]
+        metal[name] = metal.get(name, kdb.Region()) + kdb.Region(layout.top_cell().begin_shapes_rec(index))
+    cuts = metal["rdl_cut"].merged()
+    assert cuts.count() == len(data["vias"]) > 0
+    shapes = [(name, p) for name in ("rdl", "rdl_2") for p in metal[name].merged().each()]
+    piece = list(range(len(shapes)))
+    for cut in cuts.each():
+        joined = [k for k, (_, p) in enumerate(shapes) if (kdb.Region(cut) - kdb.Region(p)).is_empty()]
+        assert [shapes[k][0] for k in joined] == ["rdl", "rdl_2"]
+        one, two = (piece[k] for k in joined)
+        piece = [one if n == two else n for n in piece]
+    nets: dict[str, set[int]] = {}
+    for t in data["terminals"]:
+        x, y, layer = *(round(v * 1000) for v in t["at"]), ("rdl", "rdl_2")[t["layer"] - 1]
+        spot = kdb.Region(kdb.Box(x - 1, y - 1, x + 1, y + 1))
+        on = [n for n, (name, p) in enumerate(shapes) if name == layer and not (kdb.Region(p) & spot).is_empty()]
+        (own,) = {piece[n] for n in on}
+        nets.setdefault(t["net"], set()).add(own)
+    assert len(nets) == 16
+    assert all(len(own) == 1 for own in nets.values())
+    assert len(set.union(*nets.values())) == 16
+
+
 # bad input ----------------------------------------------------------------------------------------------------------
 
 TABLE = ["pads.csv", *SIZE]
@@ -284,6 +388,15 @@ TABLE = ["pads.csv", *SIZE]
         ([*TABLE, "--pdk", "post", "--width", "-1"], "width=-1 um must be above 0"),
         ([*TABLE, "--pdk", "post", "--width", "nan"], "width=nan um must be above 0"),
         ([*TABLE, "--pdk", "post", "--space", "1e30"], "at most 450000"),
+        ([*TABLE, "--pdk", "post", "--width", "0.0004"], "width=0.0004 um is finer than the grid, 0.001"),
+        ([*TABLE, "--pdk", "post", "--width", "1e-320"], "um is finer than the grid, 0.001"),
+        ([*TABLE, "--pdk", "post", "--space", "20.0005"], "space=20.0005 um is finer than the grid"),
+        ([*TABLE, "--pdk", "post", "--size", "1500.0005", "1500"], "--size: is finer than 1 nm"),
+        ([*TABLE, "--pdk", "post", "--pad-size", "55.00001", "55"], "--pad-size: is finer than 1 nm"),
+        ([*TABLE, "--pdk", "post", "--lef", "gone.lef"], "--lef: says nothing about a .csv file"),
+        ([*TABLE, "--pdk", "post", "--layer", "M1"], "--layer: says nothing about a .csv file"),
+        (["gone.toml", "--pdk", "post", "--balls", "balls.csv"], "--balls: says nothing about a .toml file"),
+        (["gone.def", "--pdk", "post", "--size", "9", "9"], "--size: says nothing about a .def file"),
         ([*TABLE, "--pdk", "post", "--width", "wide"], "is not a valid float"),
         ([*TABLE, "--pdk", "post", "--style", "round"], "'round' is not one of"),
         ([*TABLE, "--pdk", "post", "--ties", "balls"], "'balls' is not one of"),

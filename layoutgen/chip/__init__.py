@@ -2,7 +2,7 @@
 
 from layoutgen.chip.array import array_chip
 from layoutgen.chip.def_file import read_def
-from layoutgen.chip.def_writer import add_routes, write_def, write_lef
+from layoutgen.chip.def_writer import Second, add_routes, write_def, write_lef
 from layoutgen.chip.layout import LayoutLayers, read_gds, write_gds
 from layoutgen.chip.lef import read_lef
 from layoutgen.chip.load import load
@@ -18,6 +18,7 @@ __all__ = [
     "Pad",
     "Ring",
     "RoutedLayer",
+    "Second",
     "add_routes",
     "array_chip",
     "check",

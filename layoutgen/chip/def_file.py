@@ -218,6 +218,8 @@ class _File:
             raise t.wrong("UNITS is written: UNITS DISTANCE MICRONS number ;")
         if (units := t.whole(words[2])) not in UNITS:
             raise t.wrong(f"{units} units per um is none of {', '.join(map(str, UNITS))}; write one of these")
+        if self.design.units not in (0, units):
+            raise t.wrong(f"UNITS were {self.design.units} per um before, and are {units} now; keep one")
         self.design.units = units
 
     def _die(self, words: list[str]) -> None:
@@ -225,6 +227,8 @@ class _File:
         points = list(self._points(words, t.at))
         if len(points) < 2:
             raise t.wrong("DIEAREA has fewer than two points; write ( x y ) ( x y ) ;")
+        if self.design.die:
+            raise t.wrong("DIEAREA stands twice; keep one")
         self.design.die = self._ring(points, "DIEAREA", t.at)
 
     def _um(self, word: str) -> Um:

@@ -1,4 +1,7 @@
-"""Chips as DEF and LEF, with wires where there are any; and wires added to the DEF that a chip came from."""
+"""Chips as DEF and LEF, with wires where there are any; and wires added to the DEF that a chip came from.
+
+A chip may have a second metal above the routed layer: balls and wires on it, and vias between both (`Second`).
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,26 @@ Route: TypeAlias = tuple[str, int, Sequence[tuple[int, int]]]
 Routes: TypeAlias = Mapping[str, Sequence[Route]]
 """The wires of each net."""
 
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """A second metal with balls on it, and the via to it: polygons in um about the via's centre.
+
+    vias: where they stand on the chip, in units of 1 nm, by net.
+    """
+
+    layer: str
+    cut: str
+    opening: Ring
+    landing: Ring
+    vias: Mapping[str, Sequence[tuple[int, int]]]
+
+    @property
+    def name(self) -> str:
+        """What the via is called."""
+        return f"{self.cut}_1"
+
+
 UNITS = (1000, 2000, 10_000, 20_000)
 """Database units per um to write with: the first that holds every length."""
 LEF_UNITS = UNITS[-1]
@@ -32,17 +55,20 @@ _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_\[\]<>.:$-]*")
 _KEYWORDS = {"PIN", "MUSTJOIN"}
 
 
-def write_lef(chip: Chip, layer: RoutedLayer | None = None) -> str:
+def write_lef(chip: Chip, layer: RoutedLayer | None = None, second: Second | None = None) -> str:
     """A LEF file with the routed layer and a macro for each shape of pad and ball; `write_def` places them.
 
-    `layer`: left out, the chip's own; where it has none, one called TOP_METAL.
+    `layer`: left out, the chip's own; where it has none, one called TOP_METAL. `second`: balls stand on its layer.
     """
     layer = _layer(chip, layer)
     lines = ["VERSION 5.8 ;", 'BUSBITCHARS "[]" ;', 'DIVIDERCHAR "/" ;']
-    lines += ["UNITS", f"  DATABASE MICRONS {LEF_UNITS} ;", "END UNITS", f"LAYER {layer.name}", "  TYPE ROUTING ;"]
-    lines.append("  DIRECTION HORIZONTAL ;")
-    lines += [f"  {key} {_um(v)} ;" for key, v in _rules(layer) if v]
-    lines.append(f"END {layer.name}")
+    lines += ["UNITS", f"  DATABASE MICRONS {LEF_UNITS} ;", "END UNITS"]
+    for metal in [layer.name, *([second.layer] if second else [])]:
+        if second and metal == second.layer:
+            lines += [f"LAYER {second.cut}", "  TYPE CUT ;", f"END {second.cut}"]
+        lines += [f"LAYER {metal}", "  TYPE ROUTING ;", "  DIRECTION HORIZONTAL ;"]
+        lines += [f"  {key} {_um(v)} ;" for key, v in _rules(layer) if v]
+        lines.append(f"END {metal}")
     for macro, (shape, kind) in _macros(chip).items():
         x0, y0, x1, y1 = bounds(shape)
         corners = " ".join(_um(v) for point in shape for v in point)
@@ -51,17 +77,21 @@ def write_lef(chip: Chip, layer: RoutedLayer | None = None) -> str:
         lines += [
             f"MACRO {macro}", f"  CLASS {kind} ;", f"  ORIGIN {_um(-x0)} {_um(-y0)} ;",
             f"  SIZE {_um(x1 - x0)} BY {_um(y1 - y0)} ;", "  SYMMETRY X Y R90 ;", f"  PIN {PIN}",
-            "    DIRECTION INOUT ;", "    USE SIGNAL ;", "    PORT", f"      LAYER {layer.name} ;",
+            "    DIRECTION INOUT ;", "    USE SIGNAL ;", "    PORT",
+            f"      LAYER {second.layer if second and kind != 'PAD' else layer.name} ;",
             f"      {geometry} ;", "    END", f"  END {PIN}", f"END {macro}",
         ]  # fmt: skip
     return "\n".join([*lines, "END LIBRARY", ""])
 
 
-def write_def(chip: Chip, routes: Routes | None = None, layer: RoutedLayer | None = None) -> str:
+def write_def(
+    chip: Chip, routes: Routes | None = None, layer: RoutedLayer | None = None, second: Second | None = None
+) -> str:
     """A DEF file of a chip, of the macros that `write_lef` writes, with the wires of its nets as SPECIALNETS.
 
     Read with that LEF it gives the chip back: names, nets, groups, centres, shapes, keep-outs and outline. What DEF
     has no word for stands in properties (see `def_file.NAME`); lengths are on the file's own coordinates (`origin`).
+    With a `second` metal, balls stand on that, and `read_def` sees from either layer what stands there.
 
     Raises:
         ChipError: a length is finer than 1/20000 um, or a wire belongs to no net.
@@ -78,6 +108,15 @@ def write_def(chip: Chip, routes: Routes | None = None, layer: RoutedLayer | Non
     lines += [f"UNITS DISTANCE MICRONS {grid.units} ;", "PROPERTYDEFINITIONS", *definitions, "END PROPERTYDEFINITIONS"]
     corners = (chip.die[0], chip.die[2]) if not chip.outline else chip.outline
     lines.append(f"DIEAREA {grid.points(corners)} ;")
+    if second:
+        lines += ["VIAS 1 ;", f"- {second.name}"]
+        for metal, shape in (
+            (layer.name, second.landing),
+            (second.cut, second.opening),
+            (second.layer, second.landing),
+        ):
+            lines.append(f"  + POLYGON {metal} {grid.about(shape)}")
+        lines += ["  ;", "END VIAS"]
     components = _Names()
     nets: dict[str, list[str]] = {}
     lines.append(f"COMPONENTS {len(chip.pads) + len(chip.balls)} ;")
@@ -93,11 +132,11 @@ def write_def(chip: Chip, routes: Routes | None = None, layer: RoutedLayer | Non
             nets.setdefault(m.net, []).append(f"( {name} {PIN} )")
     lines.append("END COMPONENTS")
     if chip.keepouts:
-        lines.append(f"BLOCKAGES {len(chip.keepouts)} ;")
+        lines.append(f"BLOCKAGES {len(chip.keepouts) * (2 if second else 1)} ;")
         for points in chip.keepouts:
             is_box = points == box(*bounds(points))
             shown = f"RECT {grid.points((points[0], points[2]))}" if is_box else f"POLYGON {grid.points(points)}"
-            lines.append(f"- LAYER {layer.name} {shown} ;")
+            lines += [f"- LAYER {metal} {shown} ;" for metal in [layer.name, *([second.layer] if second else [])]]
         lines.append("END BLOCKAGES")
     _refuse_unknown(routes or {}, nets, chip.name)
     lines.append(f"SPECIALNETS {len(nets)} ;")
@@ -106,7 +145,12 @@ def write_def(chip: Chip, routes: Routes | None = None, layer: RoutedLayer | Non
         name = net_names.of(net)
         lines.append(f"- {name} {' '.join(pins)}")
         lines += [f"  + PROPERTY {NAME} {_text(net)}"] if name != net else []
-        lines += grid.wires((routes or {}).get(net, ()))
+        own = grid.wires((routes or {}).get(net, ()))
+        width = next((w for _, w, _ in (routes or {}).get(net, ())), 0)
+        if second:
+            for at in second.vias.get(net, ()):
+                own.append(f"  {'NEW' if own else '+ ROUTED'} {layer.name} {grid.via(second, at, width)}")
+        lines += own
         lines.append("  + USE SIGNAL ;")
     return "\n".join([*lines, "END SPECIALNETS", "END DESIGN", ""])
 
@@ -189,6 +233,14 @@ class _Grid:
     def points(self, points: Iterable[tuple[Um, Um]]) -> str:
         """Several."""
         return " ".join(self.point(x, y) for x, y in points)
+
+    def about(self, points: Ring) -> str:
+        """Corners about the origin of their own."""
+        return " ".join(f"( {self._units(x)} {self._units(y)} )" for x, y in points)
+
+    def via(self, second: Second, at: tuple[int, int], width: int) -> str:
+        """A via on a wire of some width, both in units of 1 nm."""
+        return f"{self._units(width * DBU)} + SHAPE IOWIRE {self.point(at[0] * DBU, at[1] * DBU)} {second.name}"
 
     def wires(self, routes: Iterable[Route]) -> list[str]:
         """Lines of a net's wires; wires of fewer than two points are none."""

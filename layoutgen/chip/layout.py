@@ -67,6 +67,8 @@ def read_gds(path: Path, cell: str = "", layers: LayoutLayers = LayoutLayers()) 
         unit = layout.dbu
     except (RuntimeError, OSError, ValueError) as e:
         reason = printable(str(e).splitlines()[0] if str(e) else "unknown", 200)
+        if "topological_sort" in reason:  # what KLayout fails in
+            reason = "a cell holds itself, through others or at once"
         raise ChipError([Problem(str(path), "", f"cannot be read ({reason}); name a GDSII or OASIS file")]) from None
     return _Reader(layout, unit, str(path), layers).chip(cell)
 
@@ -107,6 +109,9 @@ class _Reader:
 
     def chip(self, name: str) -> Chip:
         cell = self._cell(name)
+        below = {cell.cell_index(), *cell.called_cells()}
+        if ghosts := sorted(c.name for c in map(self.layout.cell, below) if c.is_ghost_cell()):
+            self.wrong(f"cell {printable(ghosts[0], 60)!r} is placed, but is not in the file; add it, or take it out")
         if (count := _flat_count(self.layout, cell)) > MOST_SHAPES:
             self.wrong(f"cell {cell.name!r} has {count} shapes, all placements counted; {MOST_SHAPES} are read")
         dies = list(self._shapes(cell, self.layers.outline))
@@ -180,7 +185,11 @@ class _Reader:
             for found in shapes.each():
                 text = found.shape().text.transformed(found.itrans())
                 at = (fine(text.x * self.unit), fine(text.y * self.unit))
-                words = _words(text.string)
+                try:
+                    words = _words(text.string)
+                except RuntimeError:  # of UnicodeDecodeError
+                    problems.append(Problem(self._place(at), "", "a text is not UTF-8; write it anew"))
+                    continue
                 if 1 <= len(words) <= 3 and all(printable(w, 200) == w for w in words):
                     yield _Label(words, at, layer)
                 else:

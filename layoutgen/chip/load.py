@@ -12,7 +12,7 @@ from layoutgen.chip.layout import LayoutLayers, read_gds
 from layoutgen.chip.model import Chip, check
 from layoutgen.chip.tables import read_tables
 from layoutgen.errors import ChipError, Problem
-from layoutgen.units import Um
+from layoutgen.units import LARGEST, Um
 
 LAYOUTS = (".gds", ".gds.gz", ".gds2", ".oas", ".oas.gz")
 
@@ -45,9 +45,9 @@ def load(
     kind = kind or _kind(path)
     if kind == "def":
         chip = read_def(path, [Path(lef) for lef in lefs], layer)
-        return check(_named(chip, name), str(path), any_terminals=True)
+        return check(_sized(_named(chip, name), str(path)), str(path), any_terminals=True)
     if kind == "gds":
-        return check(_named(read_gds(path, cell, layers), name), str(path))
+        return check(_sized(_named(read_gds(path, cell, layers), name), str(path)), str(path))
     if balls is None:
         raise ChipError([Problem(str(path), "", "is a pad table alone; name the ball table (balls) too")])
     tables = read_tables(name or path.stem, size, path, Path(balls), pad_size, None if shapes is None else Path(shapes))
@@ -64,6 +64,13 @@ def _kind(path: Path) -> Literal["def", "gds", "csv"]:
         return "csv"
     message = "is no file of a chip by its name; name a .def, .gds, .oas or .csv file"
     raise ChipError([Problem(str(path), "", message)])
+
+
+def _sized(chip: Chip, file: str) -> Chip:
+    if not (0 < chip.width <= LARGEST and 0 < chip.height <= LARGEST):
+        message = f"the die of {chip.width:g} x {chip.height:g} um must have sides above 0 and at most {LARGEST:g} um"
+        raise ChipError([Problem(file, "", f"{message}; mend its outline, or the unit")])
+    return chip
 
 
 def _named(chip: Chip, name: str) -> Chip:

@@ -11,11 +11,14 @@ import numpy as np
 import shapely
 
 from layoutgen.chip.shapes import Ring, bounds, box, moved
-from layoutgen.errors import ChipError, Problem
+from layoutgen.errors import ChipError, Problem, printable
 from layoutgen.units import Um
 
 ANY = "*"
 """The group of all pads that name none and whose net has no ball; a free ball of it may go to any of them."""
+
+MOST_LETTERS = 1000
+"""Of a name or net: far more than anyone writes, and less than a text of a GDSII file holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +208,9 @@ def _problems(chip: Chip, file: str, any_terminals: bool) -> Iterator[Problem]:
                 place = [m.place for m in members if m.name == name][-1]
                 yield Problem(place or file, "", f"{kind} {name!r} stands {count} times; give each a name of its own")
         for m in members:
+            if long := next((t for t in (m.name, m.net, m.group) if len(t) > MOST_LETTERS), None):
+                message = f"{printable(long, 40)!r} has {len(long)} letters; a name has {MOST_LETTERS} at most"
+                yield Problem(m.place or file, "", message)
             if not m.net and not m.group:
                 message = f"{kind} {m.name!r} has neither a net nor a group; write a net, or * for one that is free"
                 yield Problem(m.place or file, "", message)

@@ -18,7 +18,7 @@ from layoutgen.chip.model import ANY, Ball, Chip, Pad
 from layoutgen.chip.shapes import Ring, bounds, described, ring
 from layoutgen.errors import ChipError, Problem, nearest, printable
 from layoutgen.tomlfile import plain_text
-from layoutgen.units import DBU, Um
+from layoutgen.units import Um, off_grid
 
 T = TypeVar("T")
 PAD_COLUMNS = ("pad", "net", "x", "y", "width", "height", "group", "polygon")
@@ -264,7 +264,7 @@ def _finite(text: str, key: str, place: str, problems: list[Problem]) -> Um:
     if not math.isfinite(value):
         problems.append(Problem(place, key, f"must be a finite number of um, not {printable(text, 40)!r}"))
         return 0.0
-    if abs(value / DBU - round(value / DBU)) > 1e-3:
+    if off_grid(value):
         problems.append(Problem(place, key, f"{printable(text, 40)} is finer than 1 nm; round it to 3 decimals"))
     return value
 

@@ -73,9 +73,12 @@ def command(
         )  # fmt: skip
     if pdk is None and not isinstance(source, Spec):
         raise click.UsageError("name the process with --pdk; `layoutgen pdk` lists them")
+    read = [*([balls] if balls else []), *lef]
+    if isinstance(source, Spec):
+        read += [source.path.parent / file for file in source.file.chip.files]
     with progress(6, quiet or as_json) as tell, discover.blamed_on(*cells):
         done = routed.route_chip(source, pdk, options, flow=flow, cells=cells, file=chip, progress=tell)
-        files = done.save(output / done.name, picture=not no_picture, progress=tell)
+        files = done.save(output / done.name, picture=not no_picture, keep=read, progress=tell)
     if as_json:
         click.echo(json.dumps(_result(done, files), indent=1, ensure_ascii=False))
     elif not quiet:

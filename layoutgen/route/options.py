@@ -9,7 +9,7 @@ from typing import Any
 
 from layoutgen.errors import ParamError, UnknownNameError
 from layoutgen.route.problem import Matched, RouteProblem, Style
-from layoutgen.units import LARGEST, Um
+from layoutgen.units import DBU, LARGEST, Um, dbu, off_grid
 
 
 class Ties(StrEnum):
@@ -46,6 +46,8 @@ class RouteOptions:
         for name, value in (("width", self.width), ("space", self.space)):
             if value is not None and not 0 < value <= LARGEST:
                 raise ParamError(f"route: {name}={value:g} um must be above 0 and at most {LARGEST:g}")
+            if value is not None and (off_grid(value) or not dbu(value)):
+                raise ParamError(f"route: {name}={value:g} um is finer than the grid, {DBU:g}; round it")
         if self.layers not in (None, 1, 2):
             raise ParamError(f"route: layers={self.layers} must be 1 or 2")
         matched = [net for group in self.matched for net in group.nets]

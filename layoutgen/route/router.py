@@ -58,7 +58,7 @@ def route_layer(problem: RouteProblem, links: list[Link], free: dict[str, list[i
     Its style is what clearances and wires are made for; wires that cannot be drawn in it are missing.
     """
     ejector = best_topology(problem, tiles.build(problem, layer), links, free)
-    drawn, reasons, narrow = _draw_legal(problem, ejector)
+    drawn, reasons, narrow = _draw_legal(problem, ejector, layer)
     taken = _taken(problem, ejector)
     numbers = sorted(drawn)
     wires = [drawn[i] for i in numbers]
@@ -72,7 +72,7 @@ def route_layer(problem: RouteProblem, links: list[Link], free: dict[str, list[i
         styled = convert(met, wires)
         reasons |= {numbers[k]: why for k, why in styled.failed.items()}
         numbers, wires = [numbers[k] for k in styled.wires], list(styled.wires.values())
-    kept = {i: replace(wire, layer=layer) for i, wire in zip(numbers, wires, strict=True)}
+    kept = dict(zip(numbers, wires, strict=True))
     missing = {i: reasons.get(i, "") for i in range(len(links)) if i not in kept}
     return Layer(problem, links, ejector, kept, missing, taken, narrow)
 
@@ -122,12 +122,14 @@ def _taken(problem: RouteProblem, ejector: Ejector) -> dict[str, str]:
     return {problem.terminals[v].name: ejector.links[w].net for v, w in sorted(ejector.taken.items())}
 
 
-def _draw_legal(problem: RouteProblem, ejector: Ejector) -> tuple[dict[int, Wire], dict[int, str], dict[int, int]]:
+def _draw_legal(
+    problem: RouteProblem, ejector: Ejector, layer: int
+) -> tuple[dict[int, Wire], dict[int, str], dict[int, int]]:
     """Centre lines of all wires; those in conflict are routed anew, and given up in the end: why, and at which edge."""
     reasons: dict[int, str] = {}
     narrow: dict[int, int] = {}
     for round_ in range(2 * _MENDS + len(ejector.links)):
-        drawn, bad = centre_lines(problem, ejector)
+        drawn, bad = centre_lines(problem, ejector, layer)
         for wire in (*drawn, *bad):  # found another way since
             reasons.pop(wire, None)
             narrow.pop(wire, None)
@@ -192,7 +194,7 @@ def _close(topo: Topology, wire: int, conflict: Conflict) -> int:
     return edge
 
 
-def centre_lines(problem: RouteProblem, ejector: Ejector) -> tuple[dict[int, Wire], list[int]]:
+def centre_lines(problem: RouteProblem, ejector: Ejector, layer: int) -> tuple[dict[int, Wire], list[int]]:
     """The wires of a topology on the grid, and the numbers of those that find no way."""
     topo = ejector.topo
     ends, homeless = end_points(topo, problem)
@@ -209,7 +211,7 @@ def centre_lines(problem: RouteProblem, ejector: Ejector) -> tuple[dict[int, Wir
         if len(points) < 2:
             bad.append(i)
         else:
-            drawn[i] = Wire(link.net, names[0], names[1], points, link.tie, problem.width_of(link.net))
+            drawn[i] = Wire(link.net, names[0], names[1], points, link.tie, problem.width_of(link.net), layer)
     return drawn, bad
 
 

@@ -184,6 +184,8 @@ def test_words_may_stand_anyhow(small: Files) -> None:
     [
         ("UNITS DISTANCE MICRONS 2000", "UNITS DISTANCE MICRONS 3000", 5, "3000 units per um is none of 100, 200,"),
         ("UNITS DISTANCE MICRONS 2000 ;", "", 6, "a length stands before UNITS DISTANCE MICRONS; write that first"),
+        ("MICRONS 2000 ;", "MICRONS 2000 ;\nUNITS DISTANCE MICRONS 1000 ;", 6, "UNITS were 2000 per um before"),
+        ("ROW R0", "DIEAREA ( 0 0 ) ( 1 1 ) ;\nROW R0", 7, "DIEAREA stands twice; keep one"),
         ("-200000 -100000 ) ( 2", "-2e5 -100000 ) ( 2", 6, "'-2e5' is no whole number of database units; write one"),
         ("( -200000 -100000 ) ( 200000 300000 )", "( 0 0 )", 6, "DIEAREA has fewer than two points"),
         ("( -200000 -100000 ) ( 200000 300000 )", "( 0 0 ) ( 1 0 )", 6, "DIEAREA is no simple polygon with an area"),

@@ -209,6 +209,43 @@ def test_whatever_is_broken_is_read_or_refused(end: str, tmp_path: Path) -> None
     assert 0 < refused <= 150
 
 
+def test_cells_that_hold_themselves_or_are_missing_and_a_die_larger_than_any_wafer(tmp_path: Path) -> None:
+    def said(file: str) -> str:
+        with pytest.raises(ChipError) as e:
+            load(tmp_path / file)
+        return str(e.value)
+
+    def library(*names: str) -> bytes:
+        cells = {name: gdstk.Cell(name) for name in (*names, "B")}
+        for name, cell in cells.items():
+            if name in names:
+                cell.add(gdstk.rectangle((0, 0), (9, 9), *DIE), gdstk.Reference(cells["B"]))
+        lib = gdstk.Library()
+        lib.add(*(cells[name] for name in names))
+        lib.write_gds(tmp_path / "lib.gds")
+        return (tmp_path / "lib.gds").read_bytes()
+
+    (tmp_path / "gone.gds").write_bytes(library("A"))
+    assert said("gone.gds").endswith("cell 'B' is placed, but is not in the file; add it, or take it out")
+    (tmp_path / "loop.gds").write_bytes(library("A").replace(b"B\0", b"A\0"))
+    assert "cannot be read (a cell holds itself, through others or at once)" in said("loop.gds")
+    layout = kdb.Layout()
+    cell = layout.create_cell("T")
+    cell.shapes(layout.layer(*DIE)).insert(kdb.Box(0, 0, 2_000_000_000, 2_000_000_000))
+    cell.shapes(layout.layer(*PAD)).insert(kdb.Box(1000, 1000, 50_000, 50_000))
+    cell.shapes(layout.layer(*TEXT)).insert(kdb.Text("P A", 20_000, 20_000))
+    cell.shapes(layout.layer(*BALL)).insert(kdb.Text("B A", 900_000, 900_000))
+    layout.write(str(tmp_path / "big.gds"))
+    assert "the die of 2e+06 x 2e+06 um must have sides above 0 and at most 450000 um" in said("big.gds")
+    cell.shapes(layout.layer(*BALL)).clear()
+    cell.shapes(layout.layer(*BALL)).insert(kdb.Text("Bqqqq A", 900_000, 900_000))
+    layout.write(str(tmp_path / "text.gds"))
+    bytes_ = (tmp_path / "text.gds").read_bytes()
+    assert bytes_.count(b"Bqqqq") == 1
+    (tmp_path / "text.gds").write_bytes(bytes_.replace(b"Bqqqq", b"B\xf3qqq"))
+    assert said("text.gds").endswith("at (900, 900): a text is not UTF-8; write it anew")
+
+
 def test_lengths_off_every_grid_and_far_away_are_refused(tmp_path: Path) -> None:
     chip = Chip("c", 90.0, 90.0, (Pad("P", "N", 20.00003, 20.0, 4.0, 4.0),), ())
     with pytest.raises(ChipError, match=r"c: 18.00003 um is finer than 0.1 nm; round it"):

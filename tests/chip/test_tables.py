@@ -314,6 +314,8 @@ DIE = "is not inside the die of 1000 x 1000 um, whose lower-left corner is (0, 0
         (with_balls(replace(BALL, name="C", x=100.0, y=100.0, place="b: 3")),
          "b: 3: ball 'C' stands on the centre of pad 'P'; move the ball"),
         (with_balls(replace(BALL, name="C")), "file: balls 'B' and 'C' stand at the same place; move one"),
+        (with_pads(replace(PAD, name="Q" * 1001, x=300.0)),
+         f"file: '{'Q' * 40}...' has 1001 letters; a name has 1000 at most"),
         (with_pads(replace(PAD, name="Q", x=300.0, net="M")),
          "file: net 'M' of pad 'Q' has no ball; add a ball with this net"),
         (with_balls(replace(BALL, name="C", x=600.0, net="M")),
