@@ -25,11 +25,9 @@ _IDLE = 2
 """Starts without a link less missing, after which no more are made."""
 _NEAR_STRAIGHT = 1.05
 """Part of the sum of straight lines, below which no shorter laying of free and fixed wires is sought."""
-_AGAIN = 2
-"""How often free wires are laid anew beside the fixed ones of one start, at most."""
 _WORTH = 0.99
 """Part of the length that starts must come down to for another one."""
-_SPENT = 40
+_SPENT = 20
 """Searches per link after which free and fixed wires get no other start."""
 _ROUNDED = 0.002
 """What arcs on the grid may lose to rounding, in um."""
@@ -108,17 +106,21 @@ def best_topology(problem: RouteProblem, graph: tiles.Tiles, links: list[Link], 
     the free ones are laid anew beside them, and starts go on until the length is near that of straight lines. Large
     problems get fewer starts.
     """
-    fixed = [i for i, link in enumerate(links) if not link.tie and link.end != ASKS]
-    mixed = bool(free) and bool(fixed)
-    enough = _NEAR_STRAIGHT * sum(link.air for link in links)
+    count = max(1, min(_STARTS, _START_LINKS // max(1, len(links))))
+    fixed = {i for i, link in enumerate(links) if not link.tie and link.end != ASKS}
+    mixed = bool(free) and bool(fixed) and count > 1
+    enough = _NEAR_STRAIGHT * sum(link.air for link in links if not link.tie)
     wires = wires_of(links, {link.net: tiles.slot_of(problem, link.net) for link in links})
     starts: list[tuple[Merit, int, Ejector]] = []
     spent = 0
 
+    def judge(laid: Ejector) -> Merit:
+        return _drawn_merit(problem, laid) if mixed else merit(laid)
+
     def near(found: Merit) -> bool:
         return found[:2] == (0, 0) and found[2] <= enough
 
-    for seed in range(max(1, min(_STARTS, _START_LINKS // max(1, len(links))))):
+    for seed in range(count):
         ejector = Ejector(Topology(graph, wires), links, free, seed=seed + 1)
         order = _order(links, seed)
 
@@ -126,22 +128,29 @@ def best_topology(problem: RouteProblem, graph: tiles.Tiles, links: list[Link], 
             laid.solve([i for i in order if i not in laid.cost], again=again)
 
         if mixed and seed % 2:
-            ejector.solve([i for i in order if i in set(fixed)])
+            ejector.solve([i for i in order if i in fixed])
         impossible = lay_free(ejector)
         insisted = bool(free) and ejector.insist(impossible)
         rest(ejector, again=not insisted)
-        found = merit(ejector)
+        found = judge(ejector)
         if mixed and not near(found):
-            found = lay_again(ejector, rest, _AGAIN)
+            found = lay_again(ejector, rest, judge)
         starts.append((found, seed, ejector))
         spent += ejector.searches
         least, before = (min(start[0] for start in part) for part in (starts, starts[:-_IDLE] or starts[:1]))
         idle = len(starts) > _IDLE and least[:2] == before[:2]
-        if not mixed and (free or idle or least[:2] == (0, 0)):
-            break
         if mixed and (near(least) or (idle and least[2] > _WORTH * before[2]) or spent > _SPENT * len(links) + 1000):
             break
+        if not mixed and (free or idle or least[:2] == (0, 0)):
+            break
     return min(starts, key=lambda start: start[:2])[2]
+
+
+def _drawn_merit(problem: RouteProblem, ejector: Ejector) -> Merit:
+    """What a laying lacks, and how long its wires are once pulled tight, ties apart."""
+    drawn, _ = centre_lines(problem, ejector)
+    lacks = [link.tie for i, link in enumerate(ejector.links) if i not in drawn]
+    return lacks.count(False), lacks.count(True), sum(wire.length for wire in drawn.values() if not wire.tie)
 
 
 def _order(links: list[Link], seed: int) -> list[int]:

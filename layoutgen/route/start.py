@@ -17,7 +17,7 @@ from layoutgen.route.topology import OUTSIDE, Topology, Undo
 from layoutgen.units import Um
 
 Merit = tuple[int, int, Um]
-"""(missing links between terminals, missing ties, length): less is better."""
+"""(missing links between terminals, missing ties, length in um): less is better."""
 Lifted = list[tuple[int, Undo, Um]]
 """Wires in the order that they were taken out in, each with what brings it back and its length."""
 
@@ -110,33 +110,30 @@ def _ends(ejector: Ejector, ties: list[int]) -> list[list[int]]:
 
 
 def merit(ejector: Ejector) -> Merit:
-    """What a laying lacks, and how long it is."""
+    """What a laying lacks, and about how long it is, ties included."""
     lacks = [link.tie for i, link in enumerate(ejector.links) if i not in ejector.cost]
     return lacks.count(False), lacks.count(True), sum(ejector.cost.values())
 
 
-def lay_again(ejector: Ejector, solve: Callable[[Ejector], None], turns: int) -> Merit:
-    """Lay the free wires and all ties anew beside the fixed wires, while that helps; `solve` lays what is left then.
+def lay_again(ejector: Ejector, solve: Callable[[Ejector], None], judge: Callable[[Ejector], Merit]) -> Merit:
+    """Lay the free wires and all ties anew beside the fixed wires, if that helps; `solve` lays what is left then.
 
-    A flow knows of walls only where they stand: fixed wires that came after the free ones went round these, and nets
-    that would rather take other terminals now could not.
+    Fixed wires that came after the free ones go round these, which would rather take other terminals now; and free
+    ones that were laid one by one are together no longer the shortest.
     """
-    best = merit(ejector)
-    for _ in range(turns):
-        kept = lift(ejector)
+    before = judge(ejector)
+    kept = lift(ejector)
+    put_back(ejector, kept)
+    for wire, link in enumerate(ejector.links):
+        if wire in ejector.cost and (link.tie or link.end == ASKS):
+            ejector.remove(wire)
+    lay_free(ejector)
+    solve(ejector)
+    after = judge(ejector)
+    if after >= before:
+        lift(ejector)
         put_back(ejector, kept)
-        for wire, link in enumerate(ejector.links):
-            if wire in ejector.cost and (link.tie or link.end == ASKS):
-                ejector.remove(wire)
-        lay_free(ejector)
-        solve(ejector)
-        found = merit(ejector)
-        if found >= best:
-            lift(ejector)
-            put_back(ejector, kept)
-            break
-        best = found
-    return best
+    return min(before, after)
 
 
 def lift(ejector: Ejector) -> Lifted:
