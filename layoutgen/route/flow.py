@@ -30,8 +30,6 @@ DEARER = 0.12
 ARCS = 120_000
 """Arcs between places that a network may have for the sake of better lengths."""
 MOST_SLOTS = 4
-ASIDE = 0.55
-"""Part of a gap that a wire may move aside by within one triangle: arcs that are longer are hardly ever used."""
 WHOLE = 30_000
 """Arcs of a network, at most, that is solved as an integer program where the flow exceeds what gaps share."""
 
@@ -274,8 +272,7 @@ def network(
     gap = np.repeat(np.arange(len(count)), count)
     number, parts, room = _count_up(count), count[gap], space.room[gap]
     place_room = (number + 1) * room // parts - number * room // parts
-    along_gap = (number + 0.5) / parts
-    f = along_gap[:, None]
+    f = ((number + 0.5) / parts)[:, None]
     point = space.span[gap, :2] * (1 - f) + space.span[gap, 2:] * f
     edge = space.edge[gap]
     n = len(gap)
@@ -312,11 +309,6 @@ def network(
     i, j = _join(side_region, side_region)
     p, q = side_place[i], side_place[j]
     keep = (edge[p] != edge[q]) & ~hull[edge[p]]
-    i, p, q = i[keep], p[keep], q[keep]
-    # about the corner that both edges share, wires keep about their place
-    forward = [(ends[edge[x], 0][:, None] == ends[edge[y]]).any(axis=1) for x, y in ((p, q), (q, p))]
-    from_corner = [np.where(ahead, along_gap[x], 1 - along_gap[x]) for ahead, x in zip(forward, (p, q), strict=True)]
-    keep = np.abs(from_corner[0] - from_corner[1]) < ASIDE
     i, p, q = i[keep], p[keep], q[keep]
     tri = space.tri[side_region[i]]
     third = tri_edges[tri].sum(axis=1) - edge[p] - edge[q]
