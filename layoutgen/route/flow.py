@@ -419,7 +419,7 @@ def flow_of(net: Network, flows: Ints) -> Flow:
         net.end[ended],
         net.end_region[ended],
         [net.along[k] for k in straight.tolist()],
-        float(net.cost @ flows),
+        float((net.cost * flows).sum()),
     )
 
 

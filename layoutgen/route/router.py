@@ -13,7 +13,7 @@ from layoutgen.route.eject import ASKS, LEAST_SEARCHES, Ejector, Link, wires_of
 from layoutgen.route.legal import Conflict, conflicts
 from layoutgen.route.problem import Point, RouteProblem, Style, Unrouted, Wire, resolved
 from layoutgen.route.rubber import Rubber
-from layoutgen.route.start import lay_free
+from layoutgen.route.start import Merit, lay_again, lay_free, merit
 from layoutgen.route.ties import end_points
 from layoutgen.route.topology import Topology
 from layoutgen.units import DBU, Um, to_dbu
@@ -23,6 +23,12 @@ _START_LINKS = 600
 """Links to be routed over all starts: bounds the time that starts take."""
 _IDLE = 2
 """Starts without a link less missing, after which no more are made."""
+_NEAR_STRAIGHT = 1.05
+"""Part of the sum of straight lines, below which no shorter laying of free and fixed wires is sought."""
+_WORTH = 0.99
+"""Part of the length that starts must come down to for another one."""
+_SPENT = 20
+"""Searches per link after which free and fixed wires get no other start."""
 _ROUNDED = 0.002
 """What arcs on the grid may lose to rounding, in um."""
 _MENDS = 8
@@ -95,27 +101,65 @@ def _curved(problem: RouteProblem, wires: list[Wire]) -> list[Wire]:
 
 
 def best_topology(problem: RouteProblem, graph: tiles.Tiles, links: list[Link], free: dict[str, list[int]]) -> Ejector:
-    """The best of a few starts, by missing links and then by length.
+    """The best of a few starts, by missing links, missing ties, and then by length.
 
     Where terminals are free, a flow lays all that ask for them at once. Later starts mix the order of the other links:
-    ties first, and short links before long ones; large problems get fewer of them.
+    ties first, and short links before long ones. Where both are there, every other start lays the fixed links first,
+    the free ones are laid anew beside them, and starts go on until the length is near that of straight lines. Large
+    problems get fewer starts.
     """
-    starts = []
+    count = max(1, min(_STARTS, _START_LINKS // max(1, len(links))))
+    fixed = {i for i, link in enumerate(links) if not link.tie and link.end != ASKS}
+    mixed = bool(free) and bool(fixed) and count > 1
+    enough = _NEAR_STRAIGHT * sum(link.air for link in links if not link.tie)
     wires = wires_of(links, {link.net: tiles.slot_of(problem, link.net) for link in links})
-    for seed in range(max(1, min(_STARTS, _START_LINKS // max(1, len(links))))):
+    starts: list[tuple[Merit, int, Ejector]] = []
+    spent = 0
+
+    def judge(laid: Ejector) -> Merit:
+        return _drawn_merit(problem, laid) if mixed else merit(laid)
+
+    def near(found: Merit) -> bool:
+        return found[:2] == (0, 0) and found[2] <= enough
+
+    for seed in range(count):
         ejector = Ejector(Topology(graph, wires), links, free, seed=seed + 1)
+        order = _order(links, seed)
+
+        def rest(laid: Ejector, *, again: bool = True, order: list[int] = order) -> None:
+            laid.solve([i for i in order if i not in laid.cost], again=again)
+
+        if mixed and seed % 2:
+            ejector.solve([i for i in order if i in fixed])
         impossible = lay_free(ejector)
-        mix = Dice(seed)
-        air = [link.air * (mix.uniform(0.5, 2.0) if seed else 1.0) for link in links]
-        order = sorted(range(len(links)), key=lambda i: (not links[i].tie, air[i], i))
         insisted = bool(free) and ejector.insist(impossible)
-        left = ejector.solve([i for i in order if i not in ejector.cost], again=not insisted)
-        starts.append((len(left), sum(ejector.cost.values()), seed, ejector))
-        least = min(start[0] for start in starts)
-        idle = len(starts) > _IDLE and least == min(start[0] for start in starts[:-_IDLE])
-        if free or idle or least == 0:
+        rest(ejector, again=not insisted)
+        found = judge(ejector)
+        if mixed and not near(found):
+            found = lay_again(ejector, rest, judge)
+        starts.append((found, seed, ejector))
+        spent += ejector.searches
+        least, before = (min(start[0] for start in part) for part in (starts, starts[:-_IDLE] or starts[:1]))
+        idle = len(starts) > _IDLE and least[:2] == before[:2]
+        if mixed and (near(least) or (idle and least[2] > _WORTH * before[2]) or spent > _SPENT * len(links) + 1000):
             break
-    return min(starts, key=lambda start: start[:3])[3]
+        if not mixed and (free or idle or least[:2] == (0, 0)):
+            break
+    return min(starts, key=lambda start: start[:2])[2]
+
+
+def _drawn_merit(problem: RouteProblem, ejector: Ejector) -> Merit:
+    """What a laying lacks, and how long its wires are once pulled tight, ties apart."""
+    drawn, _ = centre_lines(problem, ejector)
+    lacks = [link.tie for i, link in enumerate(ejector.links) if i not in drawn]
+    return lacks.count(False), lacks.count(True), sum(wire.length for wire in drawn.values() if not wire.tie)
+
+
+def _order(links: list[Link], seed: int) -> list[int]:
+    """Ties first, then short links before long ones, mixed by chance but for the first seed."""
+    mix = Dice(seed)
+    air = [link.air * (mix.uniform(0.5, 2.0) if seed else 1.0) for link in links]
+    return sorted(range(len(links)), key=lambda i: (not links[i].tie, air[i], i))
 
 
 def _taken(problem: RouteProblem, ejector: Ejector) -> dict[str, str]:

@@ -8,11 +8,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
 
 from layoutgen.route.eject import ASKS, Ejector
 from layoutgen.route.escape import passable, tie_all, tie_bound
 from layoutgen.route.flow import assign, install
-from layoutgen.route.topology import OUTSIDE, Topology
+from layoutgen.route.topology import OUTSIDE, Topology, Undo
+from layoutgen.units import Um
+
+Merit = tuple[int, int, Um]
+"""(missing links between terminals, missing ties, length in um): less is better."""
+Lifted = list[tuple[int, Undo, Um]]
+"""Wires in the order that they were taken out in, each with what brings it back and its length."""
 
 SLOTS: tuple[int | None, ...] = (None, 2, 1)
 """Places per gap, at most, of the ways in which nets are laid, the best for short nets first."""
@@ -97,3 +104,51 @@ def _clear(ejector: Ejector) -> None:
 def _ends(ejector: Ejector, ties: list[int]) -> list[list[int]]:
     """Features that each tie may start from."""
     return [sorted(ejector.sources_of(i)) for i in ties]
+
+
+# ---------------------------------------------------------------------- free and fixed wires on one layer
+
+
+def merit(ejector: Ejector) -> Merit:
+    """What a laying lacks, and about how long it is, ties included."""
+    lacks = [link.tie for i, link in enumerate(ejector.links) if i not in ejector.cost]
+    return lacks.count(False), lacks.count(True), sum(ejector.cost.values())
+
+
+def lay_again(ejector: Ejector, solve: Callable[[Ejector], None], judge: Callable[[Ejector], Merit]) -> Merit:
+    """Lay the free wires and all ties anew beside the fixed wires, if that helps; `solve` lays what is left then.
+
+    Fixed wires that came after the free ones go round these, which would rather take other terminals now; and free
+    ones that were laid one by one are together no longer the shortest.
+    """
+    before = judge(ejector)
+    kept = lift(ejector)
+    put_back(ejector, kept)
+    for wire, link in enumerate(ejector.links):
+        if wire in ejector.cost and (link.tie or link.end == ASKS):
+            ejector.remove(wire)
+    lay_free(ejector)
+    solve(ejector)
+    after = judge(ejector)
+    if after >= before:
+        lift(ejector)
+        put_back(ejector, kept)
+    return min(before, after)
+
+
+def lift(ejector: Ejector) -> Lifted:
+    """Take all wires out."""
+    topo, out = ejector.topo, Lifted()
+    for wire in sorted(ejector.cost):
+        for w in (*topo.dependents(wire), wire) if wire in topo.strands else ():
+            out.append((w, topo.remove(w), ejector.cost.pop(w)))
+    ejector.taken.clear()
+    return out
+
+
+def put_back(ejector: Ejector, lifted: Lifted) -> None:
+    """Bring back what `lift` took out, where nothing else has been laid since."""
+    for wire, undo, cost in reversed(lifted):
+        ejector.topo.restore(wire, undo)
+        ejector.enter([wire])
+        ejector.cost[wire] = cost

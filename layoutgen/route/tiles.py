@@ -85,10 +85,16 @@ class Features:
     def gap(self, u: Ints, v: Ints) -> Floats:
         """Distance of shapes u and v in the polygon's norm; negative where they overlap."""
         d = self.at[v] - self.at[u]
-        out: Floats = (d @ normals(self.sides).T - self.support[u] - np.roll(self.support[v], self.sides // 2, 1)).max(
-            1
-        )
+        apart = _along_normals(d, self.sides) - self.support[u] - np.roll(self.support[v], self.sides // 2, 1)
+        out: Floats = apart.max(1)
         return out
+
+
+def _along_normals(vectors: Floats, sides: int) -> Floats:
+    """Parts of vectors along each normal, (n, sides): term by term, so the same on every machine and in one thread."""
+    n = normals(sides)
+    out: Floats = vectors[:, :1] * n[:, 0] + vectors[:, 1:] * n[:, 1]
+    return out
 
 
 def corners_of(support: Floats) -> Floats:
@@ -466,10 +472,9 @@ def _spans(f: Features, ends: Ints) -> list[tuple[Um, Um, Um, Um]]:
     length = np.hypot(d[:, 0], d[:, 1])
     d = d / length[:, None]
     keep = np.array(f.clearance)
-    n = normals(f.sides)
 
     def leave(z: Ints, towards: Floats) -> Floats:
-        along = towards @ n.T
+        along = _along_normals(towards, f.sides)
         with np.errstate(divide="ignore", invalid="ignore"):
             by = (f.support[z] + keep[z][:, None]) / along
         out: Floats = np.where(along > 1e-9, by, np.inf).min(1)

@@ -7,6 +7,7 @@ Balls are free to be taken: a pad `P7` has the net `n7` and asks for a free term
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -119,6 +120,37 @@ def area71(width: float = 10.0, space: float = 10.0, *, ties: bool = False) -> R
 def area20(width: float = 15.0, space: float = 15.0, *, ties: bool = True) -> RouteProblem:
     """400 nets: 20 x 20 balls at 500 um, with ties: the stress case."""
     return area(20, 500.0, width, space, ball_radius=125.0, pad_half=30.0, gradient=0.3, ties=ties)
+
+
+def mixed(pads: int, power: int, pairs: int, seed: int, *, ties: bool = False) -> RouteProblem:
+    """As many pads along the sides as balls at 400 um, in a mix: supplies, fixed pairs, and the rest free.
+
+    power: pads and as many balls of each of two supplies, anywhere. pairs: pads with a ball that is not far.
+    """
+    rng = np.random.default_rng(seed)
+    each, columns = pads // 4, math.ceil(math.sqrt(pads))
+    rows = math.ceil(pads / columns)
+    side = 600.0 + 400 * columns
+    at: Points = []
+    for q in np.linspace(300, side - 300, each).tolist():
+        at += [(q, 75.0), (side - 75, q), (side - q, side - 75), (75.0, side - q)]
+    grid = [(side / 2 + (i - (columns - 1) / 2) * 400, side / 2 + (j - (rows - 1) / 2) * 400)
+            for i in range(columns) for j in range(rows)]  # fmt: skip
+    at = [at[k] for k in rng.permutation(len(at))]
+    grid = [grid[k] for k in rng.permutation(len(grid))]
+    names = [(net, "") for net in ("VDD", "VSS") for _ in range(power)]
+    terminals = []
+    for k, (x, y) in enumerate(at):
+        net, group = names[k] if k < len(names) else (f"n{k}", "" if k < len(names) + pairs else GROUP)
+        terminals.append(Terminal(f"P{k}", net, x, y, 30.0, 30.0, False, group=group))
+        ball = 0
+        if not group and k >= len(names):
+            order = sorted(range(len(grid)), key=lambda j: math.dist(grid[j], (x, y)))
+            ball = order[int(rng.integers(3))]
+        if not group:
+            terminals.append(Terminal(f"B{k}", net, *grid.pop(ball), 110.0, 110.0, True))
+    terminals += [Terminal(f"B{len(at) + k}", "", *p, 110.0, 110.0, True, group=GROUP) for k, p in enumerate(grid)]
+    return RouteProblem(box(0.0, 0.0, side, side), tuple(terminals), (), 20.0, 15.0, 20.0, ties)
 
 
 def fixed(problem: RouteProblem, pairs: Sequence[tuple[int, int]]) -> RouteProblem:
