@@ -1,41 +1,36 @@
 """Wires at multiples of 45 or of 90 degrees, from taut wires at any angle.
 
-A slanted segment between two bends becomes two or three legs, or a staircase of the same two directions; all of these
-are equally long. Which one is chosen, for all segments at once, is a constraint problem: no two chosen ways may come
-too near to each other, no bend may be sharper than 90 degrees, and there shall be few legs. Where wires were routed
-with clearances of an octagon (a square), neighbours in a bundle keep their distance if they choose the same way.
+Every slanted segment becomes legs of two directions (see `stairs`), all at once legal and as short as can be. Then bends
+are taken out: wherever two legs do in place of more, and nothing is in their way. Where wires were routed with
+clearances of an octagon (a square), all of them can be converted.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 import shapely
-from ortools.sat.python import cp_model
 
-from layoutgen.route.legal import Conflict, Surroundings, conflicts, leaves, owners, standing
+from layoutgen.route.bodies import bodies, solids
+from layoutgen.route.legal import Surroundings, conflicts, leaves, owners, standing
 from layoutgen.route.problem import Point, RouteProblem, Style, Via, Wire
+from layoutgen.route.stairs import Segments, Solids, frame, uppermost
+from layoutgen.route.tiles import collect, normals, sides_of
 from layoutgen.units import DBU, Um, dbu
 
-_COARSE, _FINE = (1, 2), (1, 2, 3, 4, 6, 8, 12, 16, 24)
-"""Steps of staircases: tried first, and where that does not do."""
-_MENDS = 6
-"""Times that wires which conflict only as a whole (at the corners of their bends) are converted anew."""
-_LOST, _LEG, _BEND = 4000, 8, 4
-"""Costs of a wire that cannot be converted, of a leg, and of a bend between segments; 1: see `_habit`."""
-_ROUNDS = 3
-"""Times that wires which could not be converted, and those beside them, get finer staircases to choose from."""
-_GAP = 0.01
-"""How far a solution's cost may be above the best."""
-_EFFORT = 1.0
-"""Limit of the solver, in its own deterministic seconds, and that for each segment."""
-_EFFORT_EACH = 0.01
+_WINDOW = 7
+"""Legs in a row that two may take the place of."""
+_ROUNDS = 40
+"""Rounds in which bends are taken out; all that is left to do is done in far fewer."""
 _ON = 1.5
 """How far (dbu) a branch may end beside the centre line it joins."""
+_SAME = 0.5
+"""Lengths (dbu) that count as equal."""
 
 
 @dataclass(frozen=True)
@@ -60,80 +55,25 @@ def manhattan(problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via] 
     return _convert(problem, wires, vias, Style.MANHATTAN)
 
 
-def ways(a: Point, b: Point, style: Style, steps: Sequence[int] = _COARSE) -> Iterator[tuple[Point, ...]]:
-    """Shortest polylines from a to b in the directions of a style, with few legs first."""
-    dx, dy = b[0] - a[0], b[1] - a[1]
-    sx, sy = int(np.sign(dx)), int(np.sign(dy))
-    if style == Style.MANHATTAN:
-        one, two = ((sx, 0), abs(dx)), ((0, sy), abs(dy))
-    else:
-        diagonal = min(abs(dx), abs(dy))
-        along = (sx, 0) if abs(dx) > abs(dy) else (0, sy)
-        one, two = ((sx, sy), diagonal), (along, max(abs(dx), abs(dy)) - diagonal)
-    if one[1] == 0 or two[1] == 0:
+def ways(a: Point, b: Point, style: Style) -> Iterator[tuple[Point, ...]]:
+    """Shortest polylines from a to b with at most two legs in the directions of a style."""
+    u, v, s, t = frame(b[0] - a[0], b[1] - a[1], style.sides)
+    if s == 0 or t == 0:
         yield (a, b)
         return
-    for n in steps:
-        if n > min(one[1], two[1]):
-            return
-        for first, second in ((one, two), (two, one)):
-            yield _stairs(a, first, second, n, n)
-        if n == 1 and min(one[1], two[1]) > 1:
-            for first, second in ((one, two), (two, one)):
-                yield _stairs(a, first, second, 2, 1)
-
-
-def _stairs(a: Point, first: tuple[Point, int], second: tuple[Point, int], n: int, m: int) -> tuple[Point, ...]:
-    """n legs along the first direction and m = n or n - 1 along the second, in turn, from a; lengths in grid steps."""
-    (ux, uy), (vx, vy) = first[0], second[0]
-    out = [a]
-    for k in range(n):
-        for (x, y), total, parts in (((ux, uy), first[1], n), ((vx, vy), second[1], m)):
-            if k < parts:
-                leg = total * (k + 1) // parts - total * k // parts
-                out.append((out[-1][0] + x * leg, out[-1][1] + y * leg))
-    return tuple(out)
-
-
-# ---------------------------------------------------------------------- the constraint problem
-
-
-@dataclass
-class _Segment:
-    """A segment of a wire and the ways that it may take; `numbers` are those of its ways among all."""
-
-    wire: int
-    ends: tuple[Point, Point]
-    ways: list[tuple[Point, ...]]
-    numbers: list[int] = field(default_factory=list)
-
-
-@dataclass
-class _Model:
-    """All ways of all segments, and sets of ways that cannot be chosen together."""
-
-    segments: list[_Segment]
-    ways: list[tuple[int, tuple[Point, ...]]]
-    banned: npt.NDArray[np.bool_]
-    pairs: list[tuple[int, int]]
-    sets: list[list[int]] = field(default_factory=list)
+    yield (a, (a[0] + s * u[0], a[1] + s * u[1]), b)
+    yield (a, (a[0] + t * v[0], a[1] + t * v[1]), b)
 
 
 def _convert(problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via], style: Style) -> Styled:
     lines = _with_joints(wires, vias)
-    held = _held(wires, lines)
-    fine: set[int] = set()
-    for _ in range(_ROUNDS):
-        model = _model(problem, wires, lines, vias, style, fine)
-        picked = _solve(wires, model, held)
-        lost = [i for i in range(len(wires)) if i not in picked]
-        wider = set(lost) | {i for n in lost for i in _rivals(model, n)}
-        if not lost or wider <= fine:
-            break
-        fine |= wider
-    chosen = _mended(problem, wires, vias, model, held, picked)
-    lost = [i for i in range(len(wires)) if i not in chosen]
-    return Styled(chosen, {i: _reason(wires, model, held, i, lost, style) for i in lost})
+    drawn = list(wires)
+    for layer in range(problem.layers):
+        own = [i for i, w in enumerate(wires) if w.layer == layer]
+        for i, points in zip(own, _hugging(problem, wires, lines, own, vias, layer, style), strict=True):
+            drawn[i] = replace(wires[i], points=points)
+    drawn = _straightened(problem, drawn, lines, vias, style)
+    return _legal(problem, wires, drawn, lines, vias, style)
 
 
 def _with_joints(wires: Sequence[Wire], vias: Sequence[Via]) -> list[list[Point]]:
@@ -155,210 +95,207 @@ def _with_joints(wires: Sequence[Wire], vias: Sequence[Via]) -> list[list[Point]
     return out
 
 
-def _held(wires: Sequence[Wire], lines: Sequence[Sequence[Point]]) -> list[tuple[int, int]]:
-    """Pairs (branch, trunk): wires that end on no terminal, and the wire of their net that holds that end."""
-    out = []
-    for i, w in enumerate(wires):
-        ends = [(w.start, w.points[0])] + ([] if w.tie else [(w.end, w.points[-1])])
-        for point in (p for name, p in ends if not name):
-            trunk = next(
-                (k for k, t in enumerate(wires) if k != i and t.net == w.net and point in lines[k][1:-1]), None
-            )
-            if trunk is not None:
-                out.append((i, trunk))
-    return out
+# ---------------------------------------------------------------------- all at once
 
 
-def _model(
+def _hugging(
     problem: RouteProblem,
     wires: Sequence[Wire],
     lines: Sequence[Sequence[Point]],
+    own: Sequence[int],
     vias: Sequence[Via],
+    layer: int,
     style: Style,
-    fine: set[int],
-) -> _Model:
-    segments = []
-    for i, line in enumerate(lines):
-        steps = _FINE if i in fine else _COARSE
-        legs = list(pairwise(line))
-        for k, (a, b) in enumerate(legs):
-            kept = wires[i].tie and k == len(legs) - 1
-            segments.append(_Segment(i, (a, b), [(a, b)] if kept else list(ways(a, b, style, steps))))
-    every: list[tuple[int, tuple[Point, ...]]] = []
-    for n, s in enumerate(segments):
-        s.numbers = list(range(len(every), len(every) + len(s.ways)))
-        every += [(n, way) for way in s.ways]
-    own = [wires[segments[n].wire] for n, _ in every]
-    # nearly the bodies: what they are larger at bends and on diagonals is looked at when a solution stands
-    halves = np.array([dbu(w.width) / 2 for w in own])
-    shapes = shapely.buffer([shapely.LineString(w) for _, w in every], halves, cap_style="flat", join_style="mitre")
-    spaces = np.array([dbu(problem.space_of(w.net, w.width)) for w in own], dtype=float)
-    nets, layers = np.array([w.net for w in own], dtype=np.str_), np.array([w.layer for w in own])
-    banned = leaves(problem, shapes, np.array([w.tie for w in own], dtype=bool))
-    pairs: list[tuple[int, int]] = []
+) -> list[tuple[Point, ...]]:
+    """The uppermost ways of the wires of a layer."""
+    nets = {net: n for n, net in enumerate(dict.fromkeys(w.net for w in wires))}
+    legs = [(i, a, b, wires[i].tie and k == len(lines[i]) - 2) for i in own for k, (a, b) in enumerate(pairwise(lines[i]))]
+    if not legs:
+        return [wires[i].points for i in own]
+    of = [wires[i] for i, _, _, _ in legs]
+    segments = Segments(
+        np.array([(a, b) for _, a, b, _ in legs], dtype=np.int64),
+        np.array([nets[w.net] for w in of]),
+        np.array([dbu(w.width) / 2 for w in of]),
+        np.array([float(dbu(problem.space_of(w.net, w.width))) for w in of]),
+        np.array([kept for _, _, _, kept in legs]),
+        np.array([w.tie for w in of]),
+    )
+    found: dict[int, list[Point]] = {i: [lines[i][0]] for i in own}
+    for (i, _, _, _), way in zip(legs, uppermost(segments, _solids(problem, wires, nets, vias, layer, style)), strict=True):
+        found[i] += way[1:]
+    return [_simple(found[i]) for i in own]
+
+
+def _solids(
+    problem: RouteProblem, wires: Sequence[Wire], nets: dict[str, int], vias: Sequence[Via], layer: int, style: Style
+) -> Solids:
+    """Terminals, landings and obstacles of a layer, and the outline in pieces."""
+    n = normals(style.sides)
     owner = owners(problem, wires)
-    for layer in range(problem.layers):
-        here = np.flatnonzero(layers == layer)
-        fixed = Surroundings(*standing(problem, layer, owner, vias))
-        banned[here[fixed.too_near(shapes[here], spaces[here], nets[here])[0]]] = True
-        free = here[~banned[here]]
-        others = Surroundings(shapes[free].tolist(), [0.0] * len(free), spaces[free].tolist(), nets[free].tolist())
-        one, two = others.too_near(shapes[free], spaces[free], nets[free])
-        pairs += zip(free[one[one < two]].tolist(), free[two[one < two]].tolist(), strict=True)
-    return _Model(segments, every, banned, pairs)
+    here = replace(problem, style=style)
+    f = collect(here, layer)
+    support, net, space, own = [], [], [], []
+    at = (f.at @ n.T + f.support) / DBU
+    names = [owner[t.name] for t in problem.terminals]
+    for k in range(len(f)):
+        if k < len(names) and problem.terminals[k].layer != layer:
+            continue
+        if f.kind[k] == 2:
+            continue
+        support.append(at[k])
+        net.append(nets.get(names[k], -1) if k < len(names) else -1)
+        asked = problem.space_of(names[k], 2 * min(problem.terminals[k].half_x, problem.terminals[k].half_y)) if k < len(names) else 0.0
+        space.append(dbu(asked))
+        own.append(math.nan)
+    for v in vias:
+        support.append((n @ (v.x, v.y) + problem.via / 2) / DBU)
+        net.append(nets.get(v.net, -1))
+        space.append(dbu(problem.space_of(v.net, problem.via)))
+        own.append(math.nan)
+    for start, direction, length in sides_of(problem.outline):
+        count = 1 if style.sides * math.atan2(direction[1], direction[0]) / (2 * math.pi) % 1 < 1e-9 else max(1, math.ceil(length / problem.pitch))
+        stops = start + np.outer(np.linspace(0, length, count + 1), direction)
+        dots = stops @ n.T / DBU
+        support += list(np.maximum(dots[:-1], dots[1:]))
+        net += [-1] * count
+        space += [0] * count
+        own += [dbu(problem.edge)] * count
+    return Solids(np.array(support), np.array(net), np.array(space, dtype=float), np.array(own, dtype=float))
 
 
-def _mended(
-    problem: RouteProblem,
-    wires: Sequence[Wire],
-    vias: Sequence[Via],
-    model: _Model,
-    held: list[tuple[int, int]],
-    picked: dict[int, list[int]],
-) -> dict[int, Wire]:
-    """The converted wires; what is in conflict as a whole is solved again, and lost in the end."""
-    for again in range(_MENDS):
-        if again:
-            picked = _solve(wires, model, held)
-        chosen = {i: _joined(wires[i], model, numbers) for i, numbers in picked.items()}
-        numbers = sorted(chosen)
-        found = conflicts(problem, [chosen[i] for i in numbers], vias)
-        if not found:
-            return chosen
-        model.sets += [_set(model, picked, numbers, c) for c in found]
-    while found:
-        lost = {numbers[found[0].wire]}
-        while more := {branch for branch, trunk in held if trunk in lost} - lost:
-            lost |= more
-        chosen = {i: w for i, w in chosen.items() if i not in lost}
-        numbers = sorted(chosen)
-        found = conflicts(problem, [chosen[i] for i in numbers], vias)
-    return chosen
+# ---------------------------------------------------------------------- fewer bends
 
 
-def _solve(wires: Sequence[Wire], model: _Model, held: list[tuple[int, int]]) -> dict[int, list[int]]:
-    """The numbers of the ways chosen for each wire that is converted."""
-    cp = cp_model.CpModel()
-    lost = [cp.new_bool_var("") for _ in wires]
-    take = [cp.new_bool_var("") for _ in model.ways]
-    cost: list[cp_model.LinearExprT] = [_LOST * v for v in lost]
-    for s in model.segments:
-        cp.add(sum(take[n] for n in s.numbers) + lost[s.wire] == 1)
-        cost += [(_LEG * (len(way) - 2) + _habit(way)) * take[n] for n, way in zip(s.numbers, s.ways, strict=True)]
-    for n in np.flatnonzero(model.banned).tolist():
-        cp.add(take[n] == 0)
-    for a, b in model.pairs:
-        cp.add_bool_or(~take[a], ~take[b])
-    for numbers in model.sets:
-        cp.add_bool_or(*(~take[n] for n in numbers))
-    for branch, trunk in held:
-        cp.add_implication(lost[trunk], lost[branch])
-    for s, t in pairwise(model.segments):
-        if s.wire == t.wire:
-            cost += _bends(cp, s, t, take)
-    cp.minimize(sum(cost))
-    solver = cp_model.CpSolver()
-    solver.parameters.num_workers = 1
-    solver.parameters.random_seed = 1
-    solver.parameters.relative_gap_limit = _GAP
-    solver.parameters.max_deterministic_time = _EFFORT + _EFFORT_EACH * len(model.segments)
-    if solver.solve(cp) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        return {}
-    out: dict[int, list[int]] = {}
-    for s in model.segments:
-        out.setdefault(s.wire, []).extend(n for n in s.numbers if solver.boolean_value(take[n]))
-    return {i: numbers for i, numbers in out.items() if not solver.boolean_value(lost[i])}
+def _straightened(problem, drawn, lines, vias, style):
+    """The wires with fewer bends."""
+    drawn = list(drawn)
+    owner = owners(problem, drawn)
+    standings = [Surroundings(*standing(problem, z, owner, vias)) for z in range(problem.layers)]
+    fixed = _fixed_points(drawn, lines)
+    spaces = np.array([dbu(problem.space_of(w.net, w.width)) for w in drawn], dtype=float)
+    nets = np.array([w.net for w in drawn], dtype=np.str_)
+    shapes = _bodies(problem, drawn)
+    asked = set(range(len(drawn)))
+    for _ in range(_ROUNDS):
+        moves = [(i, p) for i in sorted(asked) for p in _moves(drawn[i], fixed[i], style)]
+        if not moves:
+            break
+        new = _bodies(problem, [replace(drawn[i], points=p) for i, p in moves])
+        of = np.array([i for i, _ in moves])
+        ok = ~leaves(problem, new, np.array([drawn[i].tie for i, _ in moves]))
+        layers = np.array([drawn[i].layer for i in of.tolist()])
+        everything = np.array([w.layer for w in drawn])
+        clash = [np.empty(0, int)]
+        for z in range(problem.layers):
+            mine = np.flatnonzero(layers == z)
+            ok[mine[standings[z].too_near(new[mine], spaces[of[mine]], nets[of[mine]])[0]]] = False
+            others = np.flatnonzero(everything == z)
+            around = Surroundings(shapes[others].tolist(), [0.0] * len(others), spaces[others].tolist(), nets[others].tolist())
+            ok[mine[around.too_near(new[mine], spaces[of[mine]], nets[of[mine]])[0]]] = False
+        best: dict[int, tuple[tuple[float, float], int]] = {}
+        for m in np.flatnonzero(ok).tolist():
+            i, p = moves[m]
+            cost = (len(p), _length(p), m)
+            best[i] = min(best.get(i, (cost, m)), (cost, m))
+        if not best:
+            break
+        taken = []
+        for i, (_, m) in sorted(best.items(), key=lambda item: (item[1][0][0] - len(drawn[item[0]].points), item[0])):
+            near = [k for k in taken if nets[k] != nets[i] and drawn[k].layer == drawn[i].layer]
+            if near and (shapely.distance(new[m], shapes[near]) < np.maximum(spaces[near], spaces[i])).any():
+                continue
+            drawn[i] = replace(drawn[i], points=moves[m][1])
+            shapes[i] = new[m]
+            taken.append(i)
+        boxes = shapely.buffer(shapes[taken], 3 * spaces.max(), quad_segs=1)
+        asked = set(taken) | set(best) | set(shapely.STRtree(shapes).query(boxes, predicate="intersects")[1].tolist())
+    return drawn
 
 
-def _bends(cp: cp_model.CpModel, s: _Segment, t: _Segment, take: list[cp_model.IntVar]) -> list[cp_model.LinearExprT]:
-    """Forbid bends of more than 90 degrees between two segments; a way that goes straight on saves one."""
-    leaving: dict[Point, list[int]] = {}
-    coming: dict[Point, list[int]] = {}
-    for n, way in zip(s.numbers, s.ways, strict=True):
-        leaving.setdefault(_direction(way[-2], way[-1]), []).append(n)
-    for n, way in zip(t.numbers, t.ways, strict=True):
-        coming.setdefault(_direction(way[0], way[1]), []).append(n)
-    saved: list[cp_model.LinearExprT] = []
-    for (ux, uy), before in leaving.items():
-        for (vx, vy), after in coming.items():
-            if ux * vx + uy * vy < 0:
-                cp.add(sum(take[n] for n in before) + sum(take[n] for n in after) <= 1)
-            elif (ux, uy) == (vx, vy):
-                straight = cp.new_bool_var("")
-                cp.add(straight <= sum(take[n] for n in before))
-                cp.add(straight <= sum(take[n] for n in after))
-                saved.append(-_BEND * straight)
-    return saved
+def _bodies(problem: RouteProblem, wires: Sequence[Wire]) -> npt.NDArray[np.object_]:
+    shapes = solids(bodies(wires, problem.guard))
+    broken = np.flatnonzero(~shapely.is_valid(shapes))
+    shapes[broken] = shapely.buffer(shapes[broken], 0)
+    return shapes
 
 
-def _habit(way: Sequence[Point]) -> int:
-    """0 for ways whose leg at their left end is diagonal or horizontal: neighbours choose alike where they can."""
-    (ax, ay), (bx, by) = way[:2] if way[0] < way[-1] else way[-2:]
-    diagonal = abs(ax - bx) == abs(ay - by)
-    straight = all(0 in (x1 - x0, y1 - y0) for (x0, y0), (x1, y1) in pairwise(way))
-    return int(ax == bx) if straight else int(not diagonal)
-
-
-def _direction(a: Point, b: Point) -> Point:
-    """Of a leg: reduced where it is a multiple of 45 degrees."""
-    dx, dy = b[0] - a[0], b[1] - a[1]
-    if dx == 0 or dy == 0 or abs(dx) == abs(dy):
-        return int(np.sign(dx)), int(np.sign(dy))
-    return dx, dy
-
-
-def _joined(wire: Wire, model: _Model, numbers: Sequence[int]) -> Wire:
-    """A wire along its chosen ways, without points on a straight line."""
-    points = [wire.points[0]]
-    for n in numbers:
-        points += model.ways[n][1][1:]
-    out = points[:1]
-    for k in range(1, len(points)):
-        a, b = points[k - 1], points[k]
-        if len(out) > 1 and _direction(out[-2], out[-1]) == _direction(a, b):
-            out[-1] = b
-        else:
-            out.append(b)
-    return replace(wire, points=tuple(out))
-
-
-def _set(model: _Model, picked: dict[int, list[int]], numbers: list[int], conflict: Conflict) -> list[int]:
-    """The ways about a conflict that only all together have it: the two nearest of each wire."""
-    at = shapely.Point(conflict.at)
-    out: list[int] = []
-    for w in (conflict.wire, conflict.other):
-        if w >= 0:
-            own = picked[numbers[w]]
-            apart = shapely.distance([shapely.LineString(model.ways[n][1]) for n in own], at)
-            out += [own[k] for k in np.argsort(apart, kind="stable")[:2].tolist()]
+def _fixed_points(drawn, lines) -> list[set[Point]]:
+    """Per wire the points that must stay on it: joints, and the start of a tie's last leg."""
+    joints: dict[str, set[Point]] = {}
+    for w in drawn:
+        joints.setdefault(w.net, set()).update((w.points[0], w.points[-1]))
+    out = []
+    for w, line in zip(drawn, lines, strict=True):
+        own = {p for p in line[1:-1] if p in joints[w.net]}
+        out.append(own | ({line[-2]} if w.tie else set()))
     return out
 
 
-# ---------------------------------------------------------------------- what failed
+def _moves(wire: Wire, fixed: set[Point], style: Style) -> Iterator[tuple[Point, ...]]:
+    """The wire with two legs in place of some, where that makes it simpler or shorter."""
+    points = wire.points
+    stops = [points[0], *(p for p in points[1:-1] if p in fixed), points[-1]]
+    before = _length(points)
+    last = len(points) - 1
+    seen = set()
+    for i in range(last):
+        for j in range(i + 2, min(last, i + _WINDOW) + 1):
+            if any(p in fixed for p in points[i + 1 : j]):
+                break
+            for way in ways(points[i], points[j], style):
+                new = _simple([*points[:i], *way, *points[j + 1 :]], fixed)
+                if new in seen or len(new) > len(points) or _sharp(new):
+                    continue
+                seen.add(new)
+                length = _length(new)
+                if length < before - _SAME or (length < before + _SAME and len(new) < len(points)):
+                    yield new
 
 
-def _rivals(model: _Model, wire: int) -> list[int]:
-    """Wires with a way that excludes one of a wire."""
-    of = [model.segments[n].wire for n, _ in model.ways]
-    pairs = {(of[a], of[b]) for a, b in model.pairs}
-    sets = {(of[a], of[b]) for group in model.sets for a in group for b in group}
-    return sorted({b if a == wire else a for a, b in pairs | sets if wire in (a, b)} - {wire})
+def _length(points: Sequence[Point]) -> float:
+    return sum(math.dist(a, b) for a, b in pairwise(points))
 
 
-def _reason(
-    wires: Sequence[Wire], model: _Model, held: list[tuple[int, int]], wire: int, lost: list[int], style: Style
-) -> str:
-    for s in model.segments:
-        if s.wire == wire and all(model.banned[n] for n in s.numbers):
-            places = " to ".join("({:.1f}, {:.1f})".format(*_um(p)) for p in s.ends)
-            return f"no {style} way from {places} um keeps clear of pads, balls, obstacles and the outline"
-    trunk = next((t for b, t in held if b == wire and t in lost), None)
-    if trunk is not None:
-        return f"ends on a wire of its net that has no {style} way"
-    nets = sorted({wires[i].net for i in _rivals(model, wire)})
-    beside = f" beside {'those of ' if nets else ''}{', '.join(nets[:4])}" if nets else ""
-    return f"no {style} way{beside} without a bend of more than 90 degrees"
+def _sharp(points: Sequence[Point]) -> bool:
+    """Whether a bend is of more than 90 degrees."""
+    steps = [(bx - ax, by - ay) for (ax, ay), (bx, by) in pairwise(points)]
+    return any(ax * bx + ay * by < 0 for (ax, ay), (bx, by) in pairwise(steps))
 
 
-def _um(p: Point) -> tuple[Um, Um]:
-    return p[0] * DBU, p[1] * DBU
+def _simple(points: Sequence[Point], keep=()) -> tuple[Point, ...]:
+    """Without repeated points and points on a straight line."""
+    out: list[Point] = []
+    for p in points:
+        if out and out[-1] == p:
+            continue
+        while len(out) > 1 and out[-1] not in keep and _straight(out[-2], out[-1], p):
+            out.pop()
+        out.append(p)
+    return tuple(out)
+
+
+def _straight(a: Point, b: Point, c: Point) -> bool:
+    ux, uy, vx, vy = b[0] - a[0], b[1] - a[1], c[0] - b[0], c[1] - b[1]
+    return ux * vy == uy * vx and ux * vx + uy * vy > 0
+
+
+# ---------------------------------------------------------------------- what is left over
+
+
+def _legal(problem, wires, drawn, lines, vias, style) -> Styled:
+    kept = {i: replace(w, points=_simple(w.points)) for i, w in enumerate(drawn)}
+    failed = {}
+    for i, w in list(kept.items()):
+        if _sharp(w.points):
+            failed[i] = f"no {style} way without a bend of more than 90 degrees"
+            del kept[i]
+    while True:
+        numbers = sorted(kept)
+        found = conflicts(problem, [kept[i] for i in numbers], vias)
+        if not found:
+            break
+        c = found[0]
+        failed[numbers[c.wire]] = f"no {style} way about {c.at}" + (f" {numbers[c.other]}" if c.other >= 0 else "")
+        del kept[numbers[c.wire]]
+    return Styled(kept, failed)
