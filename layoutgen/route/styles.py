@@ -8,7 +8,7 @@ clearances of an octagon (a square), all of them can be converted.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -72,7 +72,7 @@ def _convert(problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via], 
         own = [i for i, w in enumerate(wires) if w.layer == layer]
         for i, points in zip(own, _hugging(problem, wires, lines, own, vias, layer, style), strict=True):
             drawn[i] = replace(wires[i], points=points)
-    drawn = _straightened(problem, drawn, lines, vias, style)
+    drawn = _straightened(problem, drawn, _fixed_points(wires, lines, vias), vias, style)
     return _legal(problem, wires, drawn, lines, vias, style)
 
 
@@ -85,12 +85,17 @@ def _with_joints(wires: Sequence[Wire], vias: Sequence[Via]) -> list[list[Point]
         joints.setdefault(v.net, []).append((dbu(v.x), dbu(v.y)))
     out = []
     for w in wires:
+        at = np.array(sorted(set(joints[w.net]) - set(w.points)), dtype=float).reshape(-1, 2)
         points = [w.points[0]]
-        at = list(dict.fromkeys(joints[w.net]))
         for a, b in pairwise(w.points):
-            line = shapely.LineString([a, b])
-            on = [p for p in at if p not in (a, b) and line.distance(shapely.Point(p)) <= _ON]
-            points += [*sorted(on, key=lambda p: line.project(shapely.Point(p))), b]
+            if len(at):
+                way, rel = np.subtract(b, a), at - a
+                length = math.dist(a, b)
+                along = rel @ way / length
+                beside = np.abs(rel[:, 1] * way[0] - rel[:, 0] * way[1]) / length <= _ON
+                on = np.flatnonzero(beside & (along >= 0) & (along <= length))
+                points += [(int(x), int(y)) for x, y in at[on[np.argsort(along[on], kind="stable")]].tolist()]
+            points.append(b)
         out.append([p for k, p in enumerate(points) if k == 0 or p != points[k - 1]])
     return out
 
@@ -167,50 +172,158 @@ def _solids(
 # ---------------------------------------------------------------------- fewer bends
 
 
-def _straightened(problem, drawn, lines, vias, style):
-    """The wires with fewer bends."""
-    drawn = list(drawn)
-    owner = owners(problem, drawn)
-    standings = [Surroundings(*standing(problem, z, owner, vias)) for z in range(problem.layers)]
-    fixed = _fixed_points(drawn, lines)
-    spaces = np.array([dbu(problem.space_of(w.net, w.width)) for w in drawn], dtype=float)
-    nets = np.array([w.net for w in drawn], dtype=np.str_)
-    shapes = _bodies(problem, drawn)
-    asked = set(range(len(drawn)))
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """Points that take the place of those from number `first` to number `last` of a wire, and what that saves."""
+
+    wire: int
+    first: int
+    last: int
+    points: tuple[Point, ...]
+    saved: int
+    shorter: float
+
+    def applied(self, wire: Wire) -> Wire:
+        """The wire as it is then."""
+        return replace(wire, points=(*wire.points[: self.first], *self.points, *wire.points[self.last + 1 :]))
+
+
+def _straightened(
+    problem: RouteProblem, wires: Sequence[Wire], fixed: Sequence[set[Point]], vias: Sequence[Via], style: Style
+) -> list[Wire]:
+    """The wires with fewer bends: rounds of moves, the best of each wire, that do not touch each other."""
+    drawn = list(wires)
+    room = _Room(problem, drawn, vias)
+    failed: set[_Move] = set()
+    moved = set(range(len(drawn)))
+    moves: dict[int, list[_Move]] = {}
+    asked = moved
     for _ in range(_ROUNDS):
-        moves = [(i, p) for i in sorted(asked) for p in _moves(drawn[i], fixed[i], style)]
-        if not moves:
-            break
-        new = _bodies(problem, [replace(drawn[i], points=p) for i, p in moves])
-        of = np.array([i for i, _ in moves])
-        ok = ~leaves(problem, new, np.array([drawn[i].tie for i, _ in moves]))
-        layers = np.array([drawn[i].layer for i in of.tolist()])
-        everything = np.array([w.layer for w in drawn])
-        clash = [np.empty(0, int)]
-        for z in range(problem.layers):
-            mine = np.flatnonzero(layers == z)
-            ok[mine[standings[z].too_near(new[mine], spaces[of[mine]], nets[of[mine]])[0]]] = False
-            others = np.flatnonzero(everything == z)
-            around = Surroundings(shapes[others].tolist(), [0.0] * len(others), spaces[others].tolist(), nets[others].tolist())
-            ok[mine[around.too_near(new[mine], spaces[of[mine]], nets[of[mine]])[0]]] = False
-        best: dict[int, tuple[tuple[float, float], int]] = {}
-        for m in np.flatnonzero(ok).tolist():
-            i, p = moves[m]
-            cost = (len(p), _length(p), m)
-            best[i] = min(best.get(i, (cost, m)), (cost, m))
+        moves |= {i: list(_moves(i, drawn[i].points, fixed[i], style)) for i in sorted(moved)}
+        open_moves = [m for i in sorted(asked) for m in moves[i] if m not in failed]
+        clear = room.clear(drawn, open_moves)
+        best: dict[int, _Move] = {}
+        for m in (m for m, good in zip(open_moves, clear, strict=True) if good):
+            if m.wire not in best or (m.saved, m.shorter) > (best[m.wire].saved, best[m.wire].shorter):
+                best[m.wire] = m
         if not best:
             break
-        taken = []
-        for i, (_, m) in sorted(best.items(), key=lambda item: (item[1][0][0] - len(drawn[item[0]].points), item[0])):
-            near = [k for k in taken if nets[k] != nets[i] and drawn[k].layer == drawn[i].layer]
-            if near and (shapely.distance(new[m], shapes[near]) < np.maximum(spaces[near], spaces[i])).any():
-                continue
-            drawn[i] = replace(drawn[i], points=moves[m][1])
-            shapes[i] = new[m]
-            taken.append(i)
-        boxes = shapely.buffer(shapes[taken], 3 * spaces.max(), quad_segs=1)
-        asked = set(taken) | set(best) | set(shapely.STRtree(shapes).query(boxes, predicate="intersects")[1].tolist())
+        order = sorted(best.values(), key=lambda m: (-m.saved, -m.shorter, m.wire))
+        legal = room.legal(drawn, order)
+        failed |= {m for m, good in zip(order, legal, strict=True) if not good}
+        taken = room.apart(drawn, [m for m, good in zip(order, legal, strict=True) if good])
+        for m in taken:
+            drawn[m.wire] = m.applied(drawn[m.wire])
+        moved = {m.wire for m in taken}
+        room.put(drawn, sorted(moved))
+        asked = set(best) | room.around(sorted(moved))
     return drawn
+
+
+class _Room:
+    """What stands beside wires that are moved: asked first by centre lines, and then exactly."""
+
+    def __init__(self, problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via]) -> None:
+        self._problem = problem
+        owner = owners(problem, wires)
+        self._layers = np.array([w.layer for w in wires])
+        self._nets = np.array([w.net for w in wires], dtype=np.str_)
+        self._spaces = np.array([dbu(problem.space_of(w.net, w.width)) for w in wires], dtype=float)
+        self._ties = np.array([w.tie for w in wires], dtype=bool)
+        half = min((dbu(w.width) // 2 for w in wires), default=0)
+        self._half = half
+        stand = [standing(problem, z, owner, vias) for z in range(problem.layers)]
+        self._fixed = [Surroundings(*s) for s in stand]
+        self._lines = [Surroundings(s[0], [r + half for r in s[1]], *s[2:]) for s in stand]
+        self._shapes = _bodies(problem, wires)
+
+    def put(self, wires: Sequence[Wire], moved: Sequence[int]) -> None:
+        """Wires have other bodies."""
+        self._shapes[moved] = _bodies(self._problem, [wires[i] for i in moved])
+
+    def around(self, moved: Sequence[int]) -> set[int]:
+        """Wires near some."""
+        reach = 3 * float(self._spaces.max(initial=0.0)) + 4 * self._half
+        found = shapely.STRtree(self._shapes).query(shapely.box(*_grown(shapely.bounds(self._shapes[moved]), reach).T))
+        return set(found[1].tolist())
+
+    def clear(self, wires: Sequence[Wire], moves: Sequence[_Move]) -> npt.NDArray[np.bool_]:
+        """Which moves are not hindered as far as centre lines tell."""
+        out = np.ones(len(moves), dtype=bool)
+        of = np.array([m.wire for m in moves], dtype=np.int64)
+        lines = np.array([shapely.LineString(m.points) for m in moves], dtype=object)
+        corners = [np.array(w.points, dtype=float) for w in wires]
+        for z in range(self._problem.layers):
+            own, mine = np.flatnonzero(self._layers == z), np.flatnonzero(self._layers[of] == z)
+            if not len(mine):
+                continue
+            legs = shapely.linestrings(np.concatenate([np.stack([corners[i][:-1], corners[i][1:]], 1) for i in own]))
+            of_leg = np.repeat(own, [len(corners[i]) - 1 for i in own])
+            near = Surroundings(
+                legs.tolist(),
+                [2.0 * self._half] * len(legs),
+                self._spaces[of_leg].tolist(),
+                self._nets[of_leg].tolist(),
+            )
+            for around in (self._lines[z], near):
+                left = mine[out[mine]]
+                out[left[around.too_near(lines[left], self._spaces[of[left]], self._nets[of[left]])[0]]] = False
+        return out
+
+    def legal(self, wires: Sequence[Wire], moves: Sequence[_Move]) -> npt.NDArray[np.bool_]:
+        """Which moves are legal."""
+        of = np.array([m.wire for m in moves], dtype=np.int64)
+        shapes = _bodies(self._problem, [_about(wires[m.wire], m) for m in moves])
+        out = ~leaves(self._problem, shapes, self._ties[of])
+        for z in range(self._problem.layers):
+            own, mine = np.flatnonzero(self._layers == z), np.flatnonzero(self._layers[of] == z)
+            none = [0.0] * len(own)
+            others = Surroundings(self._shapes[own].tolist(), none, self._spaces[own].tolist(), self._nets[own].tolist())
+            for around in (self._fixed[z], others):
+                left = mine[out[mine]]
+                out[left[around.too_near(shapes[left], self._spaces[of[left]], self._nets[of[left]])[0]]] = False
+        return out
+
+    def apart(self, wires: Sequence[Wire], moves: Sequence[_Move]) -> list[_Move]:
+        """Moves, the first ones first, that are not near to one already among them."""
+        if not moves:
+            return []
+        of = [m.wire for m in moves]
+        shapes = _bodies(self._problem, [_about(wires[m.wire], m) for m in moves])
+        i, k = shapely.STRtree(shapes).query(shapes, predicate="dwithin", distance=float(self._spaces.max()))
+        rivals: dict[int, list[int]] = {}
+        for a, b in zip(i.tolist(), k.tolist(), strict=True):
+            if b < a and self._layers[of[a]] == self._layers[of[b]] and self._nets[of[a]] != self._nets[of[b]]:
+                rivals.setdefault(a, []).append(b)
+        taken: set[int] = set()
+        for a in range(len(moves)):
+            if taken.isdisjoint(rivals.get(a, ())):
+                taken.add(a)
+        return [moves[a] for a in sorted(taken)]
+
+
+def _grown(bounds: npt.NDArray[np.float64], by: float) -> npt.NDArray[np.float64]:
+    return bounds + np.array([-by, -by, by, by])
+
+
+def _about(wire: Wire, move: _Move) -> Wire:
+    """The new part of a wire with some of its legs before and after, for the bends to be as they will be."""
+    reach = 3 * dbu(wire.width)
+    points = list(move.points)
+    if move.first > 0:
+        points.insert(0, _cut(points[0], wire.points[move.first - 1], reach))
+    if move.last < len(wire.points) - 1:
+        points.append(_cut(points[-1], wire.points[move.last + 1], reach))
+    return replace(wire, points=tuple(points))
+
+
+def _cut(a: Point, b: Point, reach: int) -> Point:
+    """The end of a leg from a to b, of at most some length."""
+    dx, dy = b[0] - a[0], b[1] - a[1]
+    steps = max(abs(dx), abs(dy))
+    if steps <= reach or not (dx == 0 or dy == 0 or abs(dx) == abs(dy)):
+        return b
+    return a[0] + dx // steps * reach, a[1] + dy // steps * reach
 
 
 def _bodies(problem: RouteProblem, wires: Sequence[Wire]) -> npt.NDArray[np.object_]:
@@ -220,37 +333,39 @@ def _bodies(problem: RouteProblem, wires: Sequence[Wire]) -> npt.NDArray[np.obje
     return shapes
 
 
-def _fixed_points(drawn, lines) -> list[set[Point]]:
+def _fixed_points(
+    wires: Sequence[Wire], lines: Sequence[Sequence[Point]], vias: Sequence[Via]
+) -> list[set[Point]]:
     """Per wire the points that must stay on it: joints, and the start of a tie's last leg."""
     joints: dict[str, set[Point]] = {}
-    for w in drawn:
+    for v in vias:
+        joints.setdefault(v.net, set()).add((dbu(v.x), dbu(v.y)))
+    for w in wires:
         joints.setdefault(w.net, set()).update((w.points[0], w.points[-1]))
     out = []
-    for w, line in zip(drawn, lines, strict=True):
+    for w, line in zip(wires, lines, strict=True):
         own = {p for p in line[1:-1] if p in joints[w.net]}
         out.append(own | ({line[-2]} if w.tie else set()))
     return out
 
 
-def _moves(wire: Wire, fixed: set[Point], style: Style) -> Iterator[tuple[Point, ...]]:
-    """The wire with two legs in place of some, where that makes it simpler or shorter."""
-    points = wire.points
-    stops = [points[0], *(p for p in points[1:-1] if p in fixed), points[-1]]
-    before = _length(points)
+def _moves(wire: int, points: Sequence[Point], fixed: set[Point], style: Style) -> Iterator[_Move]:
+    """Two legs in place of more, where that leaves fewer bends, or as many and a shorter wire."""
     last = len(points) - 1
-    seen = set()
     for i in range(last):
+        before = list(points[max(0, i - 1) : i])
         for j in range(i + 2, min(last, i + _WINDOW) + 1):
-            if any(p in fixed for p in points[i + 1 : j]):
+            if points[j - 1] in fixed:
                 break
+            after = list(points[j + 1 : j + 2])
+            old = points[i : j + 1]
+            length = _length(old)
             for way in ways(points[i], points[j], style):
-                new = _simple([*points[:i], *way, *points[j + 1 :]], fixed)
-                if new in seen or len(new) > len(points) or _sharp(new):
-                    continue
-                seen.add(new)
-                length = _length(new)
-                if length < before - _SAME or (length < before + _SAME and len(new) < len(points)):
-                    yield new
+                shorter = length - _length(way)
+                new = _simple([*before, *way, *after], fixed)
+                saved = len(before) + len(old) + len(after) - len(new)
+                if shorter > -_SAME and saved >= 0 and (saved or shorter > _SAME) and not _sharp(new):
+                    yield _Move(wire, i - len(before), j + len(after), new, saved, shorter)
 
 
 def _length(points: Sequence[Point]) -> float:
@@ -263,7 +378,7 @@ def _sharp(points: Sequence[Point]) -> bool:
     return any(ax * bx + ay * by < 0 for (ax, ay), (bx, by) in pairwise(steps))
 
 
-def _simple(points: Sequence[Point], keep=()) -> tuple[Point, ...]:
+def _simple(points: Sequence[Point], keep: Collection[Point] = ()) -> tuple[Point, ...]:
     """Without repeated points and points on a straight line."""
     out: list[Point] = []
     for p in points:
