@@ -23,13 +23,15 @@ _MARGIN = 4.0
 """What is kept (dbu) beyond width and space: as much as wires are drawn larger."""
 _TOUCH = 12.0
 """How far (dbu) something may come into the way of a segment without making it turn: less shows up when measured."""
-_STEEP = 1e-6
 Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Segments:
-    """Taut segments, all of one layer: ends (n, 2, 2) in dbu, and per segment net, half width and space (dbu)."""
+    """Taut segments, all of one layer: ends (n, 2, 2) in dbu, and per segment net, half width and space (dbu).
+
+    kept: those that stay straight. tie: those of ties, which may come as near to the outline as they want.
+    """
 
     ends: Ints
     net: Ints
@@ -83,6 +85,7 @@ def uppermost(segments: Segments, solids: Solids) -> list[list[Point]]:
 
 
 def _way(n: int, a: Point, b: Point, sides: int, walls: _Walls) -> list[Point]:
+    """Up to the ceiling, along until the straight line is met (or the ceiling rises), and so on."""
     u, v, s, t = frame(b[0] - a[0], b[1] - a[1], sides)
     if s == 0 or t == 0 or b[0] == a[0]:
         return [a, b]
@@ -112,19 +115,16 @@ class _Walls:
             + max(solids.space.max(initial=0.0), np.nan_to_num(solids.own).max(initial=0.0))
         )
         self._legs: list[Floats] = [self._supports[k : k + 1] for k in range(len(ends))]
-        self._ends = ends
-        grown = solids.support
-        low, high = -grown[:, [0, sides // 4]], grown[:, [0, sides // 4]]
-        half = sides // 2
-        low = -np.stack([grown[:, half], grown[:, half + sides // 4]], 1)
-        self._fixed = shapely.STRtree(shapely.box(low[:, 0], low[:, 1], high[:, 0], high[:, 1]))
+        high = solids.support[:, [0, sides // 4]]
+        low = -solids.support[:, [sides // 2, 3 * sides // 4]]
+        fixed = shapely.STRtree(shapely.box(low[:, 0], low[:, 1], high[:, 0], high[:, 1]))
         # where a way may be: its bounding box, whatever is chosen
         low, high = ends.min(1), ends.max(1)
-        self._boxes = shapely.box(low[:, 0], low[:, 1], high[:, 0], high[:, 1])
-        self._lines = shapely.STRtree(self._boxes)
+        boxes = shapely.box(low[:, 0], low[:, 1], high[:, 0], high[:, 1])
+        lines = shapely.STRtree(boxes)
         wide = shapely.box(*(low - self.reach).T, *(high + self.reach).T)
-        self._near_fixed = _by_row(self._fixed.query(wide), len(ends))
-        self._near_lines = _by_row(self._lines.query(wide), len(ends))
+        self._near_fixed = _by_row(fixed.query(wide), len(ends))
+        self._near_lines = _by_row(lines.query(wide), len(ends))
 
     def draw(self, n: int, way: Sequence[Point]) -> None:
         """Put the legs of a way in place of its straight line."""
@@ -136,7 +136,9 @@ class _Walls:
         g, f = self._segments, self._solids
         i = self._near_fixed[n]
         i = i[f.net[i] != g.net[n]]
-        keep = np.where(np.isnan(f.own[i]), np.maximum(f.space[i], g.space[n]), 0.0 if g.tie[n] else f.own[i]) + g.half[n]
+        keep = (
+            np.where(np.isnan(f.own[i]), np.maximum(f.space[i], g.space[n]), 0.0 if g.tie[n] else f.own[i]) + g.half[n]
+        )
         k = self._near_lines[n]
         k = k[g.net[k] != g.net[n]]
         legs = [self._legs[j] for j in k.tolist()]
@@ -149,11 +151,11 @@ class _Walls:
         near = np.flatnonzero(np.all((high > 0) & (low < np.array([[s], [t]])), axis=0))
         if not len(near):
             return []
-        shapes = shapely.polygons(p[:, near].transpose(1, 2, 0))
+        shapes = np.asarray(shapely.polygons(p[:, near].transpose(1, 2, 0)))
         # a shape's lower right corner is on its left side of the line
         right, floor = high[0, near], low[1, near]
         left = right * t - floor * s < _TOUCH * (s + t)
-        clip = shapely.clip_by_rect(shapes[left], 0.0, 0.0, s, t)
+        clip = np.asarray(shapely.clip_by_rect(shapes[left], 0.0, 0.0, s, t))
         bounds = shapely.bounds(clip[~shapely.is_empty(clip)])
         found = []
         least = t - _TOUCH
@@ -165,6 +167,7 @@ class _Walls:
 
 
 def _by_row(pairs: Ints, rows: int) -> list[Ints]:
+    """Second numbers of pairs (2, n) by their first, in rising order."""
     order = np.lexsort((pairs[1], pairs[0]))
     return np.split(pairs[1][order], np.searchsorted(pairs[0][order], np.arange(1, rows)))
 
@@ -172,8 +175,7 @@ def _by_row(pairs: Ints, rows: int) -> list[Ints]:
 def _from_above(ends: Ints, reach: float) -> list[int]:
     """Numbers of segments, each after those above it (segments that do not cross have such an order)."""
     low, high = ends.min(1).astype(float), ends.max(1).astype(float)
-    tall = float(reach)
-    boxes = shapely.box(low[:, 0] - tall, low[:, 1] - tall, high[:, 0] + tall, high[:, 1] + tall)
+    boxes = shapely.box(*(low - reach).T, *(high + reach).T)
     i, k = shapely.STRtree(boxes).query(boxes)
     i, k = i[i < k], k[i < k]
     left, right = np.maximum(low[i, 0], low[k, 0]), np.minimum(high[i, 0], high[k, 0])

@@ -1,14 +1,14 @@
 """Wires at multiples of 45 or of 90 degrees, from taut wires at any angle.
 
-Every slanted segment becomes legs of two directions (see `stairs`), all at once legal and as short as can be. Then bends
-are taken out: wherever two legs do in place of more, and nothing is in their way. Where wires were routed with
+Every slanted segment becomes legs of two directions (see `stairs`), all at once legal and as short as can be. Then
+bends are taken out: wherever two legs do in place of more, and nothing is in their way. Where wires were routed with
 clearances of an octagon (a square), all of them can be converted.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -16,12 +16,13 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
+from layoutgen.route.beside import free_ends
 from layoutgen.route.bodies import bodies, solids
-from layoutgen.route.legal import Surroundings, conflicts, leaves, owners, standing
+from layoutgen.route.legal import Surroundings, conflicts, extent, leaves, owners, standing
 from layoutgen.route.problem import Point, RouteProblem, Style, Via, Wire
 from layoutgen.route.stairs import Segments, Solids, frame, uppermost
-from layoutgen.route.tiles import collect, normals, sides_of
-from layoutgen.units import DBU, Um, dbu
+from layoutgen.route.tiles import OBSTACLE, collect, normals, sides_of
+from layoutgen.units import DBU, dbu
 
 _WINDOW = 7
 """Legs in a row that two may take the place of."""
@@ -73,6 +74,7 @@ def _convert(problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via], 
         for i, points in zip(own, _hugging(problem, wires, lines, own, vias, layer, style), strict=True):
             drawn[i] = replace(wires[i], points=points)
     drawn = _straightened(problem, drawn, _fixed_points(wires, lines, vias), vias, style)
+    drawn = [replace(w, points=_simple(w.points)) for w in drawn]
     return _legal(problem, wires, drawn, lines, vias, style)
 
 
@@ -114,7 +116,9 @@ def _hugging(
 ) -> list[tuple[Point, ...]]:
     """The uppermost ways of the wires of a layer."""
     nets = {net: n for n, net in enumerate(dict.fromkeys(w.net for w in wires))}
-    legs = [(i, a, b, wires[i].tie and k == len(lines[i]) - 2) for i in own for k, (a, b) in enumerate(pairwise(lines[i]))]
+    legs = [
+        (i, a, b, wires[i].tie and k == len(lines[i]) - 2) for i in own for k, (a, b) in enumerate(pairwise(lines[i]))
+    ]
     if not legs:
         return [wires[i].points for i in own]
     of = [wires[i] for i, _, _, _ in legs]
@@ -127,46 +131,38 @@ def _hugging(
         np.array([w.tie for w in of]),
     )
     found: dict[int, list[Point]] = {i: [lines[i][0]] for i in own}
-    for (i, _, _, _), way in zip(legs, uppermost(segments, _solids(problem, wires, nets, vias, layer, style)), strict=True):
+    around = _solids(problem, wires, nets, vias, layer, style)
+    for (i, _, _, _), way in zip(legs, uppermost(segments, around), strict=True):
         found[i] += way[1:]
     return [_simple(found[i]) for i in own]
 
 
 def _solids(
-    problem: RouteProblem, wires: Sequence[Wire], nets: dict[str, int], vias: Sequence[Via], layer: int, style: Style
+    problem: RouteProblem, wires: Sequence[Wire], nets: Mapping[str, int], vias: Sequence[Via], layer: int, style: Style
 ) -> Solids:
-    """Terminals, landings and obstacles of a layer, and the outline in pieces."""
+    """Terminals, landings and obstacles of a layer, and the outline; its slanted sides in pieces."""
     n = normals(style.sides)
     owner = owners(problem, wires)
-    here = replace(problem, style=style)
-    f = collect(here, layer)
-    support, net, space, own = [], [], [], []
-    at = (f.at @ n.T + f.support) / DBU
-    names = [owner[t.name] for t in problem.terminals]
-    for k in range(len(f)):
-        if k < len(names) and problem.terminals[k].layer != layer:
-            continue
-        if f.kind[k] == 2:
-            continue
-        support.append(at[k])
-        net.append(nets.get(names[k], -1) if k < len(names) else -1)
-        asked = problem.space_of(names[k], 2 * min(problem.terminals[k].half_x, problem.terminals[k].half_y)) if k < len(names) else 0.0
-        space.append(dbu(asked))
-        own.append(math.nan)
+    f = collect(replace(problem, style=style), layer)
+    grown = (f.at @ n.T + f.support) / DBU
+    rows = [
+        (grown[k], nets.get(owner[t.name], -1), problem.space_of(owner[t.name], extent(t)), math.nan)
+        for k, t in enumerate(problem.terminals)
+        if t.layer == layer
+    ]
+    rows += [(grown[k], -1, 0.0, math.nan) for k in range(len(f)) if f.kind[k] == OBSTACLE]
     for v in vias:
-        support.append((n @ (v.x, v.y) + problem.via / 2) / DBU)
-        net.append(nets.get(v.net, -1))
-        space.append(dbu(problem.space_of(v.net, problem.via)))
-        own.append(math.nan)
+        space = problem.space_of(v.net, problem.via)
+        rows.append(((n @ (v.x, v.y) + problem.via / 2) / DBU, nets.get(v.net, -1), space, math.nan))
     for start, direction, length in sides_of(problem.outline):
-        count = 1 if style.sides * math.atan2(direction[1], direction[0]) / (2 * math.pi) % 1 < 1e-9 else max(1, math.ceil(length / problem.pitch))
-        stops = start + np.outer(np.linspace(0, length, count + 1), direction)
+        along = float(np.abs(n @ direction).max()) > 1 - 1e-12
+        stops = start + np.outer(
+            np.linspace(0, length, 2 if along else math.ceil(length / problem.pitch) + 1), direction
+        )
         dots = stops @ n.T / DBU
-        support += list(np.maximum(dots[:-1], dots[1:]))
-        net += [-1] * count
-        space += [0] * count
-        own += [dbu(problem.edge)] * count
-    return Solids(np.array(support), np.array(net), np.array(space, dtype=float), np.array(own, dtype=float))
+        rows += [(side, -1, 0.0, problem.edge) for side in np.maximum(dots[:-1], dots[1:])]
+    support, net, space_, edge = zip(*rows, strict=True)
+    return Solids(np.array(support), np.array(net), np.array(space_) / DBU, np.array(edge) / DBU)
 
 
 # ---------------------------------------------------------------------- fewer bends
@@ -251,13 +247,18 @@ class _Room:
         """Which moves are not hindered as far as centre lines tell."""
         out = np.ones(len(moves), dtype=bool)
         of = np.array([m.wire for m in moves], dtype=np.int64)
-        lines = np.array([shapely.LineString(m.points) for m in moves], dtype=object)
+        if not moves:
+            return out
+        counts = np.array([len(m.points) for m in moves])
+        points = np.concatenate([m.points for m in moves]).astype(float)
+        lines = np.asarray(shapely.linestrings(points, indices=np.repeat(np.arange(len(moves)), counts)))
         corners = [np.array(w.points, dtype=float) for w in wires]
         for z in range(self._problem.layers):
             own, mine = np.flatnonzero(self._layers == z), np.flatnonzero(self._layers[of] == z)
             if not len(mine):
                 continue
-            legs = shapely.linestrings(np.concatenate([np.stack([corners[i][:-1], corners[i][1:]], 1) for i in own]))
+            ends = np.concatenate([np.stack([corners[i][:-1], corners[i][1:]], 1) for i in own])
+            legs = np.asarray(shapely.linestrings(ends))
             of_leg = np.repeat(own, [len(corners[i]) - 1 for i in own])
             near = Surroundings(
                 legs.tolist(),
@@ -278,7 +279,9 @@ class _Room:
         for z in range(self._problem.layers):
             own, mine = np.flatnonzero(self._layers == z), np.flatnonzero(self._layers[of] == z)
             none = [0.0] * len(own)
-            others = Surroundings(self._shapes[own].tolist(), none, self._spaces[own].tolist(), self._nets[own].tolist())
+            others = Surroundings(
+                self._shapes[own].tolist(), none, self._spaces[own].tolist(), self._nets[own].tolist()
+            )
             for around in (self._fixed[z], others):
                 left = mine[out[mine]]
                 out[left[around.too_near(shapes[left], self._spaces[of[left]], self._nets[of[left]])[0]]] = False
@@ -303,7 +306,8 @@ class _Room:
 
 
 def _grown(bounds: npt.NDArray[np.float64], by: float) -> npt.NDArray[np.float64]:
-    return bounds + np.array([-by, -by, by, by])
+    out: npt.NDArray[np.float64] = bounds + np.array([-by, -by, by, by])
+    return out
 
 
 def _about(wire: Wire, move: _Move) -> Wire:
@@ -333,9 +337,7 @@ def _bodies(problem: RouteProblem, wires: Sequence[Wire]) -> npt.NDArray[np.obje
     return shapes
 
 
-def _fixed_points(
-    wires: Sequence[Wire], lines: Sequence[Sequence[Point]], vias: Sequence[Via]
-) -> list[set[Point]]:
+def _fixed_points(wires: Sequence[Wire], lines: Sequence[Sequence[Point]], vias: Sequence[Via]) -> list[set[Point]]:
     """Per wire the points that must stay on it: joints, and the start of a tie's last leg."""
     joints: dict[str, set[Point]] = {}
     for v in vias:
@@ -395,22 +397,57 @@ def _straight(a: Point, b: Point, c: Point) -> bool:
     return ux * vy == uy * vx and ux * vx + uy * vy > 0
 
 
-# ---------------------------------------------------------------------- what is left over
+# ---------------------------------------------------------------------- what failed
 
 
-def _legal(problem, wires, drawn, lines, vias, style) -> Styled:
-    kept = {i: replace(w, points=_simple(w.points)) for i, w in enumerate(drawn)}
-    failed = {}
-    for i, w in list(kept.items()):
-        if _sharp(w.points):
-            failed[i] = f"no {style} way without a bend of more than 90 degrees"
-            del kept[i]
-    while True:
-        numbers = sorted(kept)
-        found = conflicts(problem, [kept[i] for i in numbers], vias)
-        if not found:
-            break
-        c = found[0]
-        failed[numbers[c.wire]] = f"no {style} way about {c.at}" + (f" {numbers[c.other]}" if c.other >= 0 else "")
-        del kept[numbers[c.wire]]
+def _legal(
+    problem: RouteProblem,
+    wires: Sequence[Wire],
+    drawn: Sequence[Wire],
+    lines: Sequence[Sequence[Point]],
+    vias: Sequence[Via],
+    style: Style,
+) -> Styled:
+    """The wires without those that are in conflict, those in most conflicts first, and what ends on them."""
+    kept = dict(enumerate(drawn))
+    failed: dict[int, str] = {}
+    held = _held(wires, lines)
+
+    def lose(i: int, why: str) -> None:
+        ends = " to ".join("({:.1f}, {:.1f})".format(*(c * DBU for c in p)) for p in (lines[i][0], lines[i][-1]))
+        failed[i] = f"no {style} way from {ends} um {why}"
+        del kept[i]
+        for branch, trunk in held:
+            if trunk == i and branch in kept:
+                lose(branch, "as the wire of its net that it ends on has none")
+
+    for i, w in enumerate(drawn):
+        if i in kept and _sharp(w.points):
+            lose(i, "without a bend of more than 90 degrees")
+    numbers = sorted(kept)
+    found = conflicts(problem, [kept[i] for i in numbers], vias)
+    while found:
+        weight: dict[int, int] = {}
+        for c in found:
+            weight[c.wire] = weight.get(c.wire, 0) + (len(wires) if c.other < 0 else 1)
+            if c.other >= 0:
+                weight[c.other] = weight.get(c.other, 0) + 1
+        worst = max(weight, key=lambda n: (weight[n], kept[numbers[n]].length, n))
+        at = next(c.at for c in found if worst in (c.wire, c.other))
+        lose(numbers[worst], "keeps clear of other metal about ({:.1f}, {:.1f}) um".format(*(c * DBU for c in at)))
+        found = [c for c in found if all(n < 0 or numbers[n] in kept for n in (c.wire, c.other))]
     return Styled(kept, failed)
+
+
+def _held(wires: Sequence[Wire], lines: Sequence[Sequence[Point]]) -> list[tuple[int, int]]:
+    """Pairs (branch, trunk): wires that end on no terminal, and the wire of their net that holds that end."""
+    out = []
+    by_net: dict[str, list[int]] = {}
+    for i, w in enumerate(wires):
+        by_net.setdefault(w.net, []).append(i)
+    for i, w in enumerate(wires):
+        for point in free_ends(w):
+            trunk = next((k for k in by_net[w.net] if k != i and point in lines[k][1:-1]), None)
+            if trunk is not None:
+                out.append((i, trunk))
+    return out
