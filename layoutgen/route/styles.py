@@ -178,6 +178,13 @@ class _Move:
     points: tuple[Point, ...]
     saved: int
     shorter: float
+    freed: int
+    """Bends that come out of the terminals at the wire's ends, where wires shall leave straight."""
+
+    @property
+    def gain(self) -> tuple[float, ...]:
+        """The larger the better."""
+        return self.saved, round(self.shorter), self.freed
 
     def applied(self, wire: Wire) -> Wire:
         """The wire as it is then."""
@@ -190,21 +197,22 @@ def _straightened(
     """The wires with fewer bends: rounds of moves, the best of each wire, that do not touch each other."""
     drawn = list(wires)
     room = _Room(problem, drawn, vias)
+    ends = _ends(problem, drawn)
     failed: set[_Move] = set()
     moved = set(range(len(drawn)))
     moves: dict[int, list[_Move]] = {}
     asked = moved
     for _ in range(_ROUNDS):
-        moves |= {i: list(_moves(i, drawn[i].points, fixed[i], style)) for i in sorted(moved)}
+        moves |= {i: list(_moves(i, drawn[i].points, fixed[i], ends[i], style)) for i in sorted(moved)}
         open_moves = [m for i in sorted(asked) for m in moves[i] if m not in failed]
         clear = room.clear(drawn, open_moves)
         best: dict[int, _Move] = {}
         for m in (m for m, good in zip(open_moves, clear, strict=True) if good):
-            if m.wire not in best or (m.saved, m.shorter) > (best[m.wire].saved, best[m.wire].shorter):
+            if m.wire not in best or m.gain > best[m.wire].gain:
                 best[m.wire] = m
         if not best:
             break
-        order = sorted(best.values(), key=lambda m: (-m.saved, -m.shorter, m.wire))
+        order = sorted(best.values(), key=lambda m: (*(-g for g in m.gain), m.wire))
         legal = room.legal(drawn, order)
         failed |= {m for m, good in zip(order, legal, strict=True) if not good}
         taken = room.apart(drawn, [m for m, good in zip(order, legal, strict=True) if good])
@@ -351,8 +359,33 @@ def _fixed_points(wires: Sequence[Wire], lines: Sequence[Sequence[Point]], vias:
     return out
 
 
-def _moves(wire: int, points: Sequence[Point], fixed: set[Point], style: Style) -> Iterator[_Move]:
-    """Two legs in place of more, where that leaves fewer bends, or as many and a shorter wire."""
+def _ends(problem: RouteProblem, wires: Sequence[Wire]) -> list[list[tuple[float, ...]]]:
+    """Per wire the boxes (x0, y0, x1, y1) around its terminals, as much larger as the wire is wide, in dbu."""
+    boxes = {t.name: (t.x - t.half_x, t.y - t.half_y, t.x + t.half_x, t.y + t.half_y) for t in problem.terminals}
+    return [
+        [tuple(_grown(np.array(boxes[name]), w.width) / DBU) for name in (w.start, w.end) if name in boxes]
+        for w in wires
+    ]
+
+
+def _inside(points: Sequence[Point], boxes: Sequence[tuple[float, ...]]) -> int:
+    """How many bends lie in boxes."""
+    return sum(x0 <= x <= x1 and y0 <= y <= y1 for x, y in points[1:-1] for x0, y0, x1, y1 in boxes)
+
+
+def _halved(a: Point, b: Point, style: Style) -> Iterator[tuple[Point, ...]]:
+    """Shortest ways of three legs, the first and the last of them equally long."""
+    u, v, s, t = frame(b[0] - a[0], b[1] - a[1], style.sides)
+    for d, n in ((u, s), (v, t)):
+        if n > 1 and s and t:
+            one, rest = n // 2, n - n // 2
+            yield a, (a[0] + one * d[0], a[1] + one * d[1]), (b[0] - rest * d[0], b[1] - rest * d[1]), b
+
+
+def _moves(
+    wire: int, points: Sequence[Point], fixed: set[Point], ends: Sequence[tuple[float, ...]], style: Style
+) -> Iterator[_Move]:
+    """Two legs in place of more, or three at the ends: fewer bends, or as many and a shorter or neater wire."""
     last = len(points) - 1
     for i in range(last):
         before = list(points[max(0, i - 1) : i])
@@ -362,12 +395,16 @@ def _moves(wire: int, points: Sequence[Point], fixed: set[Point], style: Style) 
             after = list(points[j + 1 : j + 2])
             old = points[i : j + 1]
             length = _length(old)
-            for way in ways(points[i], points[j], style):
+            neater = _halved(points[i], points[j], style) if j > i + 2 and (i < 2 or j > last - 2) else ()
+            buried = _inside([*before, *old, *after], ends)
+            for way in (*ways(points[i], points[j], style), *neater):
                 shorter = length - _length(way)
                 new = _simple([*before, *way, *after], fixed)
                 saved = len(before) + len(old) + len(after) - len(new)
-                if shorter > -_SAME and saved >= 0 and (saved or shorter > _SAME) and not _sharp(new):
-                    yield _Move(wire, i - len(before), j + len(after), new, saved, shorter)
+                freed = buried - _inside(new, ends)
+                better = saved or shorter > _SAME or freed > 0
+                if shorter > -_SAME and saved >= 0 and better and not _sharp(new):
+                    yield _Move(wire, i - len(before), j + len(after), new, saved, shorter, freed)
 
 
 def _length(points: Sequence[Point]) -> float:

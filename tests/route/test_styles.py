@@ -225,3 +225,23 @@ def test_rows_of_wires_that_just_fit_between_posts_all_pass(style: Style, gate: 
     assert gate(p, plan, draw(p, plan)) == {}
     check(list(plan.wires), Styled(dict(enumerate(plan.wires)), {}), style)
     assert plan == route(p)
+
+
+@BOTH
+def test_wires_between_shifted_rows_leave_their_pads_without_notches(
+    style: Style, gate: Callable[..., dict[str, int]]
+) -> None:
+    """As large as can be at once, the slanted parts would end just inside of the upper pads."""
+    pads = [
+        Terminal(f"{name}{k}", f"n{k}", 62.5 + 50.0 * (k + shift), y, 12.5, 12.5, False)
+        for name, y, shift in (("P", 62.5, 0), ("Q", 262.5, 1))
+        for k in range(4)
+    ]
+    p = RouteProblem(box(0.0, 0.0, 400.0, 400.0), tuple(pads), (), 4.0, 4.0, 4.0, style=style)
+    plan = route(p)
+    assert plan.complete
+    assert gate(p, plan, draw(p, plan)) == {}
+    for w in plan.wires:
+        ends = [t for t in pads if t.name in (w.start, w.end)]
+        for x, y in w.points[1:-1] if len(w.points) > 3 else ():
+            assert all(max(abs(x / 1000 - t.x), abs(y / 1000 - t.y)) > 12.5 for t in ends)
