@@ -1,41 +1,37 @@
 """Wires at multiples of 45 or of 90 degrees, from taut wires at any angle.
 
-A slanted segment between two bends becomes two or three legs, or a staircase of the same two directions; all of these
-are equally long. Which one is chosen, for all segments at once, is a constraint problem: no two chosen ways may come
-too near to each other, no bend may be sharper than 90 degrees, and there shall be few legs. Where wires were routed
-with clearances of an octagon (a square), neighbours in a bundle keep their distance if they choose the same way.
+Every slanted segment becomes legs of two directions (see `stairs`), all at once legal and as short as can be. Then
+bends are taken out: wherever two legs do in place of more, and nothing is in their way. Where wires were routed with
+clearances of an octagon (a square), all of them can be converted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 import shapely
-from ortools.sat.python import cp_model
 
-from layoutgen.route.legal import Conflict, Surroundings, conflicts, leaves, owners, standing
+from layoutgen.route.beside import free_ends
+from layoutgen.route.bodies import bodies, solids
+from layoutgen.route.legal import Surroundings, conflicts, extent, leaves, owners, standing
 from layoutgen.route.problem import Point, RouteProblem, Style, Via, Wire
-from layoutgen.units import DBU, Um, dbu
+from layoutgen.route.stairs import Segments, Solids, frame, uppermost
+from layoutgen.route.tiles import OBSTACLE, collect, normals, sides_of
+from layoutgen.units import DBU, dbu
 
-_COARSE, _FINE = (1, 2), (1, 2, 3, 4, 6, 8, 12, 16, 24)
-"""Steps of staircases: tried first, and where that does not do."""
-_MENDS = 6
-"""Times that wires which conflict only as a whole (at the corners of their bends) are converted anew."""
-_LOST, _LEG, _BEND = 4000, 8, 4
-"""Costs of a wire that cannot be converted, of a leg, and of a bend between segments; 1: see `_habit`."""
-_ROUNDS = 3
-"""Times that wires which could not be converted, and those beside them, get finer staircases to choose from."""
-_GAP = 0.01
-"""How far a solution's cost may be above the best."""
-_EFFORT = 1.0
-"""Limit of the solver, in its own deterministic seconds, and that for each segment."""
-_EFFORT_EACH = 0.01
+_WINDOW = 7
+"""Legs in a row that two may take the place of."""
+_ROUNDS = 40
+"""Rounds in which bends are taken out; all that is left to do is done in far fewer."""
 _ON = 1.5
 """How far (dbu) a branch may end beside the centre line it joins."""
+_SAME = 0.5
+"""Lengths (dbu) that count as equal."""
 
 
 @dataclass(frozen=True)
@@ -60,80 +56,26 @@ def manhattan(problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via] 
     return _convert(problem, wires, vias, Style.MANHATTAN)
 
 
-def ways(a: Point, b: Point, style: Style, steps: Sequence[int] = _COARSE) -> Iterator[tuple[Point, ...]]:
-    """Shortest polylines from a to b in the directions of a style, with few legs first."""
-    dx, dy = b[0] - a[0], b[1] - a[1]
-    sx, sy = int(np.sign(dx)), int(np.sign(dy))
-    if style == Style.MANHATTAN:
-        one, two = ((sx, 0), abs(dx)), ((0, sy), abs(dy))
-    else:
-        diagonal = min(abs(dx), abs(dy))
-        along = (sx, 0) if abs(dx) > abs(dy) else (0, sy)
-        one, two = ((sx, sy), diagonal), (along, max(abs(dx), abs(dy)) - diagonal)
-    if one[1] == 0 or two[1] == 0:
+def ways(a: Point, b: Point, style: Style) -> Iterator[tuple[Point, ...]]:
+    """Shortest polylines from a to b with at most two legs in the directions of a style."""
+    u, v, s, t = frame(b[0] - a[0], b[1] - a[1], style.sides)
+    if s == 0 or t == 0:
         yield (a, b)
         return
-    for n in steps:
-        if n > min(one[1], two[1]):
-            return
-        for first, second in ((one, two), (two, one)):
-            yield _stairs(a, first, second, n, n)
-        if n == 1 and min(one[1], two[1]) > 1:
-            for first, second in ((one, two), (two, one)):
-                yield _stairs(a, first, second, 2, 1)
-
-
-def _stairs(a: Point, first: tuple[Point, int], second: tuple[Point, int], n: int, m: int) -> tuple[Point, ...]:
-    """n legs along the first direction and m = n or n - 1 along the second, in turn, from a; lengths in grid steps."""
-    (ux, uy), (vx, vy) = first[0], second[0]
-    out = [a]
-    for k in range(n):
-        for (x, y), total, parts in (((ux, uy), first[1], n), ((vx, vy), second[1], m)):
-            if k < parts:
-                leg = total * (k + 1) // parts - total * k // parts
-                out.append((out[-1][0] + x * leg, out[-1][1] + y * leg))
-    return tuple(out)
-
-
-# ---------------------------------------------------------------------- the constraint problem
-
-
-@dataclass
-class _Segment:
-    """A segment of a wire and the ways that it may take; `numbers` are those of its ways among all."""
-
-    wire: int
-    ends: tuple[Point, Point]
-    ways: list[tuple[Point, ...]]
-    numbers: list[int] = field(default_factory=list)
-
-
-@dataclass
-class _Model:
-    """All ways of all segments, and sets of ways that cannot be chosen together."""
-
-    segments: list[_Segment]
-    ways: list[tuple[int, tuple[Point, ...]]]
-    banned: npt.NDArray[np.bool_]
-    pairs: list[tuple[int, int]]
-    sets: list[list[int]] = field(default_factory=list)
+    yield (a, (a[0] + s * u[0], a[1] + s * u[1]), b)
+    yield (a, (a[0] + t * v[0], a[1] + t * v[1]), b)
 
 
 def _convert(problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via], style: Style) -> Styled:
     lines = _with_joints(wires, vias)
-    held = _held(wires, lines)
-    fine: set[int] = set()
-    for _ in range(_ROUNDS):
-        model = _model(problem, wires, lines, vias, style, fine)
-        picked = _solve(wires, model, held)
-        lost = [i for i in range(len(wires)) if i not in picked]
-        wider = set(lost) | {i for n in lost for i in _rivals(model, n)}
-        if not lost or wider <= fine:
-            break
-        fine |= wider
-    chosen = _mended(problem, wires, vias, model, held, picked)
-    lost = [i for i in range(len(wires)) if i not in chosen]
-    return Styled(chosen, {i: _reason(wires, model, held, i, lost, style) for i in lost})
+    drawn = list(wires)
+    for layer in range(problem.layers):
+        own = [i for i, w in enumerate(wires) if w.layer == layer]
+        for i, points in zip(own, _hugging(problem, wires, lines, own, vias, layer, style), strict=True):
+            drawn[i] = replace(wires[i], points=points)
+    drawn = _straightened(problem, drawn, _fixed_points(wires, lines, vias), vias, style)
+    drawn = [replace(w, points=_simple(w.points)) for w in drawn]
+    return _legal(problem, wires, drawn, lines, vias, style)
 
 
 def _with_joints(wires: Sequence[Wire], vias: Sequence[Via]) -> list[list[Point]]:
@@ -145,220 +87,404 @@ def _with_joints(wires: Sequence[Wire], vias: Sequence[Via]) -> list[list[Point]
         joints.setdefault(v.net, []).append((dbu(v.x), dbu(v.y)))
     out = []
     for w in wires:
+        at = np.array(sorted(set(joints[w.net]) - set(w.points)), dtype=float).reshape(-1, 2)
         points = [w.points[0]]
-        at = list(dict.fromkeys(joints[w.net]))
         for a, b in pairwise(w.points):
-            line = shapely.LineString([a, b])
-            on = [p for p in at if p not in (a, b) and line.distance(shapely.Point(p)) <= _ON]
-            points += [*sorted(on, key=lambda p: line.project(shapely.Point(p))), b]
+            if len(at):
+                way, rel = np.subtract(b, a), at - a
+                length = math.dist(a, b)
+                along = rel @ way / length
+                beside = np.abs(rel[:, 1] * way[0] - rel[:, 0] * way[1]) / length <= _ON
+                on = np.flatnonzero(beside & (along >= 0) & (along <= length))
+                points += [(int(x), int(y)) for x, y in at[on[np.argsort(along[on], kind="stable")]].tolist()]
+            points.append(b)
         out.append([p for k, p in enumerate(points) if k == 0 or p != points[k - 1]])
     return out
 
 
-def _held(wires: Sequence[Wire], lines: Sequence[Sequence[Point]]) -> list[tuple[int, int]]:
-    """Pairs (branch, trunk): wires that end on no terminal, and the wire of their net that holds that end."""
-    out = []
-    for i, w in enumerate(wires):
-        ends = [(w.start, w.points[0])] + ([] if w.tie else [(w.end, w.points[-1])])
-        for point in (p for name, p in ends if not name):
-            trunk = next(
-                (k for k, t in enumerate(wires) if k != i and t.net == w.net and point in lines[k][1:-1]), None
-            )
-            if trunk is not None:
-                out.append((i, trunk))
-    return out
+# ---------------------------------------------------------------------- all at once
 
 
-def _model(
+def _hugging(
     problem: RouteProblem,
     wires: Sequence[Wire],
     lines: Sequence[Sequence[Point]],
+    own: Sequence[int],
     vias: Sequence[Via],
+    layer: int,
     style: Style,
-    fine: set[int],
-) -> _Model:
-    segments = []
-    for i, line in enumerate(lines):
-        steps = _FINE if i in fine else _COARSE
-        legs = list(pairwise(line))
-        for k, (a, b) in enumerate(legs):
-            kept = wires[i].tie and k == len(legs) - 1
-            segments.append(_Segment(i, (a, b), [(a, b)] if kept else list(ways(a, b, style, steps))))
-    every: list[tuple[int, tuple[Point, ...]]] = []
-    for n, s in enumerate(segments):
-        s.numbers = list(range(len(every), len(every) + len(s.ways)))
-        every += [(n, way) for way in s.ways]
-    own = [wires[segments[n].wire] for n, _ in every]
-    # nearly the bodies: what they are larger at bends and on diagonals is looked at when a solution stands
-    halves = np.array([dbu(w.width) / 2 for w in own])
-    shapes = shapely.buffer([shapely.LineString(w) for _, w in every], halves, cap_style="flat", join_style="mitre")
-    spaces = np.array([dbu(problem.space_of(w.net, w.width)) for w in own], dtype=float)
-    nets, layers = np.array([w.net for w in own], dtype=np.str_), np.array([w.layer for w in own])
-    banned = leaves(problem, shapes, np.array([w.tie for w in own], dtype=bool))
-    pairs: list[tuple[int, int]] = []
+) -> list[tuple[Point, ...]]:
+    """The uppermost ways of the wires of a layer."""
+    nets = {net: n for n, net in enumerate(dict.fromkeys(w.net for w in wires))}
+    legs = [
+        (i, a, b, wires[i].tie and k == len(lines[i]) - 2) for i in own for k, (a, b) in enumerate(pairwise(lines[i]))
+    ]
+    if not legs:
+        return [wires[i].points for i in own]
+    of = [wires[i] for i, _, _, _ in legs]
+    segments = Segments(
+        np.array([(a, b) for _, a, b, _ in legs], dtype=np.int64),
+        np.array([nets[w.net] for w in of]),
+        np.array([dbu(w.width) / 2 for w in of]),
+        np.array([float(dbu(problem.space_of(w.net, w.width))) for w in of]),
+        np.array([kept for _, _, _, kept in legs]),
+        np.array([w.tie for w in of]),
+    )
+    found: dict[int, list[Point]] = {i: [lines[i][0]] for i in own}
+    around = _solids(problem, wires, nets, vias, layer, style)
+    for (i, _, _, _), way in zip(legs, uppermost(segments, around), strict=True):
+        found[i] += way[1:]
+    return [_simple(found[i]) for i in own]
+
+
+def _solids(
+    problem: RouteProblem, wires: Sequence[Wire], nets: Mapping[str, int], vias: Sequence[Via], layer: int, style: Style
+) -> Solids:
+    """Terminals, landings and obstacles of a layer, and the outline; its slanted sides in pieces."""
+    n = normals(style.sides)
     owner = owners(problem, wires)
-    for layer in range(problem.layers):
-        here = np.flatnonzero(layers == layer)
-        fixed = Surroundings(*standing(problem, layer, owner, vias))
-        banned[here[fixed.too_near(shapes[here], spaces[here], nets[here])[0]]] = True
-        free = here[~banned[here]]
-        others = Surroundings(shapes[free].tolist(), [0.0] * len(free), spaces[free].tolist(), nets[free].tolist())
-        one, two = others.too_near(shapes[free], spaces[free], nets[free])
-        pairs += zip(free[one[one < two]].tolist(), free[two[one < two]].tolist(), strict=True)
-    return _Model(segments, every, banned, pairs)
+    f = collect(replace(problem, style=style), layer)
+    grown = (f.at @ n.T + f.support) / DBU
+    rows = [
+        (grown[k], nets.get(owner[t.name], -1), problem.space_of(owner[t.name], extent(t)), math.nan)
+        for k, t in enumerate(problem.terminals)
+        if t.layer == layer
+    ]
+    rows += [(grown[k], -1, 0.0, math.nan) for k in range(len(f)) if f.kind[k] == OBSTACLE]
+    for v in vias:
+        space = problem.space_of(v.net, problem.via)
+        rows.append(((n @ (v.x, v.y) + problem.via / 2) / DBU, nets.get(v.net, -1), space, math.nan))
+    for start, direction, length in sides_of(problem.outline):
+        along = float(np.abs(n @ direction).max()) > 1 - 1e-12
+        stops = start + np.outer(
+            np.linspace(0, length, 2 if along else math.ceil(length / problem.pitch) + 1), direction
+        )
+        dots = stops @ n.T / DBU
+        rows += [(side, -1, 0.0, problem.edge) for side in np.maximum(dots[:-1], dots[1:])]
+    support, net, space_, edge = zip(*rows, strict=True)
+    return Solids(np.array(support), np.array(net), np.array(space_) / DBU, np.array(edge) / DBU)
 
 
-def _mended(
-    problem: RouteProblem,
-    wires: Sequence[Wire],
-    vias: Sequence[Via],
-    model: _Model,
-    held: list[tuple[int, int]],
-    picked: dict[int, list[int]],
-) -> dict[int, Wire]:
-    """The converted wires; what is in conflict as a whole is solved again, and lost in the end."""
-    for again in range(_MENDS):
-        if again:
-            picked = _solve(wires, model, held)
-        chosen = {i: _joined(wires[i], model, numbers) for i, numbers in picked.items()}
-        numbers = sorted(chosen)
-        found = conflicts(problem, [chosen[i] for i in numbers], vias)
-        if not found:
-            return chosen
-        model.sets += [_set(model, picked, numbers, c) for c in found]
-    while found:
-        lost = {numbers[found[0].wire]}
-        while more := {branch for branch, trunk in held if trunk in lost} - lost:
-            lost |= more
-        chosen = {i: w for i, w in chosen.items() if i not in lost}
-        numbers = sorted(chosen)
-        found = conflicts(problem, [chosen[i] for i in numbers], vias)
-    return chosen
+# ---------------------------------------------------------------------- fewer bends
 
 
-def _solve(wires: Sequence[Wire], model: _Model, held: list[tuple[int, int]]) -> dict[int, list[int]]:
-    """The numbers of the ways chosen for each wire that is converted."""
-    cp = cp_model.CpModel()
-    lost = [cp.new_bool_var("") for _ in wires]
-    take = [cp.new_bool_var("") for _ in model.ways]
-    cost: list[cp_model.LinearExprT] = [_LOST * v for v in lost]
-    for s in model.segments:
-        cp.add(sum(take[n] for n in s.numbers) + lost[s.wire] == 1)
-        cost += [(_LEG * (len(way) - 2) + _habit(way)) * take[n] for n, way in zip(s.numbers, s.ways, strict=True)]
-    for n in np.flatnonzero(model.banned).tolist():
-        cp.add(take[n] == 0)
-    for a, b in model.pairs:
-        cp.add_bool_or(~take[a], ~take[b])
-    for numbers in model.sets:
-        cp.add_bool_or(*(~take[n] for n in numbers))
-    for branch, trunk in held:
-        cp.add_implication(lost[trunk], lost[branch])
-    for s, t in pairwise(model.segments):
-        if s.wire == t.wire:
-            cost += _bends(cp, s, t, take)
-    cp.minimize(sum(cost))
-    solver = cp_model.CpSolver()
-    solver.parameters.num_workers = 1
-    solver.parameters.random_seed = 1
-    solver.parameters.relative_gap_limit = _GAP
-    solver.parameters.max_deterministic_time = _EFFORT + _EFFORT_EACH * len(model.segments)
-    if solver.solve(cp) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        return {}
-    out: dict[int, list[int]] = {}
-    for s in model.segments:
-        out.setdefault(s.wire, []).extend(n for n in s.numbers if solver.boolean_value(take[n]))
-    return {i: numbers for i, numbers in out.items() if not solver.boolean_value(lost[i])}
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """Points that take the place of those from number `first` to number `last` of a wire, and what that saves."""
+
+    wire: int
+    first: int
+    last: int
+    points: tuple[Point, ...]
+    saved: int
+    shorter: float
+    freed: int
+    """Bends that come out of the terminals at the wire's ends, where wires shall leave straight."""
+
+    @property
+    def gain(self) -> tuple[float, ...]:
+        """The larger the better."""
+        return self.saved, round(self.shorter), self.freed
+
+    def applied(self, wire: Wire) -> Wire:
+        """The wire as it is then."""
+        return replace(wire, points=(*wire.points[: self.first], *self.points, *wire.points[self.last + 1 :]))
 
 
-def _bends(cp: cp_model.CpModel, s: _Segment, t: _Segment, take: list[cp_model.IntVar]) -> list[cp_model.LinearExprT]:
-    """Forbid bends of more than 90 degrees between two segments; a way that goes straight on saves one."""
-    leaving: dict[Point, list[int]] = {}
-    coming: dict[Point, list[int]] = {}
-    for n, way in zip(s.numbers, s.ways, strict=True):
-        leaving.setdefault(_direction(way[-2], way[-1]), []).append(n)
-    for n, way in zip(t.numbers, t.ways, strict=True):
-        coming.setdefault(_direction(way[0], way[1]), []).append(n)
-    saved: list[cp_model.LinearExprT] = []
-    for (ux, uy), before in leaving.items():
-        for (vx, vy), after in coming.items():
-            if ux * vx + uy * vy < 0:
-                cp.add(sum(take[n] for n in before) + sum(take[n] for n in after) <= 1)
-            elif (ux, uy) == (vx, vy):
-                straight = cp.new_bool_var("")
-                cp.add(straight <= sum(take[n] for n in before))
-                cp.add(straight <= sum(take[n] for n in after))
-                saved.append(-_BEND * straight)
-    return saved
+def _straightened(
+    problem: RouteProblem, wires: Sequence[Wire], fixed: Sequence[set[Point]], vias: Sequence[Via], style: Style
+) -> list[Wire]:
+    """The wires with fewer bends: rounds of moves, the best of each wire, that do not touch each other."""
+    drawn = list(wires)
+    room = _Room(problem, drawn, vias)
+    ends = _ends(problem, drawn)
+    failed: set[_Move] = set()
+    moved = set(range(len(drawn)))
+    moves: dict[int, list[_Move]] = {}
+    asked = moved
+    for _ in range(_ROUNDS):
+        moves |= {i: list(_moves(i, drawn[i].points, fixed[i], ends[i], style)) for i in sorted(moved)}
+        open_moves = [m for i in sorted(asked) for m in moves[i] if m not in failed]
+        clear = room.clear(drawn, open_moves)
+        best: dict[int, _Move] = {}
+        for m in (m for m, good in zip(open_moves, clear, strict=True) if good):
+            if m.wire not in best or m.gain > best[m.wire].gain:
+                best[m.wire] = m
+        if not best:
+            break
+        order = sorted(best.values(), key=lambda m: (*(-g for g in m.gain), m.wire))
+        legal = room.legal(drawn, order)
+        failed |= {m for m, good in zip(order, legal, strict=True) if not good}
+        taken = room.apart(drawn, [m for m, good in zip(order, legal, strict=True) if good])
+        for m in taken:
+            drawn[m.wire] = m.applied(drawn[m.wire])
+        moved = {m.wire for m in taken}
+        room.put(drawn, sorted(moved))
+        asked = set(best) | room.around(sorted(moved))
+    return drawn
 
 
-def _habit(way: Sequence[Point]) -> int:
-    """0 for ways whose leg at their left end is diagonal or horizontal: neighbours choose alike where they can."""
-    (ax, ay), (bx, by) = way[:2] if way[0] < way[-1] else way[-2:]
-    diagonal = abs(ax - bx) == abs(ay - by)
-    straight = all(0 in (x1 - x0, y1 - y0) for (x0, y0), (x1, y1) in pairwise(way))
-    return int(ax == bx) if straight else int(not diagonal)
+class _Room:
+    """What stands beside wires that are moved: asked first by centre lines, and then exactly."""
+
+    def __init__(self, problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via]) -> None:
+        self._problem = problem
+        owner = owners(problem, wires)
+        self._layers = np.array([w.layer for w in wires])
+        self._nets = np.array([w.net for w in wires], dtype=np.str_)
+        self._spaces = np.array([dbu(problem.space_of(w.net, w.width)) for w in wires], dtype=float)
+        self._ties = np.array([w.tie for w in wires], dtype=bool)
+        half = min((dbu(w.width) // 2 for w in wires), default=0)
+        self._half = half
+        stand = [standing(problem, z, owner, vias) for z in range(problem.layers)]
+        self._fixed = [Surroundings(*s) for s in stand]
+        self._lines = [Surroundings(s[0], [r + half for r in s[1]], *s[2:]) for s in stand]
+        self._shapes = _bodies(problem, wires)
+
+    def put(self, wires: Sequence[Wire], moved: Sequence[int]) -> None:
+        """Wires have other bodies."""
+        self._shapes[moved] = _bodies(self._problem, [wires[i] for i in moved])
+
+    def around(self, moved: Sequence[int]) -> set[int]:
+        """Wires near some."""
+        reach = 3 * float(self._spaces.max(initial=0.0)) + 4 * self._half
+        found = shapely.STRtree(self._shapes).query(shapely.box(*_grown(shapely.bounds(self._shapes[moved]), reach).T))
+        return set(found[1].tolist())
+
+    def clear(self, wires: Sequence[Wire], moves: Sequence[_Move]) -> npt.NDArray[np.bool_]:
+        """Which moves are not hindered as far as centre lines tell."""
+        out = np.ones(len(moves), dtype=bool)
+        of = np.array([m.wire for m in moves], dtype=np.int64)
+        if not moves:
+            return out
+        counts = np.array([len(m.points) for m in moves])
+        points = np.concatenate([m.points for m in moves]).astype(float)
+        lines = np.asarray(shapely.linestrings(points, indices=np.repeat(np.arange(len(moves)), counts)))
+        corners = [np.array(w.points, dtype=float) for w in wires]
+        for z in range(self._problem.layers):
+            own, mine = np.flatnonzero(self._layers == z), np.flatnonzero(self._layers[of] == z)
+            if not len(mine):
+                continue
+            ends = np.concatenate([np.stack([corners[i][:-1], corners[i][1:]], 1) for i in own])
+            legs = np.asarray(shapely.linestrings(ends))
+            of_leg = np.repeat(own, [len(corners[i]) - 1 for i in own])
+            near = Surroundings(
+                legs.tolist(),
+                [2.0 * self._half] * len(legs),
+                self._spaces[of_leg].tolist(),
+                self._nets[of_leg].tolist(),
+            )
+            for around in (self._lines[z], near):
+                left = mine[out[mine]]
+                out[left[around.too_near(lines[left], self._spaces[of[left]], self._nets[of[left]])[0]]] = False
+        return out
+
+    def legal(self, wires: Sequence[Wire], moves: Sequence[_Move]) -> npt.NDArray[np.bool_]:
+        """Which moves are legal."""
+        of = np.array([m.wire for m in moves], dtype=np.int64)
+        shapes = _bodies(self._problem, [_about(wires[m.wire], m) for m in moves])
+        out = ~leaves(self._problem, shapes, self._ties[of])
+        for z in range(self._problem.layers):
+            own, mine = np.flatnonzero(self._layers == z), np.flatnonzero(self._layers[of] == z)
+            none = [0.0] * len(own)
+            others = Surroundings(
+                self._shapes[own].tolist(), none, self._spaces[own].tolist(), self._nets[own].tolist()
+            )
+            for around in (self._fixed[z], others):
+                left = mine[out[mine]]
+                out[left[around.too_near(shapes[left], self._spaces[of[left]], self._nets[of[left]])[0]]] = False
+        return out
+
+    def apart(self, wires: Sequence[Wire], moves: Sequence[_Move]) -> list[_Move]:
+        """Moves, the first ones first, that are not near to one already among them."""
+        if not moves:
+            return []
+        of = [m.wire for m in moves]
+        shapes = _bodies(self._problem, [_about(wires[m.wire], m) for m in moves])
+        i, k = shapely.STRtree(shapes).query(shapes, predicate="dwithin", distance=float(self._spaces.max()))
+        rivals: dict[int, list[int]] = {}
+        for a, b in zip(i.tolist(), k.tolist(), strict=True):
+            if b < a and self._layers[of[a]] == self._layers[of[b]] and self._nets[of[a]] != self._nets[of[b]]:
+                rivals.setdefault(a, []).append(b)
+        taken: set[int] = set()
+        for a in range(len(moves)):
+            if taken.isdisjoint(rivals.get(a, ())):
+                taken.add(a)
+        return [moves[a] for a in sorted(taken)]
 
 
-def _direction(a: Point, b: Point) -> Point:
-    """Of a leg: reduced where it is a multiple of 45 degrees."""
-    dx, dy = b[0] - a[0], b[1] - a[1]
-    if dx == 0 or dy == 0 or abs(dx) == abs(dy):
-        return int(np.sign(dx)), int(np.sign(dy))
-    return dx, dy
-
-
-def _joined(wire: Wire, model: _Model, numbers: Sequence[int]) -> Wire:
-    """A wire along its chosen ways, without points on a straight line."""
-    points = [wire.points[0]]
-    for n in numbers:
-        points += model.ways[n][1][1:]
-    out = points[:1]
-    for k in range(1, len(points)):
-        a, b = points[k - 1], points[k]
-        if len(out) > 1 and _direction(out[-2], out[-1]) == _direction(a, b):
-            out[-1] = b
-        else:
-            out.append(b)
-    return replace(wire, points=tuple(out))
-
-
-def _set(model: _Model, picked: dict[int, list[int]], numbers: list[int], conflict: Conflict) -> list[int]:
-    """The ways about a conflict that only all together have it: the two nearest of each wire."""
-    at = shapely.Point(conflict.at)
-    out: list[int] = []
-    for w in (conflict.wire, conflict.other):
-        if w >= 0:
-            own = picked[numbers[w]]
-            apart = shapely.distance([shapely.LineString(model.ways[n][1]) for n in own], at)
-            out += [own[k] for k in np.argsort(apart, kind="stable")[:2].tolist()]
+def _grown(bounds: npt.NDArray[np.float64], by: float) -> npt.NDArray[np.float64]:
+    out: npt.NDArray[np.float64] = bounds + np.array([-by, -by, by, by])
     return out
+
+
+def _about(wire: Wire, move: _Move) -> Wire:
+    """The new part of a wire with some of its legs before and after, for the bends to be as they will be."""
+    reach = 3 * dbu(wire.width)
+    points = list(move.points)
+    if move.first > 0:
+        points.insert(0, _cut(points[0], wire.points[move.first - 1], reach))
+    if move.last < len(wire.points) - 1:
+        points.append(_cut(points[-1], wire.points[move.last + 1], reach))
+    return replace(wire, points=tuple(points))
+
+
+def _cut(a: Point, b: Point, reach: int) -> Point:
+    """The end of a leg from a to b, of at most some length."""
+    dx, dy = b[0] - a[0], b[1] - a[1]
+    steps = max(abs(dx), abs(dy))
+    if steps <= reach or not (dx == 0 or dy == 0 or abs(dx) == abs(dy)):
+        return b
+    return a[0] + dx // steps * reach, a[1] + dy // steps * reach
+
+
+def _bodies(problem: RouteProblem, wires: Sequence[Wire]) -> npt.NDArray[np.object_]:
+    shapes = solids(bodies(wires, problem.guard))
+    broken = np.flatnonzero(~shapely.is_valid(shapes))
+    shapes[broken] = shapely.buffer(shapes[broken], 0)
+    return shapes
+
+
+def _fixed_points(wires: Sequence[Wire], lines: Sequence[Sequence[Point]], vias: Sequence[Via]) -> list[set[Point]]:
+    """Per wire the points that must stay on it: joints, and the start of a tie's last leg."""
+    joints: dict[str, set[Point]] = {}
+    for v in vias:
+        joints.setdefault(v.net, set()).add((dbu(v.x), dbu(v.y)))
+    for w in wires:
+        joints.setdefault(w.net, set()).update((w.points[0], w.points[-1]))
+    out = []
+    for w, line in zip(wires, lines, strict=True):
+        own = {p for p in line[1:-1] if p in joints[w.net]}
+        out.append(own | ({line[-2]} if w.tie else set()))
+    return out
+
+
+def _ends(problem: RouteProblem, wires: Sequence[Wire]) -> list[list[tuple[float, ...]]]:
+    """Per wire the boxes (x0, y0, x1, y1) around its terminals, as much larger as the wire is wide, in dbu."""
+    boxes = {t.name: (t.x - t.half_x, t.y - t.half_y, t.x + t.half_x, t.y + t.half_y) for t in problem.terminals}
+    return [
+        [tuple(_grown(np.array(boxes[name]), w.width) / DBU) for name in (w.start, w.end) if name in boxes]
+        for w in wires
+    ]
+
+
+def _inside(points: Sequence[Point], boxes: Sequence[tuple[float, ...]]) -> int:
+    """How many bends lie in boxes."""
+    return sum(x0 <= x <= x1 and y0 <= y <= y1 for x, y in points[1:-1] for x0, y0, x1, y1 in boxes)
+
+
+def _halved(a: Point, b: Point, style: Style) -> Iterator[tuple[Point, ...]]:
+    """Shortest ways of three legs, the first and the last of them equally long."""
+    u, v, s, t = frame(b[0] - a[0], b[1] - a[1], style.sides)
+    for d, n in ((u, s), (v, t)):
+        if n > 1 and s and t:
+            one, rest = n // 2, n - n // 2
+            yield a, (a[0] + one * d[0], a[1] + one * d[1]), (b[0] - rest * d[0], b[1] - rest * d[1]), b
+
+
+def _moves(
+    wire: int, points: Sequence[Point], fixed: set[Point], ends: Sequence[tuple[float, ...]], style: Style
+) -> Iterator[_Move]:
+    """Two legs in place of more, or three at the ends: fewer bends, or as many and a shorter or neater wire."""
+    last = len(points) - 1
+    for i in range(last):
+        before = list(points[max(0, i - 1) : i])
+        for j in range(i + 2, min(last, i + _WINDOW) + 1):
+            if points[j - 1] in fixed:
+                break
+            after = list(points[j + 1 : j + 2])
+            old = points[i : j + 1]
+            length = _length(old)
+            neater = _halved(points[i], points[j], style) if j > i + 2 and (i < 2 or j > last - 2) else ()
+            buried = _inside([*before, *old, *after], ends)
+            for way in (*ways(points[i], points[j], style), *neater):
+                shorter = length - _length(way)
+                new = _simple([*before, *way, *after], fixed)
+                saved = len(before) + len(old) + len(after) - len(new)
+                freed = buried - _inside(new, ends)
+                better = saved or shorter > _SAME or freed > 0
+                if shorter > -_SAME and saved >= 0 and better and not _sharp(new):
+                    yield _Move(wire, i - len(before), j + len(after), new, saved, shorter, freed)
+
+
+def _length(points: Sequence[Point]) -> float:
+    return sum(math.dist(a, b) for a, b in pairwise(points))
+
+
+def _sharp(points: Sequence[Point]) -> bool:
+    """Whether a bend is of more than 90 degrees."""
+    steps = [(bx - ax, by - ay) for (ax, ay), (bx, by) in pairwise(points)]
+    return any(ax * bx + ay * by < 0 for (ax, ay), (bx, by) in pairwise(steps))
+
+
+def _simple(points: Sequence[Point], keep: Collection[Point] = ()) -> tuple[Point, ...]:
+    """Without repeated points and points on a straight line."""
+    out: list[Point] = []
+    for p in points:
+        if out and out[-1] == p:
+            continue
+        while len(out) > 1 and out[-1] not in keep and _straight(out[-2], out[-1], p):
+            out.pop()
+        out.append(p)
+    return tuple(out)
+
+
+def _straight(a: Point, b: Point, c: Point) -> bool:
+    ux, uy, vx, vy = b[0] - a[0], b[1] - a[1], c[0] - b[0], c[1] - b[1]
+    return ux * vy == uy * vx and ux * vx + uy * vy > 0
 
 
 # ---------------------------------------------------------------------- what failed
 
 
-def _rivals(model: _Model, wire: int) -> list[int]:
-    """Wires with a way that excludes one of a wire."""
-    of = [model.segments[n].wire for n, _ in model.ways]
-    pairs = {(of[a], of[b]) for a, b in model.pairs}
-    sets = {(of[a], of[b]) for group in model.sets for a in group for b in group}
-    return sorted({b if a == wire else a for a, b in pairs | sets if wire in (a, b)} - {wire})
+def _legal(
+    problem: RouteProblem,
+    wires: Sequence[Wire],
+    drawn: Sequence[Wire],
+    lines: Sequence[Sequence[Point]],
+    vias: Sequence[Via],
+    style: Style,
+) -> Styled:
+    """The wires without those that are in conflict, those in most conflicts first, and what ends on them."""
+    kept = dict(enumerate(drawn))
+    failed: dict[int, str] = {}
+    held = _held(wires, lines)
+
+    def lose(i: int, why: str) -> None:
+        ends = " to ".join("({:.1f}, {:.1f})".format(*(c * DBU for c in p)) for p in (lines[i][0], lines[i][-1]))
+        failed[i] = f"no {style} way from {ends} um {why}"
+        del kept[i]
+        for branch, trunk in held:
+            if trunk == i and branch in kept:
+                lose(branch, "as the wire of its net that it ends on has none")
+
+    for i, w in enumerate(drawn):
+        if i in kept and _sharp(w.points):
+            lose(i, "without a bend of more than 90 degrees")
+    numbers = sorted(kept)
+    found = conflicts(problem, [kept[i] for i in numbers], vias)
+    while found:
+        weight: dict[int, int] = {}
+        for c in found:
+            weight[c.wire] = weight.get(c.wire, 0) + (len(wires) if c.other < 0 else 1)
+            if c.other >= 0:
+                weight[c.other] = weight.get(c.other, 0) + 1
+        worst = max(weight, key=lambda n: (weight[n], kept[numbers[n]].length, n))
+        at = next(c.at for c in found if worst in (c.wire, c.other))
+        lose(numbers[worst], "keeps clear of other metal about ({:.1f}, {:.1f}) um".format(*(c * DBU for c in at)))
+        found = [c for c in found if all(n < 0 or numbers[n] in kept for n in (c.wire, c.other))]
+    return Styled(kept, failed)
 
 
-def _reason(
-    wires: Sequence[Wire], model: _Model, held: list[tuple[int, int]], wire: int, lost: list[int], style: Style
-) -> str:
-    for s in model.segments:
-        if s.wire == wire and all(model.banned[n] for n in s.numbers):
-            places = " to ".join("({:.1f}, {:.1f})".format(*_um(p)) for p in s.ends)
-            return f"no {style} way from {places} um keeps clear of pads, balls, obstacles and the outline"
-    trunk = next((t for b, t in held if b == wire and t in lost), None)
-    if trunk is not None:
-        return f"ends on a wire of its net that has no {style} way"
-    nets = sorted({wires[i].net for i in _rivals(model, wire)})
-    beside = f" beside {'those of ' if nets else ''}{', '.join(nets[:4])}" if nets else ""
-    return f"no {style} way{beside} without a bend of more than 90 degrees"
-
-
-def _um(p: Point) -> tuple[Um, Um]:
-    return p[0] * DBU, p[1] * DBU
+def _held(wires: Sequence[Wire], lines: Sequence[Sequence[Point]]) -> list[tuple[int, int]]:
+    """Pairs (branch, trunk): wires that end on no terminal, and the wire of their net that holds that end."""
+    out = []
+    by_net: dict[str, list[int]] = {}
+    for i, w in enumerate(wires):
+        by_net.setdefault(w.net, []).append(i)
+    for i, w in enumerate(wires):
+        for point in free_ends(w):
+            trunk = next((k for k in by_net[w.net] if k != i and point in lines[k][1:-1]), None)
+            if trunk is not None:
+                out.append((i, trunk))
+    return out
