@@ -12,7 +12,7 @@ import shapely
 import shapely.prepared
 
 from layoutgen.route.bodies import bodies, body, solids
-from layoutgen.route.problem import Obstacle, RouteProblem, Terminal, Via, Wire
+from layoutgen.route.problem import Obstacle, Point, RouteProblem, Terminal, Via, Wire
 from layoutgen.units import IntPoints, Um, dbu, to_dbu
 
 __all__ = ["Conflict", "Surroundings", "bodies", "body", "conflicts"]
@@ -21,6 +21,8 @@ SLACK = 0.01
 """Of a database unit: distances of integer shapes come as floats."""
 _TIE_SLACK = 2.0
 """How far (dbu) the end of a tie may stand out over a slanted side of the outline: its corners are on the grid."""
+_ROUND = 1.31
+"""Diameter (in widths) of the smallest disc whose sides keep the width; see `via_landing`."""
 
 _Shapes = npt.NDArray[np.object_]
 _Floats = npt.NDArray[np.float64]
@@ -92,6 +94,22 @@ def owners(problem: RouteProblem, wires: Sequence[Wire], taken: Mapping[str, str
     return nets
 
 
+def via_landing(problem: RouteProblem, net: str) -> tuple[Um, bool]:
+    """Half the extent (um) of the landing of a net's via, and whether it is round.
+
+    The sides of a disc of less than 1.31 widths that stand at less than 80 degrees to each other, as width rules look
+    at, are nearer than the width: in its place stands the square around it, at least as wide as the net's wires. A
+    free terminal ("") may be taken by any net.
+    """
+    width = problem.width_of(net) if net else max(problem.width_of(name) for name in ("", *problem.rules))
+    return (problem.via / 2, True) if problem.via >= _ROUND * width else (max(problem.via, width) / 2, False)
+
+
+def covered(problem: RouteProblem, layer: int, nets: Mapping[str, str]) -> set[tuple[str, Point]]:
+    """Nets and centres (dbu) of the terminals on a layer: they are the landings of the vias there."""
+    return {(nets[t.name], (dbu(t.x), dbu(t.y))) for t in problem.terminals if t.layer == layer}
+
+
 class Surroundings:
     """Shapes with their nets and spaces, to be asked which other shapes come too near to which of them."""
 
@@ -148,10 +166,16 @@ def standing(
     shapes, radii = bare.tolist(), grown.tolist()
     names = [nets[t.name] for t in here]
     spaces = to_dbu([problem.space_of(net, extent(t)) for net, t in zip(names, here, strict=True)]).tolist()
+    on_terminals = covered(problem, layer, nets) if vias else set()
     for via in vias:
-        shapes.append(shapely.Point(dbu(via.x), dbu(via.y)))
-        radii.append(dbu(problem.via / 2))
-        spaces.append(dbu(problem.space_of(via.net, problem.via)))
+        if (via.net, (dbu(via.x), dbu(via.y))) in on_terminals:
+            continue
+        half, round_ = via_landing(problem, via.net)
+        landing = Terminal("", via.net, via.x, via.y, half, half, round_)
+        shape, radius = terminal_shape(landing)
+        shapes.append(shape)
+        radii.append(radius)
+        spaces.append(dbu(problem.space_of(via.net, 2 * half)))
         names.append(via.net)
     blocks = [obstacle_shape(o) for o in problem.obstacles if o.layer in (None, layer)]
     count = len(blocks)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from layoutgen.errors import ParamError
 from layoutgen.route.eject import ASKS, Link
+from layoutgen.route.legal import via_landing
 from layoutgen.route.links import make_links
 from layoutgen.route.problem import Bottleneck, Missed, RoutePlan, RouteProblem, Terminal, Unrouted, Via, Wire, resolved
 from layoutgen.route.router import Layer, route_layer
@@ -83,13 +84,13 @@ def _on_layer(problem: RouteProblem, layer: int, nets: Collection[str] | None) -
 
 
 def _landing(problem: RouteProblem, t: Terminal) -> Terminal:
-    half = problem.via / 2
-    if half > min(t.half_x, t.half_y) + 1e-9:
+    if problem.via / 2 > min(t.half_x, t.half_y) + 1e-9:
         least = 2 * min(t.half_x, t.half_y)
         raise ParamError(
             f"route: a via's landing of {problem.via:g} um does not fit on {t.name}, {least:g} um wide; make it smaller"
         )
-    return replace(t, half_x=half, half_y=half, round=True, polygon=())
+    half, round_ = via_landing(problem, t.net)
+    return replace(t, half_x=half, half_y=half, round=round_, polygon=())
 
 
 def _left_over(problem: RouteProblem, first: Layer) -> tuple[RouteProblem, list[Link], dict[str, list[int]]]:

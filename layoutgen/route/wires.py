@@ -16,11 +16,11 @@ import klayout.db as kdb
 import shapely
 
 from layoutgen.route.bodies import bodies, polygon
-from layoutgen.route.legal import extent, owners
+from layoutgen.route.legal import covered, extent, owners, via_landing
 from layoutgen.route.notch import closings, marks, notches, simple
 from layoutgen.route.problem import Point, RoutePlan, RouteProblem, Terminal, Via, Wire
 from layoutgen.route.room import Piece, Room
-from layoutgen.route.teardrop import ROUND_SAG, core, disc, fillets, landing, pad_polygon, teardrops
+from layoutgen.route.teardrop import ROUND_SAG, core, fillets, landing, pad_polygon, teardrops
 from layoutgen.units import IntPoints, dbu
 
 _ROUNDS = 12
@@ -89,9 +89,12 @@ def draw(problem: RouteProblem, plan: RoutePlan, layer: int = 0) -> dict[str, Ne
     for wire, points in zip(wires, shapes, strict=True):
         space = dbu(problem.space_of(wire.net, wire.width))
         nets[wire.net].fixed.append(Piece(points, space, wire.net, wire.tie))
+    here = covered(problem, layer, owner)
     for via in plan.vias:
-        points = disc(dbu(via.x), dbu(via.y), dbu(problem.via / 2))
-        nets[via.net].fixed.append(Piece(points, dbu(problem.space_of(via.net, problem.via)), via.net, False))
+        if (via.net, (dbu(via.x), dbu(via.y))) not in here:
+            pad = _landing(problem, via)
+            space = dbu(problem.space_of(via.net, 2 * pad.half_x))
+            nets[via.net].fixed.append(Piece(pad_polygon(pad), space, via.net, False))
     for t in problem.terminals:
         if t.layer == layer and owner[t.name] in nets:
             nets[owner[t.name]].pads.append(t)
@@ -99,6 +102,11 @@ def draw(problem: RouteProblem, plan: RoutePlan, layer: int = 0) -> dict[str, Ne
         nets[piece.net].drops.append(piece)
     _close_notches(problem, room, nets)
     return {name: _metal(net) for name, net in nets.items()}
+
+
+def _landing(problem: RouteProblem, via: Via) -> Terminal:
+    half, round_ = via_landing(problem, via.net)
+    return Terminal("", via.net, via.x, via.y, half, half, round_)
 
 
 # ---------------------------------------------------------------------- teardrops
@@ -119,9 +127,7 @@ def _drops(problem: RouteProblem, room: Room, wires: Sequence[Wire], vias: Seque
 def _wishes(problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via], layer: int) -> Iterator[Iterator[Piece]]:
     """Drops of falling size for each end of each wire."""
     terminals = {t.name: t for t in problem.terminals if t.layer == layer}
-    landings = {
-        (dbu(v.x), dbu(v.y)): Terminal("", v.net, v.x, v.y, problem.via / 2, problem.via / 2, True) for v in vias
-    }
+    landings = {(dbu(v.x), dbu(v.y)): _landing(problem, v) for v in vias}
     trunks = _Trunks(wires)
     for number, wire in enumerate(wires):
         points = [p for k, p in enumerate(wire.points) if k == 0 or p != wire.points[k - 1]]
