@@ -118,7 +118,7 @@ def _left_over(problem: RouteProblem, first: Layer) -> tuple[RouteProblem, list[
     for k, t in enumerate(upper.terminals):
         if not t.net:
             free.setdefault(t.group, []).append(k)
-    return upper, links, {group: members for group, members in free.items() if any(x.group == group for x in links)}
+    return upper, links, {link.group: free.get(link.group, []) for link in links if link.end == ASKS}
 
 
 def _parts(layer: Layer, wire: int) -> tuple[list[int], list[int]]:

@@ -16,7 +16,7 @@ from layoutgen.route.rubber import Rubber
 from layoutgen.route.start import lay_free
 from layoutgen.route.ties import end_points
 from layoutgen.route.topology import Topology
-from layoutgen.units import DBU, Um, to_dbu
+from layoutgen.units import DBU, Um, dbu, to_dbu
 
 _STARTS = 8
 _START_LINKS = 600
@@ -56,11 +56,11 @@ def route_layer(problem: RouteProblem, links: list[Link], free: dict[str, list[i
     Its style is what clearances and wires are made for; wires that cannot be drawn in it are missing.
     """
     ejector = best_topology(problem, tiles.build(problem, layer), links, free)
-    drawn, reasons = _draw_legal(problem, ejector)
+    drawn, reasons = _draw_legal(problem, ejector, layer)
     taken = _taken(problem, ejector)
     numbers = sorted(drawn)
     wires = [drawn[i] for i in numbers]
-    met = resolved(problem, taken)
+    met = _alone(resolved(problem, taken), layer)
     if problem.style is Style.CURVED:
         wires = _curved(met, wires)
     elif problem.style is not Style.ANY_ANGLE:
@@ -73,6 +73,22 @@ def route_layer(problem: RouteProblem, links: list[Link], free: dict[str, list[i
     kept = {i: replace(wire, layer=layer) for i, wire in zip(numbers, wires, strict=True)}
     missing = {i: reasons.get(i, "") for i in range(len(links)) if i not in kept}
     return Layer(problem, links, ejector, kept, missing, taken)
+
+
+def _alone(problem: RouteProblem, layer: int) -> RouteProblem:
+    """A layer's problem as one of a single layer, so that all its terminals and landings are seen to stand there.
+
+    A landing at the centre of a terminal of this layer is left out: no wire ends on it.
+    """
+    if problem.layers == 1:
+        return problem
+    own = {(dbu(t.x), dbu(t.y)) for t in problem.terminals if t.layer == layer}
+    terminals = [t for t in problem.terminals if t.layer == layer or (dbu(t.x), dbu(t.y)) not in own]
+    obstacles = tuple(replace(o, layer=None) for o in problem.obstacles if o.layer in (None, layer))
+    present = {t.net for t in terminals}
+    rules = {net: rule for net, rule in problem.rules.items() if net in present}
+    stand = tuple(replace(t, layer=0) for t in terminals)
+    return replace(problem, terminals=stand, obstacles=obstacles, rules=rules, layers=1)
 
 
 def _curved(problem: RouteProblem, wires: list[Wire]) -> list[Wire]:
@@ -120,13 +136,13 @@ def _taken(problem: RouteProblem, ejector: Ejector) -> dict[str, str]:
     return {problem.terminals[v].name: ejector.links[w].net for v, w in sorted(ejector.taken.items())}
 
 
-def _draw_legal(problem: RouteProblem, ejector: Ejector) -> tuple[dict[int, Wire], dict[int, str]]:
+def _draw_legal(problem: RouteProblem, ejector: Ejector, layer: int) -> tuple[dict[int, Wire], dict[int, str]]:
     """Centre lines of all wires; those in conflict are routed anew, and given up in the end."""
     reasons: dict[int, str] = {}
     for round_ in range(2 * _MENDS + len(ejector.links)):
         drawn, bad = centre_lines(problem, ejector)
         numbers = sorted(drawn)
-        met = resolved(problem, _taken(problem, ejector))
+        met = _alone(resolved(problem, _taken(problem, ejector)), layer)
         found = conflicts(met, [drawn[i] for i in numbers])
         if not found and not bad:
             break
