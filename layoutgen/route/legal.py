@@ -21,8 +21,8 @@ SLACK = 0.01
 """Of a database unit: distances of integer shapes come as floats."""
 _TIE_SLACK = 2.0
 """How far (dbu) the end of a tie may stand out over a slanted side of the outline: its corners are on the grid."""
-_ROUND = 1.31
-"""Diameter (in widths) of the smallest disc whose sides keep the width; see `via_landing`."""
+_ROUND = 1.5
+"""Diameter (in widths) of the smallest disc that is a via's landing; see `via_landing`."""
 
 _Shapes = npt.NDArray[np.object_]
 _Floats = npt.NDArray[np.float64]
@@ -97,9 +97,9 @@ def owners(problem: RouteProblem, wires: Sequence[Wire], taken: Mapping[str, str
 def via_landing(problem: RouteProblem, net: str) -> tuple[Um, bool]:
     """Half the extent (um) of the landing of a net's via, and whether it is round.
 
-    The sides of a disc of less than 1.31 widths that stand at less than 80 degrees to each other, as width rules look
-    at, are nearer than the width: in its place stands the square around it, at least as wide as the net's wires. A
-    free terminal ("") may be taken by any net.
+    Width rules look at sides that stand at less than 80 degrees to each other: those of a disc of less than 1.31 widths
+    are too near, and where its rim is cut by a wire or rounded to the grid those of a little larger ones. In its place
+    stands the square around it, at least as wide as the net's wires. A free terminal ("") may be taken by any net.
     """
     width = problem.width_of(net) if net else max(problem.width_of(name) for name in ("", *problem.rules))
     return (problem.via / 2, True) if problem.via >= _ROUND * width else (max(problem.via, width) / 2, False)
