@@ -20,13 +20,15 @@ from layoutgen.route.legal import covered, extent, owners, via_landing
 from layoutgen.route.notch import closings, marks, notches, simple
 from layoutgen.route.problem import Point, RoutePlan, RouteProblem, Terminal, Via, Wire
 from layoutgen.route.room import Piece, Room
-from layoutgen.route.teardrop import ROUND_SAG, core, fillets, landing, pad_polygon, teardrops
+from layoutgen.route.teardrop import ROUND_SAG, core, corners, fillets, landing, pad_polygon, teardrops
 from layoutgen.units import IntPoints, dbu
 
 _ROUNDS = 12
 """Times that notches are looked for after closing some."""
 _PASSES = 3
 """Times that teardrops beside open notches are taken away."""
+_BUMP = 1.3
+"""Corners up to so many radii of a terminal from its centre are joined with it smoothly: at more than 100 degrees."""
 _WIRE_PART, _TIE_PART = 0.5, 0.75
 """How much of a wire and of a tie a teardrop may take."""
 
@@ -100,7 +102,15 @@ def draw(problem: RouteProblem, plan: RoutePlan, layer: int = 0) -> dict[str, Ne
             nets[owner[t.name]].pads.append(t)
     for piece in _drops(problem, room, wires, plan.vias, layer):
         nets[piece.net].drops.append(piece)
+    for piece in _bumps(problem, wires, shapes, plan.vias, layer):
+        if room.take([piece])[0]:
+            nets[piece.net].fixed.append(piece)
     _close_notches(problem, room, nets)
+    for _ in range(_PASSES if problem.wide else 0):
+        spread = _too_wide(problem, nets, owner, layer)
+        if not spread:
+            break
+        _close_notches(problem, room, {name: nets[name] for name in spread})
     return {name: _metal(net) for name, net in nets.items()}
 
 
@@ -147,6 +157,67 @@ def _wishes(problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via], l
             elif trunk := trunks.at(number, way[0]):
                 shapes = fillets(way[0], *trunk, way, width, problem.style)
             yield _pieces(shapes, dbu(space), wire)
+
+
+def _bumps(
+    problem: RouteProblem, wires: Sequence[Wire], shapes: Sequence[IntPoints], vias: Sequence[Via], layer: int
+) -> Iterator[Piece]:
+    """Terminals with the corners of their own wires that hardly stand out of them, joined smoothly.
+
+    The rim on both sides of such a corner would be nearer to itself than the width. Corners that stand out further
+    belong to a wire that is seen as such.
+    """
+    terminals = {t.name: t for t in problem.terminals if t.layer == layer}
+    landings = {(dbu(v.x), dbu(v.y)): _landing(problem, v) for v in vias}
+    for wire, shape in zip(wires, shapes, strict=True):
+        for name, way in ((wire.start, wire.points), (wire.end, wire.points[::-1])):
+            terminal = terminals.get(name) or landings.get(way[0])
+            if terminal is None or len(way) < 3 or (name == "" and wire.tie and way[0] != wire.points[0]):
+                continue
+            hull = landing(terminal)
+            if math.dist(way[0], way[1]) > _BUMP * hull.radius + dbu(wire.width):
+                continue
+            pad = pad_polygon(terminal)
+            away = shapely.distance(shapely.Polygon(pad).convex_hull, shapely.points(shape.astype(float)))
+            out = shape[(away > 0) & (away <= (_BUMP - 1) * hull.radius)]
+            if len(out):
+                smooth = shapely.MultiPoint([*pad.tolist(), *out.tolist()]).convex_hull
+                space = problem.space_of(wire.net, max(wire.width, extent(terminal)))
+                yield Piece(corners(smooth), dbu(space), wire.net, wire.tie)
+
+
+def _too_wide(problem: RouteProblem, nets: Mapping[str, _Net], owner: Mapping[str, str], layer: int) -> list[str]:
+    """Take away the drops that make metal so wide that it is too near to other metal, and say whose they were."""
+    pads: dict[str, list[kdb.Polygon]] = {}
+    for t in problem.terminals:
+        if t.layer == layer and owner[t.name] not in nets:
+            pads.setdefault(owner[t.name] or t.name, []).append(pad_shape(t))
+    everything, metal = kdb.Region(), {name: kdb.Region(net.shapes()).merged() for name, net in nets.items()}
+    for number, region in enumerate([*metal.values(), *(kdb.Region(own) for own in pads.values())]):
+        for shape in region.each():
+            everything.insert(kdb.PolygonWithProperties(shape, {1: number}))
+    changed: list[str] = []
+    for step in problem.wide:
+        half = dbu(step.width) // 2 + 1
+        wide = kdb.Region()
+        for number, region in enumerate(metal.values()):
+            for shape in region.sized(-half, 2).sized(half, 2).each():
+                wide.insert(kdb.PolygonWithProperties(shape, {1: number}))
+        other = kdb.Region.DifferentPropertiesConstraint
+        names = list(metal)
+        near: dict[str, kdb.Region] = {}
+        for pair in wide.separation_check(
+            everything, dbu(step.space), False, kdb.Region.Euclidian, property_constraint=other
+        ).each():
+            near.setdefault(names[pair.property(1)], kdb.Region()).insert(kdb.EdgePair(pair.first, pair.first).polygon(2))
+        for name, marked in near.items():
+            number = names.index(name)
+            own = kdb.Region([p for p in wide.each() if p.property(1) == number]).interacting(marked)
+            keep = [p for p in nets[name].drops if kdb.Region(p.polygon).interacting(own).is_empty()]
+            if len(keep) < len(nets[name].drops):
+                nets[name].drops, nets[name].fills = keep, []
+                changed.append(name)
+    return list(dict.fromkeys(changed))
 
 
 def _pieces(shapes: Iterator[IntPoints], space: int, wire: Wire) -> Iterator[Piece]:
