@@ -236,7 +236,8 @@ def _united(line: IntPoints, width: int, guard: int) -> IntPoints:
         )
         corners = np.concatenate([line[1:-1, None], rims[:, 0, 1:], outer, rims[:, 1, :1]], axis=1)
         tips = [_square_tip(bend, (width + guard + 2) / 2 + 1) for bend in bends]
-        for tip, hull in zip(tips, shapely.convex_hull(shapely.linestrings(corners)), strict=True):
+        hulls = np.atleast_1d(np.asarray(shapely.convex_hull(shapely.linestrings(corners))))
+        for tip, hull in zip(tips, hulls, strict=True):
             if tip is not None:
                 region.insert(polygon(tip))
             elif hull.geom_type == "Polygon":

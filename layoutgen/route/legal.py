@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import klayout.db as kdb
 import numpy as np
 import numpy.typing as npt
 import shapely
 import shapely.prepared
 
-from layoutgen.route.bodies import bodies, body, solids
+from layoutgen.route.bodies import bodies, body, polygon, solids
 from layoutgen.route.problem import Obstacle, Point, RouteProblem, Terminal, Via, Wire
 from layoutgen.units import IntPoints, Um, dbu, to_dbu
 
@@ -21,6 +22,10 @@ SLACK = 0.01
 """Of a database unit: distances of integer shapes come as floats."""
 _TIE_SLACK = 2.0
 """How far (dbu) the end of a tie may stand out over a slanted side of the outline: its corners are on the grid."""
+_WIDTH_ANGLE = 80.0
+"""Edges that stand at this angle (degrees) or more to each other are not looked at by width rules."""
+_SHARP = np.cos(np.radians(99))
+"""Cosine of turns above which rims of a bend may face each other."""
 _ROUND = 1.5
 """Diameter (in widths) of the smallest disc that is a via's landing; see `via_landing`."""
 
@@ -193,7 +198,7 @@ def leaves(problem: RouteProblem, shapes: _Shapes, ties: npt.NDArray[np.bool_]) 
 
 
 def conflicts(problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via] = ()) -> list[Conflict]:
-    """All places where wires come too near to foreign metal or obstacles, or leave their area.
+    """All places where wires come too near to foreign metal or obstacles, leave their area, or are too narrow.
 
     Every wire has its own width; between two metals the larger of both spaces counts (`RouteProblem.space_of`).
     """
@@ -217,9 +222,38 @@ def conflicts(problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via] 
         i, k = others.too_near(shapes[own], spaces[own], names[own])
         i, k = own[i[i < k]], own[k[i < k]]
         found += _listed(i, k, shapes[i], shapes[k])
-    out = np.flatnonzero(leaves(problem, shapes, np.array([w.tie for w in wires])))
+    outside = np.flatnonzero(leaves(problem, shapes, np.array([w.tie for w in wires]))).tolist()
+    out = np.array(sorted({*outside, *too_narrow(wires, shapes)}), dtype=np.int64)
     centres = shapely.get_coordinates(shapely.centroid(shapes[out])).tolist()
     found += [Conflict(n, -1, (x, y)) for n, (x, y) in zip(out.tolist(), centres, strict=True)]
+    return found
+
+
+def too_narrow(wires: Sequence[Wire], shapes: _Shapes) -> list[int]:
+    """Which wires are narrower somewhere than their width: where bends follow each other too closely to be drawn so.
+
+    Only wires with a sharp bend, or with bends nearer to each other than the width, are looked at. KLayout's measure:
+    edges that stand at less than 80 degrees to each other.
+    """
+    bending = [k for k, w in enumerate(wires) if len(w.points) > 2]
+    if not bending:
+        return []
+    points = np.array([p for k in bending for p in wires[k].points], dtype=float)
+    owner = np.repeat(bending, [len(wires[k].points) for k in bending])
+    steps = np.diff(points, axis=0)
+    lengths = np.hypot(steps[:, 0], steps[:, 1])
+    widths = to_dbu([w.width for w in wires])[owner]
+    inner = (owner[:-3] == owner[3:]) & (lengths[1:-1] < widths[1:-2])
+    turn = np.einsum("ij,ij->i", steps[:-1], steps[1:]) < _SHARP * lengths[:-1] * lengths[1:]
+    bent = (owner[:-2] == owner[2:]) & turn
+    found = []
+    for k in np.unique(np.concatenate([owner[1:-2][inner], owner[1:-1][bent]])).tolist():
+        if shapely.is_empty(shapes[k]):
+            continue
+        region = kdb.Region(polygon(shapely.get_coordinates(shapes[k])[:-1])).merged()
+        width = int(widths[np.searchsorted(owner, k)])
+        if not region.width_check(width, False, kdb.Region.Euclidian, _WIDTH_ANGLE).is_empty():
+            found.append(k)
     return found
 
 

@@ -209,7 +209,7 @@ def _too_wide(problem: RouteProblem, nets: Mapping[str, _Net], owner: Mapping[st
         for pair in wide.separation_check(
             everything, dbu(step.space), False, kdb.Region.Euclidian, property_constraint=other
         ).each():
-            near.setdefault(names[pair.property(1)], kdb.Region()).insert(kdb.EdgePair(pair.first, pair.first).polygon(2))
+            near.setdefault(names[pair.property(1)], kdb.Region()).insert(pair.first.bbox().enlarged(2, 2))
         for name, marked in near.items():
             number = names.index(name)
             own = kdb.Region([p for p in wide.each() if p.property(1) == number]).interacting(marked)
