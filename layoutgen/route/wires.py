@@ -21,7 +21,7 @@ from layoutgen.route.notch import closings, marks, notches, simple
 from layoutgen.route.problem import Point, RoutePlan, RouteProblem, Terminal, Via, Wire
 from layoutgen.route.room import Piece, Room
 from layoutgen.route.teardrop import ROUND_SAG, core, corners, fillets, landing, pad_polygon, teardrops
-from layoutgen.units import IntPoints, dbu
+from layoutgen.units import IntPoints, dbu, to_dbu
 
 _ROUNDS = 12
 """Times that notches are looked for after closing some."""
@@ -111,7 +111,9 @@ def draw(problem: RouteProblem, plan: RoutePlan, layer: int = 0) -> dict[str, Ne
         if not spread:
             break
         _close_notches(problem, room, {name: nets[name] for name in spread})
-    return {name: _metal(net) for name, net in nets.items()}
+    slanted = any(a[0] != b[0] and a[1] != b[1] for a, b in pairwise([*problem.outline, problem.outline[0]]))
+    die = kdb.Region(polygon(to_dbu(problem.outline))) if slanted else None
+    return {name: _metal(net, die) for name, net in nets.items()}
 
 
 def _landing(problem: RouteProblem, via: Via) -> Terminal:
@@ -315,9 +317,11 @@ def _rims(net: _Net, fill: Piece) -> list[Piece]:
     return [Piece(p, fill.space, fill.net, False) for p in discs if shape.intersects(shapely.Polygon(p))]
 
 
-def _metal(net: _Net) -> NetMetal:
-    """The pieces of a net, by layer: ties leave out what their terminals cover."""
+def _metal(net: _Net, die: kdb.Region | None) -> NetMetal:
+    """The pieces of a net, by layer: ties leave out what their terminals cover, and what rounding puts off the die."""
     ties = kdb.Region([p.polygon for p in net.pieces() if p.tie])
     if not ties.is_empty():
         ties -= kdb.Region([polygon(core(t)) for t in net.pads])
+    if die is not None:
+        ties &= die
     return NetMetal([p.points for p in net.pieces() if not p.tie], simple(ties))
