@@ -115,9 +115,9 @@ def test_landings_of_vias_keep_the_width(gate: Gate, style: Style, part: float) 
 
 def test_wires_keep_clear_of_landings_of_the_other_layers_terminals() -> None:
     """In Manhattan form, where the tiles' clearances alone do not part a wire from a landing."""
-    rng = np.random.default_rng(4)
+    rng = np.random.default_rng(1)
     at = [(float(x), float(y)) for x in range(80, 1000, 120) for y in range(80, 800, 120)]
-    order = rng.permutation(len(at))[:14].tolist()
+    order = rng.permutation(len(at))[:22].tolist()
     pads = tuple(
         Terminal(f"t{k}", f"n{k // 2}", at[i][0], at[i][1], 16.0, 16.0, True, layer=int(rng.integers(2)))
         for k, i in enumerate(order)
@@ -148,17 +148,19 @@ def test_a_bend_that_hardly_leaves_a_disc_is_joined_with_it(gate: Gate) -> None:
 
 def test_drops_make_no_metal_that_is_too_wide_for_its_neighbours() -> None:
     """A pad is no wide metal, a pad with its drop is: the drop is left out beside a wire at the plain space."""
-    pad = Terminal("A", "n", 400.0, 400.0, 20.0, 45.0, False)
+    pad = Terminal("A", "n", 400.0, 400.0, 45.0, 20.0, False)
     far = Terminal("B", "n", 400.0, 700.0, 24.0, 24.0, True)
     others = (Terminal("C", "m", 100.0, 250.0, 20.0, 20.0, False), Terminal("D", "m", 700.0, 250.0, 20.0, 20.0, False))
     wires = (
         Wire("n", "A", "B", ((400_000, 400_000), (400_000, 700_000)), False, 20.0),
-        Wire("m", "C", "D", ((100_000, 250_000), (454_000, 250_000), (454_000, 560_000), (700_000, 250_000)), False, 20.0),
+        Wire(
+            "m", "C", "D", ((100_000, 250_000), (476_000, 250_000), (476_000, 560_000), (700_000, 250_000)), False, 20.0
+        ),
     )
     problem = RouteProblem(DIE, (pad, far, *others), (), 20.0, 20.0, 20.0, wide=(WideSpace(42.0, 40.0),))
     plan = RoutePlan(wires, ())
     metal = draw(problem, plan)
-    own = shapely.union_all([shapely.Polygon(q) for q in metal["n"].metal] + [shapely.box(380e3, 355e3, 420e3, 445e3)])
+    own = shapely.union_all([shapely.Polygon(q) for q in metal["n"].metal] + [shapely.box(355e3, 380e3, 445e3, 420e3)])
     wide = own.buffer(-21_002, join_style="mitre").buffer(21_002, join_style="mitre")
     other = shapely.union_all([shapely.Polygon(q) for q in metal["m"].metal])
     assert wide.is_empty or wide.distance(other) >= 40_000
