@@ -17,7 +17,6 @@ from layoutgen.route import (
     RouteProblem,
     Style,
     Terminal,
-    Via,
     WideSpace,
     Wire,
     box,
