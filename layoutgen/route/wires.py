@@ -172,9 +172,11 @@ def _bumps(
     terminals = {t.name: t for t in problem.terminals if t.layer == layer}
     landings = {(dbu(v.x), dbu(v.y)): _landing(problem, v) for v in vias}
     for wire, shape in zip(wires, shapes, strict=True):
+        if len(wire.points) < 3:
+            continue
         for name, way in ((wire.start, wire.points), (wire.end, wire.points[::-1])):
             terminal = terminals.get(name) or landings.get(way[0])
-            if terminal is None or len(way) < 3 or (name == "" and wire.tie and way[0] != wire.points[0]):
+            if terminal is None:
                 continue
             hull = landing(terminal)
             if math.dist(way[0], way[1]) > _BUMP * hull.radius + dbu(wire.width):
