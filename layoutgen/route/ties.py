@@ -165,7 +165,11 @@ def _leg(problem: RouteProblem, width: Um) -> Um:
 
     The end of its metal on the outline and the outer rim of its last bend face each other, and keep the width.
     """
-    return max(problem.edge + width / 2, width + 2 * problem.guard)
+    ring = problem.outline
+    steps = [(abs(bx - ax), abs(by - ay)) for (ax, ay), (bx, by) in zip(ring, ring[1:] + ring[:1], strict=True)]
+    straight = problem.style.sides < 16 and all(0.0 in step or step[0] == step[1] for step in steps)
+    # a bend of 45 degrees is mitred: its outer rim begins 0.207 widths further in
+    return max(problem.edge + width / 2, (0.8 if straight else 1.0) * width + 2 * problem.guard)
 
 
 @dataclass(frozen=True)
