@@ -29,6 +29,11 @@ _BENT = math.tan(math.radians(23 / 2))
 """Tangent of half a turn of 23 degrees: slanting bends that are sharper are chamfered, not mitred."""
 _SQUARE = 1.0 + 1e-9
 """Tangent of half a turn of 90 degrees: sharper bends are not mitred but cut off square."""
+_TIPPED = math.tan(math.radians(99 / 2))
+"""Tangent of half a turn: the rims of sharper bends face each other, and keep the width to each other at their tip.
+
+Width rules look at edges that stand at less than 80 degrees to each other; a degree is left for rounding.
+"""
 
 
 def body(wire: Wire, guard: Um) -> IntPoints:
@@ -159,14 +164,20 @@ def _vertices(s: _Segments, before: _Ints, after: _Ints, sign: float, half: _Flo
     along1, along2 = np.where(flat, mean, along1), np.where(flat, -mean, along2)
     sharp = (np.abs(tangent) > _SQUARE) & (sign * sine <= 0)
     along1, along2 = np.where(sharp, h1, along1), np.where(sharp, -h2, along2)
+    off1, off2 = h1, h2
+    tipped = (np.abs(tangent) > _TIPPED) & sharp
+    if np.any(tipped):
+        along, off = _tip(np.arctan(np.abs(tangent)), np.maximum(h1, h2))
+        along1, along2 = np.where(tipped, along, along1), np.where(tipped, -along, along2)
+        off1, off2 = np.where(tipped, off, h1), np.where(tipped, off, h2)
     # a mitre would stand out where neighbours bend about it; a chamfer that touches the circle hardly does
     slanted = np.all(d1 != 0, axis=1) & ~s.diagonal[before] | np.all(d2 != 0, axis=1) & ~s.diagonal[after]
     chamfered = slanted & (np.abs(tangent) > _BENT) & (sign * sine <= 0) & ~sharp
     quarter = np.where(chamfered, (np.hypot(1.0, tangent) - 1) / np.where(tangent == 0, 1.0, np.abs(tangent)), 0.0)
     along1, along2 = np.where(chamfered, h1 * quarter, along1), np.where(chamfered, -h2 * quarter, along2)
     sharp |= chamfered
-    one = _on_line(d1, sign * h1, along1, s.diagonal[before])
-    two = _on_line(d2, sign * h2, along2, s.diagonal[after])
+    one = _on_line(d1, sign * off1, along1, s.diagonal[before])
+    two = _on_line(d2, sign * off2, along2, s.diagonal[after])
     # one vertex where both lines meet: a diagonal's stays on its lattice line; of parallel lines the outer one
     second = np.where(flat, h2 > h1, s.diagonal[after] & ~s.diagonal[before])
     vertex = np.where(second[:, None], two, one)
@@ -178,6 +189,18 @@ def _vertices(s: _Segments, before: _Ints, after: _Ints, sign: float, half: _Flo
     first = np.where(keep1[:, None], one, np.where((flat & axis2)[:, None], out2, vertex))
     other = np.where(keep2[:, None], two, np.where((flat & axis1)[:, None], out1, vertex))
     return np.stack([first, other], axis=1)
+
+
+def _tip(half_turn: _Floats, half: _Floats) -> tuple[_Floats, _Floats]:
+    """Where a sharp bend is cut off, along its legs and off them: it keeps the width between its corners.
+
+    It also keeps it to the inner corner, where the legs part; for turns of up to 107 degrees, the corners stand out of
+    the rims a little to do so.
+    """
+    half = half + 1  # for rounding
+    sine, cosine = np.cos(half_turn), np.sin(half_turn)  # of half of the angle between the legs
+    out = half * np.maximum((1 - cosine) / np.maximum(sine, 1e-9), 2 - 1 / np.maximum(sine, 1e-9))
+    return out * cosine - half * sine, half * cosine + out * sine
 
 
 def _on_line(way: _Floats, off: _Floats, along: _Floats, diagonal: _Flags) -> IntPoints:
@@ -212,12 +235,30 @@ def _united(line: IntPoints, width: int, guard: int) -> IntPoints:
             np.stack([left[:-1], left[1:]], axis=1),
         )
         corners = np.concatenate([line[1:-1, None], rims[:, 0, 1:], outer, rims[:, 1, :1]], axis=1)
-        for hull in np.atleast_1d(np.asarray(shapely.convex_hull(shapely.linestrings(corners)))):
-            if hull.geom_type == "Polygon":
+        tips = [_square_tip(bend, (width + guard + 2) / 2 + 1) for bend in bends]
+        hulls = np.atleast_1d(np.asarray(shapely.convex_hull(shapely.linestrings(corners))))
+        for tip, hull in zip(tips, hulls, strict=True):
+            if tip is not None:
+                region.insert(polygon(tip))
+            elif hull.geom_type == "Polygon":
                 region.insert(polygon(shapely.get_coordinates(hull)))
     region.merge()
     largest = max(region.each(), key=lambda p: p.area(), default=kdb.Polygon())
     return ring(largest.resolved_holes())
+
+
+def _square_tip(bend: IntPoints, half: float) -> IntPoints | None:
+    """A rectangle across a sharp bend (3, 2), over the ends of its legs; None where the bend is not sharp."""
+    before, after = bend[1] - bend[0], bend[2] - bend[1]
+    before, after = before / np.hypot(*before), after / np.hypot(*after)
+    back = before - after
+    ahead = back / np.hypot(*back) if np.hypot(*back) > 1e-9 else np.zeros(2)
+    across = np.array([-ahead[1], ahead[0]])
+    cosine, sine = float(ahead @ before), abs(float(across @ before))
+    if cosine <= sine * _TIPPED:
+        return None
+    corners = [(-half, 0.0), (half, 0.0), (half, half * sine + 2), (-half, half * sine + 2)]
+    return np.array([np.rint(bend[1] + a * across + b * ahead) for a, b in corners], dtype=np.int64)
 
 
 def _distinct(points: IntPoints, counts: _Ints, *, closed: bool = False) -> tuple[IntPoints, _Ints]:

@@ -173,7 +173,7 @@ def _reach(wire: Wire, rule: _Rule, edge: int, corner: int, towards: int, marks:
     length = math.hypot(x - cx, y - cy)
     reach = length / 2
     if wire.tie and towards == len(wire.points) - 1:
-        reach = length - edge
+        reach = length - max(edge, rule.drawn)
     for px, py in marks:
         along = ((px - cx) * (x - cx) + (py - cy) * (y - cy)) / length
         across = ((px - cx) * (y - cy) - (py - cy) * (x - cx)) / length

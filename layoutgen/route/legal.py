@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import klayout.db as kdb
 import numpy as np
 import numpy.typing as npt
 import shapely
 import shapely.prepared
 
-from layoutgen.route.bodies import bodies, body, solids
-from layoutgen.route.problem import Obstacle, RouteProblem, Terminal, Via, Wire
+from layoutgen.route.bodies import bodies, body, polygon, solids
+from layoutgen.route.problem import Obstacle, Point, RouteProblem, Terminal, Via, Wire
 from layoutgen.units import IntPoints, Um, dbu, to_dbu
 
 __all__ = ["Conflict", "Surroundings", "bodies", "body", "conflicts"]
@@ -21,6 +22,12 @@ SLACK = 0.01
 """Of a database unit: distances of integer shapes come as floats."""
 _TIE_SLACK = 2.0
 """How far (dbu) the end of a tie may stand out over a slanted side of the outline: its corners are on the grid."""
+_WIDTH_ANGLE = 80.0
+"""Edges that stand at this angle (degrees) or more to each other are not looked at by width rules."""
+_SHARP = np.cos(np.radians(99))
+"""Cosine of turns above which rims of a bend may face each other."""
+_ROUND = 1.5
+"""Diameter (in widths) of the smallest disc that is a via's landing; see `via_landing`."""
 
 _Shapes = npt.NDArray[np.object_]
 _Floats = npt.NDArray[np.float64]
@@ -92,6 +99,22 @@ def owners(problem: RouteProblem, wires: Sequence[Wire], taken: Mapping[str, str
     return nets
 
 
+def via_landing(problem: RouteProblem, net: str) -> tuple[Um, bool]:
+    """Half the extent (um) of the landing of a net's via, and whether it is round.
+
+    Width rules look at sides that stand at less than 80 degrees to each other: those of a disc of less than 1.31 widths
+    are too near, and where its rim is cut by a wire or rounded to the grid those of a little larger ones. In its place
+    stands the square around it, at least as wide as the net's wires. A free terminal ("") may be taken by any net.
+    """
+    width = problem.width_of(net) if net else max(problem.width_of(name) for name in ("", *problem.rules))
+    return (problem.via / 2, True) if problem.via >= _ROUND * width else (max(problem.via, width) / 2, False)
+
+
+def covered(problem: RouteProblem, layer: int, nets: Mapping[str, str]) -> set[tuple[str, Point]]:
+    """Nets and centres (dbu) of the terminals on a layer: they are the landings of the vias there."""
+    return {(nets[t.name], (dbu(t.x), dbu(t.y))) for t in problem.terminals if t.layer == layer}
+
+
 class Surroundings:
     """Shapes with their nets and spaces, to be asked which other shapes come too near to which of them."""
 
@@ -148,10 +171,16 @@ def standing(
     shapes, radii = bare.tolist(), grown.tolist()
     names = [nets[t.name] for t in here]
     spaces = to_dbu([problem.space_of(net, extent(t)) for net, t in zip(names, here, strict=True)]).tolist()
+    on_terminals = covered(problem, layer, nets) if vias else set()
     for via in vias:
-        shapes.append(shapely.Point(dbu(via.x), dbu(via.y)))
-        radii.append(dbu(problem.via / 2))
-        spaces.append(dbu(problem.space_of(via.net, problem.via)))
+        if (via.net, (dbu(via.x), dbu(via.y))) in on_terminals:
+            continue
+        half, round_ = via_landing(problem, via.net)
+        landing = Terminal("", via.net, via.x, via.y, half, half, round_)
+        shape, radius = terminal_shape(landing)
+        shapes.append(shape)
+        radii.append(radius)
+        spaces.append(dbu(problem.space_of(via.net, 2 * half)))
         names.append(via.net)
     blocks = [obstacle_shape(o) for o in problem.obstacles if o.layer in (None, layer)]
     count = len(blocks)
@@ -169,7 +198,7 @@ def leaves(problem: RouteProblem, shapes: _Shapes, ties: npt.NDArray[np.bool_]) 
 
 
 def conflicts(problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via] = ()) -> list[Conflict]:
-    """All places where wires come too near to foreign metal or obstacles, or leave their area.
+    """All places where wires come too near to foreign metal or obstacles, leave their area, or are too narrow.
 
     Every wire has its own width; between two metals the larger of both spaces counts (`RouteProblem.space_of`).
     """
@@ -193,9 +222,38 @@ def conflicts(problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via] 
         i, k = others.too_near(shapes[own], spaces[own], names[own])
         i, k = own[i[i < k]], own[k[i < k]]
         found += _listed(i, k, shapes[i], shapes[k])
-    out = np.flatnonzero(leaves(problem, shapes, np.array([w.tie for w in wires])))
+    outside = np.flatnonzero(leaves(problem, shapes, np.array([w.tie for w in wires]))).tolist()
+    out = np.array(sorted({*outside, *too_narrow(wires, shapes)}), dtype=np.int64)
     centres = shapely.get_coordinates(shapely.centroid(shapes[out])).tolist()
     found += [Conflict(n, -1, (x, y)) for n, (x, y) in zip(out.tolist(), centres, strict=True)]
+    return found
+
+
+def too_narrow(wires: Sequence[Wire], shapes: _Shapes) -> list[int]:
+    """Which wires are narrower somewhere than their width: where bends follow each other too closely to be drawn so.
+
+    Only wires with a sharp bend, or with bends nearer to each other than the width, are looked at. KLayout's measure:
+    edges that stand at less than 80 degrees to each other.
+    """
+    bending = [k for k, w in enumerate(wires) if len(w.points) > 2]
+    if not bending:
+        return []
+    points = np.array([p for k in bending for p in wires[k].points], dtype=float)
+    owner = np.repeat(bending, [len(wires[k].points) for k in bending])
+    steps = np.diff(points, axis=0)
+    lengths = np.hypot(steps[:, 0], steps[:, 1])
+    widths = to_dbu([w.width for w in wires])[owner]
+    inner = (owner[:-3] == owner[3:]) & (lengths[1:-1] < widths[1:-2])
+    turn = np.einsum("ij,ij->i", steps[:-1], steps[1:]) < _SHARP * lengths[:-1] * lengths[1:]
+    bent = (owner[:-2] == owner[2:]) & turn
+    found = []
+    for k in np.unique(np.concatenate([owner[1:-2][inner], owner[1:-1][bent]])).tolist():
+        if shapely.is_empty(shapes[k]):
+            continue
+        region = kdb.Region(polygon(shapely.get_coordinates(shapes[k])[:-1])).merged()
+        width = int(widths[np.searchsorted(owner, k)])
+        if not region.width_check(width, False, kdb.Region.Euclidian, _WIDTH_ANGLE).is_empty():
+            found.append(k)
     return found
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from layoutgen.route.eject import ASKS, Link
+from layoutgen.route.legal import via_landing
 from layoutgen.route.links import make_links
 from layoutgen.route.pieces import net_of, told_apart
 from layoutgen.route.problem import Missed, RoutePlan, RouteProblem, Terminal, Via, Wire, resolved
@@ -80,8 +81,8 @@ def _on_layer(problem: RouteProblem, layer: int, nets: Collection[str] | None) -
 
 
 def _landing(problem: RouteProblem, t: Terminal) -> Terminal:
-    half = problem.via / 2
-    return replace(t, half_x=half, half_y=half, round=True, polygon=())
+    half, round_ = via_landing(problem, t.net)
+    return replace(t, half_x=half, half_y=half, round=round_, polygon=())
 
 
 def _left_over(problem: RouteProblem, first: Layer) -> tuple[RouteProblem, list[Link], dict[str, list[int]]]:
@@ -109,7 +110,7 @@ def _left_over(problem: RouteProblem, first: Layer) -> tuple[RouteProblem, list[
     for k, t in enumerate(upper.terminals):
         if not t.net:
             free.setdefault(t.group, []).append(k)
-    return upper, links, {group: members for group, members in free.items() if any(x.group == group for x in links)}
+    return upper, links, {link.group: free.get(link.group, []) for link in links if link.end == ASKS}
 
 
 def _parts(layer: Layer, wire: int) -> tuple[list[int], list[int]]:

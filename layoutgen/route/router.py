@@ -150,7 +150,7 @@ def best_topology(problem: RouteProblem, graph: tiles.Tiles, links: list[Link], 
 
 def _drawn_merit(problem: RouteProblem, ejector: Ejector) -> Merit:
     """What a laying lacks, and how long its wires are once pulled tight, ties apart."""
-    drawn, _ = centre_lines(problem, ejector)
+    drawn, _ = centre_lines(problem, ejector, 0)
     lacks = [link.tie for i, link in enumerate(ejector.links) if i not in drawn]
     return lacks.count(False), lacks.count(True), sum(wire.length for wire in drawn.values() if not wire.tie)
 

@@ -61,7 +61,7 @@ def pad_polygon(terminal: Terminal) -> IntPoints:
     if terminal.round and not terminal.polygon:
         return disc(x, y, dbu(terminal.half_x))
     shape, _ = terminal_shape(terminal)
-    return _corners(shape)
+    return corners(shape)
 
 
 def disc(x: int, y: int, radius: float, facets: int = _FACETS) -> IntPoints:
@@ -75,7 +75,7 @@ def disc(x: int, y: int, radius: float, facets: int = _FACETS) -> IntPoints:
 def landing(terminal: Terminal) -> Landing:
     """What drops are tangent to: the convex hull of a terminal, or a slightly smaller disc, in any way it is drawn."""
     if terminal.polygon:
-        points = _corners(shapely.MultiPoint(pad_polygon(terminal)).convex_hull)
+        points = corners(shapely.MultiPoint(pad_polygon(terminal)).convex_hull)
     elif terminal.round:
         points = disc(dbu(terminal.x), dbu(terminal.y), dbu(terminal.half_x) * _ROUGHEST)
     else:
@@ -93,7 +93,7 @@ def core(terminal: Terminal) -> IntPoints:
         shape, _ = terminal_shape(terminal)
         inner = shapely.buffer(shape, -_LAP, join_style="mitre")
         whole = shapely.get_type_id(inner) == shapely.GeometryType.POLYGON and not shapely.is_empty(inner)
-        return _corners(inner) if whole else np.empty((0, 2), dtype=np.int64)
+        return corners(inner) if whole else np.empty((0, 2), dtype=np.int64)
     if terminal.round:
         return disc(x, y, max(0.0, dbu(terminal.half_x) * _ROUGHEST - _LAP), 64)
     hx, hy = max(0, dbu(terminal.half_x) - _LAP), max(0, dbu(terminal.half_y) - _LAP)
@@ -120,7 +120,7 @@ def teardrops(
     if not all(_holds(land, p) for p in cap):
         along = min(width / 8, math.dist(points[0], points[1]) / 2)
         ends = _section(points[0], points[1], along, width / 2 - _INSIDE)
-        yield _corners(shapely.MultiPoint([*land.hull.tolist(), *ends]).convex_hull)
+        yield corners(shapely.MultiPoint([*land.hull.tolist(), *ends]).convex_hull)
         return
     rim = _rim_distance(land, points)
     full = max(width, (math.sqrt(2) - 1) * land.radius)
@@ -162,7 +162,7 @@ def fillets(
             continue
         back, ahead = (min(d, width / 2 / sine + set_back) for d in (before, after))
         foot = [(at[0] - ux * back, at[1] - uy * back), (at[0] + ux * ahead, at[1] + uy * ahead)]
-        yield _corners(shapely.MultiPoint(np.round([*section, *foot])).convex_hull)
+        yield corners(shapely.MultiPoint(np.round([*section, *foot])).convex_hull)
 
 
 # ---------------------------------------------------------------------- at any angle
@@ -298,7 +298,7 @@ def _next(points: IntPoints) -> IntPoints:
     return np.concatenate([points[1:], points[:1]])
 
 
-def _corners(shape: Any) -> IntPoints:
+def corners(shape: Any) -> IntPoints:
     """Corners of a polygon, counter-clockwise, not closed."""
     points = shapely.get_coordinates(shapely.Polygon(shape.exterior).normalize().reverse())[:-1]
     return np.round(points).astype(np.int64)

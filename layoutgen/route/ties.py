@@ -136,7 +136,7 @@ def _wishes(topo: Topology, problem: RouteProblem, side: _Side) -> list[_Wish]:
             a, b = float(side.along[u]), float(side.along[v])
             edges.append((min(a, b), max(a, b), e))
     rules = [(problem.width_of(net), problem.space_of(net)) for net in ["", *problem.rules]]
-    deepest = problem.edge + 2 * problem.guard + max(width + space for width, space in rules)
+    deepest = 2 * problem.guard + max(_leg(problem, width) + width / 2 + space for width, space in rules)
     beside = _beside(tiles.features, side, least_space(problem), deepest)
     out = []
     for low, high, e in sorted(edges):
@@ -149,7 +149,7 @@ def _wishes(topo: Topology, problem: RouteProblem, side: _Side) -> list[_Wish]:
                 along, depth = side.place(s.start_tee.x, s.start_tee.y)
             else:
                 along, depth = float(side.along[s.start]), float(side.depth[s.start])
-            leg = min(problem.edge + problem.width_of(net) / 2, abs(depth) / 2)
+            leg = min(_leg(problem, problem.width_of(net)), abs(depth) / 2)
             inset = min(1.0, (high - low) / 100)  # so that features at the ends of the edge stand on one side
             part = (high - low - 2 * inset) / len(order)  # each its own, or all would turn to one corner of the edge
             at = min(max(along, low + inset + part * place), low + inset + part * (place + 1))
@@ -158,6 +158,18 @@ def _wishes(topo: Topology, problem: RouteProblem, side: _Side) -> list[_Wish]:
             off = topo.wires.slot[wire]
             out.append(_Wish(wire, at, max(least, off), min(most, side.length - off), leg, off))
     return out
+
+
+def _leg(problem: RouteProblem, width: Um) -> Um:
+    """How long the last leg of a tie is: its bend stands off the outline by `edge`.
+
+    The end of its metal on the outline and the outer rim of its last bend face each other, and keep the width.
+    """
+    ring = problem.outline
+    steps = [(abs(bx - ax), abs(by - ay)) for (ax, ay), (bx, by) in zip(ring, ring[1:] + ring[:1], strict=True)]
+    straight = problem.style.sides < 16 and all(0.0 in step or step[0] == step[1] for step in steps)
+    # a bend of 45 degrees is mitred: its outer rim begins 0.207 widths further in
+    return max(problem.edge + width / 2, (0.8 if straight else 1.0) * width + 2 * problem.guard)
 
 
 @dataclass(frozen=True)

@@ -16,18 +16,20 @@ import klayout.db as kdb
 import shapely
 
 from layoutgen.route.bodies import bodies, polygon
-from layoutgen.route.legal import extent, owners
+from layoutgen.route.legal import covered, extent, owners, via_landing
 from layoutgen.route.notch import closings, marks, notches, simple
 from layoutgen.route.pieces import net_of, plan_apart, told_apart
 from layoutgen.route.problem import Point, RoutePlan, RouteProblem, Terminal, Via, Wire
 from layoutgen.route.room import Piece, Room
-from layoutgen.route.teardrop import ROUND_SAG, core, disc, fillets, landing, pad_polygon, teardrops
-from layoutgen.units import IntPoints, dbu
+from layoutgen.route.teardrop import ROUND_SAG, core, corners, fillets, landing, pad_polygon, teardrops
+from layoutgen.units import IntPoints, dbu, to_dbu
 
 _ROUNDS = 12
 """Times that notches are looked for after closing some."""
 _PASSES = 3
 """Times that teardrops beside open notches are taken away."""
+_BUMP = 1.3
+"""Corners up to so many radii of a terminal from its centre are joined with it smoothly: at more than 100 degrees."""
 _WIRE_PART, _TIE_PART = 0.5, 0.75
 """How much of a wire and of a tie a teardrop may take."""
 
@@ -91,21 +93,39 @@ def draw(problem: RouteProblem, plan: RoutePlan, layer: int = 0) -> dict[str, Ne
     for wire, points in zip(wires, shapes, strict=True):
         space = dbu(problem.space_of(wire.net, wire.width))
         nets[wire.net].fixed.append(Piece(points, space, wire.net, wire.tie))
+    here = covered(problem, layer, owner)
     for via in plan.vias:
-        points = disc(dbu(via.x), dbu(via.y), dbu(problem.via / 2))
-        nets[via.net].fixed.append(Piece(points, dbu(problem.space_of(via.net, problem.via)), via.net, False))
+        if (via.net, (dbu(via.x), dbu(via.y))) not in here:
+            pad = _landing(problem, via)
+            space = dbu(problem.space_of(via.net, 2 * pad.half_x))
+            nets[via.net].fixed.append(Piece(pad_polygon(pad), space, via.net, False))
     for t in problem.terminals:
         if t.layer == layer and owner[t.name] in nets:
             nets[owner[t.name]].pads.append(t)
     for piece in _drops(problem, room, wires, plan.vias, layer):
         nets[piece.net].drops.append(piece)
+    for piece in _bumps(problem, wires, shapes, plan.vias, layer):
+        if room.take([piece])[0]:
+            nets[piece.net].fixed.append(piece)
     _close_notches(problem, room, nets)
+    for _ in range(_PASSES if problem.wide else 0):
+        spread = _too_wide(problem, nets, owner, layer)
+        if not spread:
+            break
+        _close_notches(problem, room, {name: nets[name] for name in spread})
+    slanted = any(a[0] != b[0] and a[1] != b[1] for a, b in pairwise([*problem.outline, problem.outline[0]]))
+    die = kdb.Region(polygon(to_dbu(problem.outline))) if slanted else None
     out: dict[str, NetMetal] = {}
     for name, net in nets.items():
-        own, whole = _metal(net), out.setdefault(net_of(name), NetMetal())
+        own, whole = _metal(net, die), out.setdefault(net_of(name), NetMetal())
         whole.metal += own.metal
         whole.tie += own.tie
     return out
+
+
+def _landing(problem: RouteProblem, via: Via) -> Terminal:
+    half, round_ = via_landing(problem, via.net)
+    return Terminal("", via.net, via.x, via.y, half, half, round_)
 
 
 # ---------------------------------------------------------------------- teardrops
@@ -126,9 +146,7 @@ def _drops(problem: RouteProblem, room: Room, wires: Sequence[Wire], vias: Seque
 def _wishes(problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via], layer: int) -> Iterator[Iterator[Piece]]:
     """Drops of falling size for each end of each wire."""
     terminals = {t.name: t for t in problem.terminals if t.layer == layer}
-    landings = {
-        (dbu(v.x), dbu(v.y)): Terminal("", v.net, v.x, v.y, problem.via / 2, problem.via / 2, True) for v in vias
-    }
+    landings = {(dbu(v.x), dbu(v.y)): _landing(problem, v) for v in vias}
     trunks = _Trunks(wires)
     for number, wire in enumerate(wires):
         points = [p for k, p in enumerate(wire.points) if k == 0 or p != wire.points[k - 1]]
@@ -148,6 +166,69 @@ def _wishes(problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via], l
             elif trunk := trunks.at(number, way[0]):
                 shapes = fillets(way[0], *trunk, way, width, problem.style)
             yield _pieces(shapes, dbu(space), wire)
+
+
+def _bumps(
+    problem: RouteProblem, wires: Sequence[Wire], shapes: Sequence[IntPoints], vias: Sequence[Via], layer: int
+) -> Iterator[Piece]:
+    """Terminals with the corners of their own wires that hardly stand out of them, joined smoothly.
+
+    The rim on both sides of such a corner would be nearer to itself than the width. Corners that stand out further
+    belong to a wire that is seen as such.
+    """
+    terminals = {t.name: t for t in problem.terminals if t.layer == layer}
+    landings = {(dbu(v.x), dbu(v.y)): _landing(problem, v) for v in vias}
+    for wire, shape in zip(wires, shapes, strict=True):
+        if len(wire.points) < 3:
+            continue
+        for name, way in ((wire.start, wire.points), (wire.end, wire.points[::-1])):
+            terminal = terminals.get(name) or landings.get(way[0])
+            if terminal is None:
+                continue
+            hull = landing(terminal)
+            if math.dist(way[0], way[1]) > _BUMP * hull.radius + dbu(wire.width):
+                continue
+            pad = pad_polygon(terminal)
+            away = shapely.distance(shapely.Polygon(pad).convex_hull, shapely.points(shape.astype(float)))
+            out = shape[(away > 0) & (away <= (_BUMP - 1) * hull.radius)]
+            if len(out):
+                smooth = shapely.MultiPoint([*pad.tolist(), *out.tolist()]).convex_hull
+                space = problem.space_of(wire.net, max(wire.width, extent(terminal)))
+                yield Piece(corners(smooth), dbu(space), wire.net, wire.tie)
+
+
+def _too_wide(problem: RouteProblem, nets: Mapping[str, _Net], owner: Mapping[str, str], layer: int) -> list[str]:
+    """Take away the drops that make metal so wide that it is too near to other metal, and say whose they were."""
+    pads: dict[str, list[kdb.Polygon]] = {}
+    for t in problem.terminals:
+        if t.layer == layer and owner[t.name] not in nets:
+            pads.setdefault(owner[t.name] or t.name, []).append(pad_shape(t))
+    everything, metal = kdb.Region(), {name: kdb.Region(net.shapes()).merged() for name, net in nets.items()}
+    for number, region in enumerate([*metal.values(), *(kdb.Region(own) for own in pads.values())]):
+        for shape in region.each():
+            everything.insert(kdb.PolygonWithProperties(shape, {1: number}))
+    changed: list[str] = []
+    for step in problem.wide:
+        half = dbu(step.width) // 2 + 1
+        wide = kdb.Region()
+        for number, region in enumerate(metal.values()):
+            for shape in region.sized(-half, 2).sized(half, 2).each():
+                wide.insert(kdb.PolygonWithProperties(shape, {1: number}))
+        other = kdb.Region.DifferentPropertiesConstraint
+        names = list(metal)
+        near: dict[str, kdb.Region] = {}
+        for pair in wide.separation_check(
+            everything, dbu(step.space), False, kdb.Region.Euclidian, property_constraint=other
+        ).each():
+            near.setdefault(names[pair.property(1)], kdb.Region()).insert(pair.first.bbox().enlarged(2, 2))
+        for name, marked in near.items():
+            number = names.index(name)
+            own = kdb.Region([p for p in wide.each() if p.property(1) == number]).interacting(marked)
+            keep = [p for p in nets[name].drops if kdb.Region(p.polygon).interacting(own).is_empty()]
+            if len(keep) < len(nets[name].drops):
+                nets[name].drops, nets[name].fills = keep, []
+                changed.append(name)
+    return list(dict.fromkeys(changed))
 
 
 def _pieces(shapes: Iterator[IntPoints], space: int, wire: Wire) -> Iterator[Piece]:
@@ -245,9 +326,11 @@ def _rims(net: _Net, fill: Piece) -> list[Piece]:
     return [Piece(p, fill.space, fill.net, False) for p in discs if shape.intersects(shapely.Polygon(p))]
 
 
-def _metal(net: _Net) -> NetMetal:
-    """The pieces of a net, by layer: ties leave out what their terminals cover."""
+def _metal(net: _Net, die: kdb.Region | None) -> NetMetal:
+    """The pieces of a net, by layer: ties leave out what their terminals cover, and what rounding puts off the die."""
     ties = kdb.Region([p.polygon for p in net.pieces() if p.tie])
     if not ties.is_empty():
         ties -= kdb.Region([polygon(core(t)) for t in net.pads])
+    if die is not None:
+        ties &= die
     return NetMetal([p.points for p in net.pieces() if not p.tie], simple(ties))
