@@ -24,6 +24,8 @@ _TIE_SLACK = 2.0
 """How far (dbu) the end of a tie may stand out over a slanted side of the outline: its corners are on the grid."""
 _WIDTH_ANGLE = 80.0
 """Edges that stand at this angle (degrees) or more to each other are not looked at by width rules."""
+_ON_LINE = 2
+"""Rounding of points on a line (dbu)."""
 _SHARP = np.cos(np.radians(99))
 """Cosine of turns above which rims of a bend may face each other."""
 _ROUND = 1.5
@@ -197,10 +199,13 @@ def leaves(problem: RouteProblem, shapes: _Shapes, ties: npt.NDArray[np.bool_]) 
     return ~shapely.is_empty(shapes) & np.where(ties, out & ~shapely.covers(wide, shapes), out | near)
 
 
-def conflicts(problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via] = ()) -> list[Conflict]:
+def conflicts(
+    problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via] = (), *, draft: bool = False
+) -> list[Conflict]:
     """All places where wires come too near to foreign metal or obstacles, leave their area, or are too narrow.
 
-    Every wire has its own width; between two metals the larger of both spaces counts (`RouteProblem.space_of`).
+    Every wire has its own width; between two metals the larger of both spaces counts (`RouteProblem.space_of`). Of a
+    draft, whose bends come to lie elsewhere, it does not matter whether it is too narrow.
     """
     if not wires:
         return []
@@ -223,7 +228,7 @@ def conflicts(problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via] 
         i, k = own[i[i < k]], own[k[i < k]]
         found += _listed(i, k, shapes[i], shapes[k])
     outside = np.flatnonzero(leaves(problem, shapes, np.array([w.tie for w in wires]))).tolist()
-    out = np.array(sorted({*outside, *too_narrow(wires, shapes)}), dtype=np.int64)
+    out = np.array(sorted({*outside, *(() if draft else too_narrow(wires, shapes))}), dtype=np.int64)
     centres = shapely.get_coordinates(shapely.centroid(shapes[out])).tolist()
     found += [Conflict(n, -1, (x, y)) for n, (x, y) in zip(out.tolist(), centres, strict=True)]
     return found
@@ -252,9 +257,16 @@ def too_narrow(wires: Sequence[Wire], shapes: _Shapes) -> list[int]:
             continue
         region = kdb.Region(polygon(shapely.get_coordinates(shapes[k])[:-1])).merged()
         width = int(widths[np.searchsorted(owner, k)])
-        if not region.width_check(width, False, kdb.Region.Euclidian, _WIDTH_ANGLE).is_empty():
+        pairs = region.width_check(width, False, kdb.Region.Euclidian, _WIDTH_ANGLE)
+        ends = wires[k].points[:1] if wires[k].tie else (wires[k].points[0], wires[k].points[-1])
+        if not all(any(_passes(edge, end) for edge in (p.first, p.second) for end in ends) for p in pairs.each()):
             found.append(k)
     return found
+
+
+def _passes(edge: kdb.Edge, at: Point) -> bool:
+    """Whether the line of an edge passes a point: so do the ends of a wire's metal, which other metal covers."""
+    return edge.distance_abs(kdb.Point(*at)) <= _ON_LINE
 
 
 def _listed(i: npt.NDArray[np.int64], k: npt.NDArray[np.int64], a: _Shapes, b: _Shapes) -> list[Conflict]:

@@ -63,8 +63,6 @@ def _matched(problem: RouteProblem, wires: list[Wire]) -> tuple[list[Wire], tupl
 def _on_layer(problem: RouteProblem, layer: int, nets: Collection[str] | None) -> RouteProblem:
     """A problem of one layer: its terminals, and where wires may come from the other layer the landings of vias.
 
-    All of them stand on that layer then, so that every wire there is looked at beside every one of them.
-
     nets: of which terminals of the other layer are landed on; None for all.
     """
     if problem.layers == 1:
@@ -74,7 +72,7 @@ def _on_layer(problem: RouteProblem, layer: int, nets: Collection[str] | None) -
         if t.layer == layer:
             terminals.append(t)
         elif nets is None or t.net in nets:
-            terminals.append(replace(_landing(problem, t), layer=layer))
+            terminals.append(_landing(problem, t))
     present = {t.net for t in terminals}
     rules = {net: rule for net, rule in problem.rules.items() if net in present}
     return replace(problem, terminals=tuple(terminals), rules=rules, matched=())

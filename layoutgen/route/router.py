@@ -16,7 +16,7 @@ from layoutgen.route.rubber import Rubber
 from layoutgen.route.start import Merit, lay_again, lay_free, merit
 from layoutgen.route.ties import end_points
 from layoutgen.route.topology import Topology
-from layoutgen.units import DBU, Um, to_dbu
+from layoutgen.units import DBU, Um, dbu, to_dbu
 
 _STARTS = 8
 _START_LINKS = 600
@@ -68,7 +68,7 @@ def route_layer(problem: RouteProblem, links: list[Link], free: dict[str, list[i
     taken = _taken(problem, ejector)
     numbers = sorted(drawn)
     wires = [drawn[i] for i in numbers]
-    met = resolved(problem, taken)
+    met = _alone(resolved(problem, taken), layer)
     if problem.style is Style.CURVED:
         wires = _curved(met, wires)
     elif problem.style is not Style.ANY_ANGLE:
@@ -78,9 +78,25 @@ def route_layer(problem: RouteProblem, links: list[Link], free: dict[str, list[i
         styled = convert(met, wires)
         reasons |= {numbers[k]: why for k, why in styled.failed.items()}
         numbers, wires = [numbers[k] for k in styled.wires], list(styled.wires.values())
-    kept = dict(zip(numbers, wires, strict=True))
+    kept = {i: replace(wire, layer=layer) for i, wire in zip(numbers, wires, strict=True)}
     missing = {i: reasons.get(i, "") for i in range(len(links)) if i not in kept}
     return Layer(problem, links, ejector, kept, missing, taken, narrow)
+
+
+def _alone(problem: RouteProblem, layer: int) -> RouteProblem:
+    """A layer's problem as one of a single layer, so that all its terminals and landings are seen to stand there.
+
+    A landing at the centre of a terminal of this layer is left out: no wire ends on it.
+    """
+    if problem.layers == 1:
+        return problem
+    own = {(dbu(t.x), dbu(t.y)) for t in problem.terminals if t.layer == layer}
+    terminals = [t for t in problem.terminals if t.layer == layer or (dbu(t.x), dbu(t.y)) not in own]
+    obstacles = tuple(replace(o, layer=None) for o in problem.obstacles if o.layer in (None, layer))
+    present = {t.net for t in terminals}
+    rules = {net: rule for net, rule in problem.rules.items() if net in present}
+    stand = tuple(replace(t, layer=0) for t in terminals)
+    return replace(problem, terminals=stand, obstacles=obstacles, rules=rules, layers=1)
 
 
 def _curved(problem: RouteProblem, wires: list[Wire]) -> list[Wire]:
@@ -150,7 +166,7 @@ def best_topology(problem: RouteProblem, graph: tiles.Tiles, links: list[Link], 
 
 def _drawn_merit(problem: RouteProblem, ejector: Ejector) -> Merit:
     """What a laying lacks, and how long its wires are once pulled tight, ties apart."""
-    drawn, _ = centre_lines(problem, ejector, 0)
+    drawn, _ = centre_lines(problem, ejector)
     lacks = [link.tie for i, link in enumerate(ejector.links) if i not in drawn]
     return lacks.count(False), lacks.count(True), sum(wire.length for wire in drawn.values() if not wire.tie)
 
@@ -173,13 +189,13 @@ def _draw_legal(
     reasons: dict[int, str] = {}
     narrow: dict[int, int] = {}
     for round_ in range(2 * _MENDS + len(ejector.links)):
-        drawn, bad = centre_lines(problem, ejector, layer)
+        drawn, bad = centre_lines(problem, ejector)
         for wire in (*drawn, *bad):  # found another way since
             reasons.pop(wire, None)
             narrow.pop(wire, None)
         numbers = sorted(drawn)
-        met = resolved(problem, _taken(problem, ejector))
-        found = conflicts(met, [drawn[i] for i in numbers])
+        met = _alone(resolved(problem, _taken(problem, ejector)), layer)
+        found = conflicts(met, [drawn[i] for i in numbers], draft=problem.style in (Style.OCTILINEAR, Style.MANHATTAN))
         if not found and not bad:
             break
         pulled = _pull(found, numbers, drawn)
@@ -238,7 +254,7 @@ def _close(topo: Topology, wire: int, conflict: Conflict) -> int:
     return edge
 
 
-def centre_lines(problem: RouteProblem, ejector: Ejector, layer: int) -> tuple[dict[int, Wire], list[int]]:
+def centre_lines(problem: RouteProblem, ejector: Ejector) -> tuple[dict[int, Wire], list[int]]:
     """The wires of a topology on the grid, and the numbers of those that find no way."""
     topo = ejector.topo
     ends, homeless = end_points(topo, problem)
@@ -255,7 +271,7 @@ def centre_lines(problem: RouteProblem, ejector: Ejector, layer: int) -> tuple[d
         if len(points) < 2:
             bad.append(i)
         else:
-            drawn[i] = Wire(link.net, names[0], names[1], points, link.tie, problem.width_of(link.net), layer)
+            drawn[i] = Wire(link.net, names[0], names[1], points, link.tie, problem.width_of(link.net))
     return drawn, bad
 
 

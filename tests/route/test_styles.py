@@ -48,14 +48,15 @@ def check(wires: list[Wire], result: Styled, style: Style) -> None:
 
 
 def slanted(polygons: list[IntPoints], style: Style, discs: list[Terminal]) -> list[tuple[int, ...]]:
-    """Edges of merged metal at other angles than those of the style, the rims of discs apart."""
+    """Edges of merged metal at other angles than those of the style, the rims of discs and what joins them apart."""
     region = kdb.Region([kdb.Polygon([kdb.Point(int(x), int(y)) for x, y in p]) for p in polygons]).merged()
     out = []
     for e in (e for p in region.each() for e in p.each_edge()):
         if 0 in (e.dx(), e.dy()) or (style == Style.OCTILINEAR and abs(e.dx()) == abs(e.dy())):
             continue
+        near = 50_000 if e.length() < 50 else 0  # corners that barely stand out of a disc are joined to it
         on_rim = any(
-            abs(math.hypot(p.x - 1000 * t.x, p.y - 1000 * t.y) - 1000 * t.half_x) < 3 * t.half_x
+            abs(math.hypot(p.x - 1000 * t.x, p.y - 1000 * t.y) - 1000 * t.half_x) < max(near, 3 * t.half_x)
             for t in discs
             for p in (e.p1, e.p2)
         )

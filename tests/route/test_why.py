@@ -129,9 +129,9 @@ def test_a_wide_wire_is_measured_by_its_own_width() -> None:
 def test_wires_given_up_because_of_what_was_drawn_have_a_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     real = router.conflicts
 
-    def conflicts(problem: RouteProblem, wires: list[object]) -> list[Conflict]:
+    def conflicts(problem: RouteProblem, wires: list[object], **kind: bool) -> list[Conflict]:
         bad = [k for k, w in enumerate(wires) if w.net == "n1"]  # type: ignore[attr-defined]
-        return [*real(problem, wires), *(Conflict(k, -1, (500_000.0, 400_000.0)) for k in bad)]  # type: ignore[arg-type]
+        return [*real(problem, wires, **kind), *(Conflict(k, -1, (500_000.0, 400_000.0)) for k in bad)]  # type: ignore[arg-type]
 
     monkeypatch.setattr(router, "conflicts", conflicts)
     plan = route(gate_of(140.1, 3))
