@@ -31,16 +31,21 @@ LEAST_SEARCHES = 400
 """Bounds of the searches of one turn."""
 ALL_SEARCHES_PER_LINK = 6
 """Bound of the searches of all turns together, beside `LEAST_SEARCHES`."""
-HARD_SEARCHES_PER_LINK = 25
+HARD_SEARCHES_PER_LINK = 60
 """The same where only few links of a flow are missing, all of which a flow says can be laid."""
 FEW = 0.05
-"""Part of all links, at most, that long chains are tried for."""
+"""Part of all links, at most, that trades are tried for."""
 HARD = (400.0, 1000.0, 2500.0, 5000.0)
-"""Penalties of long chains, drawn by chance."""
-HARD_CHAINS = 12
-"""Long chains per missing link and turn."""
-HARD_LIMIT = 60
-HARD_TURNS = 6
+"""Penalties of trades, drawn by chance."""
+TRADE_STEPS = 40
+"""Insertions per trade."""
+TRADE_TURNS = 10
+IDLE_SEARCHES_PER_LINK = 4
+"""Searches after which a turn of trades ends that leaves no link less missing."""
+SHORTEN_ROUNDS = 12
+"""Rounds of shortening, at most, after trades, which lay wires far round."""
+TIE_WORTH = 0.2
+"""What an um of a tie counts beside one of a net: it serves only while the wafer is plated."""
 ASKS = -3
 """End of a link to any free terminal of its group."""
 _EXACT = 1e-6
@@ -94,6 +99,7 @@ class Ejector:
         self.greed = 1.0
         self.most = LEAST_SEARCHES + ALL_SEARCHES_PER_LINK * len(links)
         """Number of searches after which nothing more is tried."""
+        self._worth = [TIE_WORTH if link.tie else 1.0 for link in links]
         self._random = Dice(seed)
         spreads = [math.exp(self._random.uniform(-1, 1)) for _ in range(_SPREADS)]
         self._spreads = spreads * (2 + len(links) // _SPREADS)
@@ -123,26 +129,59 @@ class Ejector:
         return self.route(left) if left else []
 
     def insist(self, least: int = 0) -> bool:
-        """Long chains for the last few missing links, between rounds of shortening, until only `least` are missing.
+        """Trade the last few missing links for others, between rounds of shortening, until only `least` are missing.
 
-        High penalties, each wire's own by chance, make a chain avoid what is there and go far round; most of them fail.
-        Returns whether there was anything to try.
+        What could not be placed before is thrown out last (the ejection pool of Nagata and Braysy, 2009). Returns
+        whether there was anything to try.
         """
-        few = FEW * len(self.links)
+        todo = [i for i in range(len(self.links)) if i not in self.cost]
+        if not least < len(todo) <= least + FEW * len(self.links):
+            return False
         self.most = self.searches + LEAST_SEARCHES + HARD_SEARCHES_PER_LINK * len(self.links)
-        for turn in range(HARD_TURNS):
-            todo = [i for i in range(len(self.links)) if i not in self.cost]
-            if not least < len(todo) <= least + few or self.searches >= self.most:
-                return turn > 0
+        for _ in range(TRADE_TURNS):
             self.greed = 1.0
-            for i in todo:
-                for _ in range(HARD_CHAINS):
-                    if i in self.cost or self.searches >= self.most:
-                        break
-                    self.chain([i], self._random.choice(HARD), HARD_LIMIT, spread=True)
-            if turn < HARD_TURNS - 1:
-                self.improve(1)
+            todo = self._trades(todo, least)
+            if len(todo) <= least or self.searches >= self.most:
+                break
+            self.improve(1)
+        self.most = self.searches + SHORTEN_ROUNDS * SEARCHES_PER_LINK * len(self.links)
+        self.improve(SHORTEN_ROUNDS)
         return True
+
+    def _trades(self, todo: list[int], least: int) -> list[int]:
+        """A turn of trades, of one missing link by chance each; returns those that are missing then."""
+        failures = [0] * len(self.links)
+        fewest, since = len(todo), self.searches
+        while len(todo) > least and self.searches < min(self.most, since + IDLE_SEARCHES_PER_LINK * len(self.links)):
+            wire = self._random.choice(todo)
+            left = self._trade(wire, failures)
+            todo = sorted({*todo} - {wire} | ({left} if left is not None else set()))
+            if len(todo) < fewest:
+                fewest, since = len(todo), self.searches
+        return todo
+
+    def _trade(self, wire: int, failures: list[int]) -> int | None:
+        """Insert a link by a long chain; returns which one is missing instead, None if none is.
+
+        High penalties, each wire's own by chance, make the chain avoid what is there and go far round. It is taken back
+        to where one link only was missing. No net is given for a tie.
+        """
+        penalty = self._random.choice(HARD)
+        weights = [w * (1 + failures[i]) for i, w in enumerate(self._weights(penalty, spread=True))]
+        log: list[_Change] = []
+        queue, left, kept = [wire], wire, 0
+        for _ in range(TRADE_STEPS):
+            current = queue.pop()
+            if self._insert_one(current, weights, penalty, queue, log) is None:
+                failures[current] += 1
+                break
+            weights[current] = LOCKED
+            if not queue:
+                return None
+            if len(queue) == 1 and self.links[queue[0]].tie >= self.links[wire].tie:
+                left, kept = queue[0], len(log)
+        self._roll_back(log[kept:])
+        return left
 
     def route(self, order: Iterable[int]) -> list[int]:
         """Insert links; returns those that could not be inserted."""
@@ -182,7 +221,7 @@ class Ejector:
                 if self.cost[wire] - air < 0.02 * air + 5.0 and not branches:
                     continue
                 out = [*self._dependents(wire), wire]
-                old = sum(self.cost[w] for w in out)
+                old = sum(self.cost[w] * self._worth[w] for w in out)
                 log: list[_Change] = []
                 self._remove(wire, log)
                 penalty = self._random.choice(PENALTIES)
@@ -192,7 +231,7 @@ class Ejector:
                 else:
                     self._roll_back(chain_log)
                     self._roll_back(log)
-            if gain - before < WORTH * sum(self.cost.values()):
+            if gain - before < WORTH * sum(cost * self._worth[w] for w, cost in self.cost.items()):
                 break
         return gain
 
@@ -243,11 +282,11 @@ class Ejector:
                 cost = self.topo.estimate(steps, way.ends)
                 self.insert(wire, Way(way.ends, steps, cost))
                 log.append(_Change(wire))
-                return change + cost
+                return change + cost * self._worth[wire]
             for v in sorted(victims):
                 if v in self.cost:
                     out = self._remove(v, log)
-                    change -= sum(entry.cost for entry in out)
+                    change -= sum(entry.cost * self._worth[entry.wire] for entry in out)
                     queue += [entry.wire for entry in out]
         return None
 
