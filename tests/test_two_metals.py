@@ -304,7 +304,7 @@ def test_the_routers_own_plan_on_two_metals_builds_clean(tmp_path: Path) -> None
         "turned.toml": [
             f'name = "turned"\npdk = "{NAME}"\n[chip]\nname = "Turned"\nsize = [1700, 1700]\npads = "pads.csv"',
             'balls = "balls.csv"\npad_size = [55, 55]\n[wafer]\ndiameter = 25_000\nstreet = 100',
-            '[cells."rdl.wire"]\nwidth = 60\nspace = 60',
+            '[cells."rdl.wire"]\nwidth = 70\nspace = 70',
         ],
     }
     for file, lines in rows.items():

@@ -99,7 +99,8 @@ class Ejector:
         self.greed = 1.0
         self.most = LEAST_SEARCHES + ALL_SEARCHES_PER_LINK * len(links)
         """Number of searches after which nothing more is tried."""
-        self._worth = [TIE_WORTH if link.tie else 1.0 for link in links]
+        self._worth = [1.0] * len(links)
+        """What an um of each link counts when wires are shortened."""
         self._random = Dice(seed)
         spreads = [math.exp(self._random.uniform(-1, 1)) for _ in range(_SPREADS)]
         self._spreads = spreads * (2 + len(links) // _SPREADS)
@@ -138,6 +139,7 @@ class Ejector:
         if not least < len(todo) <= least + FEW * len(self.links):
             return False
         self.most = self.searches + LEAST_SEARCHES + HARD_SEARCHES_PER_LINK * len(self.links)
+        self._worth = [TIE_WORTH if link.tie else 1.0 for link in self.links]
         for _ in range(TRADE_TURNS):
             self.greed = 1.0
             todo = self._trades(todo, least)

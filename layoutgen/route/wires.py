@@ -13,13 +13,14 @@ from functools import lru_cache
 from itertools import pairwise
 
 import klayout.db as kdb
+import numpy as np
 import shapely
 
 from layoutgen.route.bodies import bodies, polygon
 from layoutgen.route.legal import covered, extent, owners, via_landing
 from layoutgen.route.notch import closings, marks, notches, simple
 from layoutgen.route.pieces import net_of, plan_apart, told_apart
-from layoutgen.route.problem import Point, RoutePlan, RouteProblem, Terminal, Via, Wire
+from layoutgen.route.problem import Point, RoutePlan, RouteProblem, Style, Terminal, Via, Wire
 from layoutgen.route.room import Piece, Room
 from layoutgen.route.teardrop import ROUND_SAG, core, corners, fillets, landing, pad_polygon, teardrops
 from layoutgen.units import IntPoints, dbu, to_dbu
@@ -192,9 +193,22 @@ def _bumps(
             away = shapely.distance(shapely.Polygon(pad).convex_hull, shapely.points(shape.astype(float)))
             out = shape[(away > 0) & (away <= (_BUMP - 1) * hull.radius)]
             if len(out):
-                smooth = shapely.MultiPoint([*pad.tolist(), *out.tolist()]).convex_hull
+                points = np.concatenate([pad, out])
+                few = problem.style in (Style.OCTILINEAR, Style.MANHATTAN) and not terminal.round
+                smooth = _octagon(points) if few else shapely.MultiPoint(points.tolist()).convex_hull
                 space = problem.space_of(wire.net, max(wire.width, extent(terminal)))
                 yield Piece(corners(smooth), dbu(space), wire.net, wire.tie)
+
+
+def _octagon(points: IntPoints) -> shapely.Geometry:
+    """The smallest octagon with sides at 0, 45 and 90 degrees around points."""
+    x, y = points.T
+    (u0, u1), (v0, v1) = ((d.min(), d.max()) for d in (x + y, x - y))
+    tips = [((u + v) / 2, (u - v) / 2) for u, v in ((u0, v0), (u1, v0), (u1, v1), (u0, v1))]
+    octagon: shapely.Geometry = shapely.intersection(
+        shapely.box(x.min(), y.min(), x.max(), y.max()), shapely.Polygon(tips)
+    )
+    return octagon
 
 
 def _too_wide(problem: RouteProblem, nets: Mapping[str, _Net], owner: Mapping[str, str], layer: int) -> list[str]:
