@@ -6,8 +6,8 @@ Values only; what writes them to files is in `layoutgen.report`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from layoutgen.units import DBU, Um
@@ -31,6 +31,25 @@ class Finding:
     polygon: Hull = ()
     measured: float | None = None
     note: str = ""
+    repeats: tuple[tuple[int, int], ...] = ()
+    """By how much to move it (database units) to each further place where the same is wrong."""
+    part: tuple[Edge, ...] = ()
+    """Of one that is cut off at a window's border, and yet to be joined with others: its edges as far as they go."""
+    cut: bool = False
+    """Whether its polygon is cut off so."""
+
+    @property
+    def count(self) -> int:
+        """At how many places it stands."""
+        return 1 + len(self.repeats)
+
+    def each(self) -> Iterator[Finding]:
+        """One for each place."""
+        for dx, dy in ((0, 0), *self.repeats):
+            edges = tuple((a + dx, b + dy, c + dx, d + dy) for a, b, c, d in self.edges)
+            part = tuple((a + dx, b + dy, c + dx, d + dy) for a, b, c, d in self.part)
+            polygon = tuple((x + dx, y + dy) for x, y in self.polygon)
+            yield replace(self, edges=edges, part=part, polygon=polygon, repeats=())
 
     @property
     def identity(self) -> str:
@@ -73,11 +92,16 @@ class RuleResult:
     seconds: float = field(default=0.0, compare=False)
 
     @property
+    def count(self) -> int:
+        """At how many places it is broken."""
+        return sum(f.count for f in self.findings)
+
+    @property
     def verdict(self) -> str:
         """'clean', '3 findings', or how the rule ended instead."""
         if self.status is not Status.RUN:
             return self.status.value
-        count = len(self.findings)
+        count = self.count
         return f"{count} finding{'s' if count != 1 else ''}" if count else "clean"
 
 
@@ -108,7 +132,7 @@ class Report:
     def summary(self) -> str:
         """One line: how many rules ran, what they found."""
         count = {s: sum(r.status is s for r in self.results) for s in Status}
-        parts = [f"{count[Status.RUN]} rules run", f"{len(self.findings)} findings"]
+        parts = [f"{count[Status.RUN]} rules run", f"{sum(r.count for r in self.results)} findings"]
         parts += [f"{n} {s.value}" for s, n in count.items() if s is not Status.RUN and n]
         return ", ".join(parts)
 

@@ -5,40 +5,45 @@ A rule that did not run is never clean: it failed, was skipped, or does not appl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Protocol
 
 import klayout.db as kdb
 
-from layoutgen import derive
 from layoutgen.drc.checks import KINDS, Task, task
 from layoutgen.drc.checks.kind import um
+from layoutgen.drc.look import Across
 from layoutgen.errors import PdkError, Problem, UnknownNameError, printable
 from layoutgen.findings import Finding, Report, RuleResult, Status
 from layoutgen.pdk import Pdk, Rule
-from layoutgen.units import DBU, Um, dbu
 
 Progress = Callable[[str], None]
 
 
+class Looker(Protocol):
+    """What knows the layout: which layers are empty, and what a rule finds."""
+
+    def is_empty(self, layer: str) -> bool:
+        """Whether nothing is on a layer, drawn or derived."""
+
+    def find(self, job: Task) -> Iterable[Finding]:
+        """What breaks a rule, each at all its places."""
+
+
 @dataclass(frozen=True)
 class Content:
-    """A part of the layout that rules are run on.
-
-    `fetch` gives a drawn or reserved layer's shapes in database units. Findings of which no part touches `window` are
-    left out: what surrounds it is there only to be seen from it. A finding that reaches into several windows is kept by
-    each: given to the one with its lower left corner, a long one that begins beyond the content would be lost.
-    """
+    """A part of the layout that rules are run on."""
 
     title: str
-    fetch: Callable[[str], kdb.Region]
-    window: kdb.Box | None = None
+    look: Looker
     applies: frozenset[str] | None = None
     """Ids of the rules to run here; None: all."""
     complete: bool = True
-    """False where layers that the flow must draw may be missing, as on the wafer outside its dies: a rule on an empty
-    layer then does not apply, where it otherwise fails."""
+    """False where layers that the flow must draw may be missing, as on a drawing by itself: a rule on an empty layer
+    then does not apply, where it otherwise fails."""
 
 
 def run(pdk: Pdk, flow: str, content: Content, progress: Progress | None = None) -> Report:
@@ -51,15 +56,41 @@ def run(pdk: Pdk, flow: str, content: Content, progress: Progress | None = None)
     for name in sorted(content.applies or ()):
         if name not in pdk.rules:
             raise UnknownNameError("rule", name, pdk.rules, where=f"PDK {pdk.name!r}")
-    layers = _Layers(pdk, content.fetch)
     results = []
     for name, rule in pdk.rules.items():
         if progress:
             progress(name)
         started = perf_counter()
-        status, reason, found = _run_one(pdk, flow, content, name, rule, layers)
+        status, reason, found = _run_one(pdk, flow, content, name, rule)
         results.append(RuleResult(name, text(name, rule), status, reason, found, perf_counter() - started))
     return Report(content.title, pdk.name, flow, tuple(_scope(content, results)), tuple(results))
+
+
+def check_layout(
+    layout: kdb.Layout,
+    top: kdb.Cell,
+    pdk: Pdk,
+    flow: str,
+    *,
+    title: str,
+    rules: Collection[str] | None = None,
+    complete: bool = True,
+    progress: Progress | None = None,
+) -> Report:
+    """Run a PDK's rules on all that is below a cell, a whole wafer as well as a single die.
+
+    rules: ids of those to run; None: all. The same findings as of one flat run over everything, wherever they stand.
+
+    Raises:
+        UnknownNameError: the PDK has no such flow, or none of the rules.
+    """
+    jobs = []
+    for name, rule in pdk.rules.items():
+        with suppress(PdkError):  # said when its turn comes
+            jobs.append(task(name, rule))
+    with Across(pdk, layout, top, jobs) as across:
+        applies = None if rules is None else frozenset(rules)
+        return run(pdk, flow, Content(title, across, applies, complete), progress)
 
 
 def validate(pdk: Pdk) -> list[Problem]:
@@ -96,58 +127,40 @@ def describe(name: str, rule: Rule) -> str:
     return "\n\n".join(parts)
 
 
-class _Layers:
-    """Merged regions by layer name, each computed once in a run."""
-
-    def __init__(self, pdk: Pdk, fetch: Callable[[str], kdb.Region]) -> None:
-        self._pdk = pdk
-        self._fetch = fetch
-        self._known: dict[str, kdb.Region] = {}
-
-    def __getitem__(self, name: str) -> kdb.Region:
-        if name not in self._known:
-            self._known[name] = self._compute(name)
-        return self._known[name]
-
-    def _compute(self, name: str) -> kdb.Region:
-        if name not in self._pdk.derived:
-            return self._fetch(name).merged()
-        return derive.evaluate(self._pdk.derived[name].expression, self.__getitem__, self._pdk.number)
-
-
-def _run_one(
-    pdk: Pdk, flow: str, content: Content, name: str, rule: Rule, layers: _Layers
-) -> tuple[Status, str, tuple[Finding, ...]]:
+def _run_one(pdk: Pdk, flow: str, content: Content, name: str, rule: Rule) -> tuple[Status, str, tuple[Finding, ...]]:
     try:
         job = task(name, rule)  # first of all: a rule that could never run is wrong in every flow
         if rule.flows and flow not in rule.flows:
             return Status.NOT_APPLICABLE, f"a rule of flow {', '.join(rule.flows)}", ()
         if content.applies is not None and name not in content.applies:
             return Status.NOT_APPLICABLE, f"not checked on {content.title}", ()
-        if ended := _absent(pdk, flow, content, job, layers):
+        if ended := _absent(pdk, flow, content, job):
             return *ended, ()
-        regions = _near(content.window, job.reach, [layers[layer] for layer in job.layers])
-        return Status.RUN, "", _kept(job.run(regions), content.window)
+        found = {f.identity: f for f in content.look.find(job)}
+        return Status.RUN, "", tuple(sorted(found.values(), key=lambda f: (f.edges, f.polygon)))
     except PdkError as e:
         return Status.FAILED, _reason(e), ()
     except Exception as e:  # whatever went wrong in one rule must not hide what the others say
         return Status.FAILED, printable(f"{type(e).__name__}: {e}"), ()
 
 
-def _absent(pdk: Pdk, flow: str, content: Content, job: Task, layers: _Layers) -> tuple[Status, str] | None:
+def _absent(pdk: Pdk, flow: str, content: Content, job: Task) -> tuple[Status, str] | None:
     """How a rule ends whose layers are empty, or None where it can run and say something."""
     draws = pdk.flows[flow].draws if content.complete else ()
     needed = {layer: _needed(pdk, layer, draws) for layer in job.layers}
     for layer, sources in needed.items():
         for source in sources:
-            if layers[source].is_empty():
+            if content.look.is_empty(source):
                 made = f" (which {layer!r} is made of)" if source != layer else ""
                 return Status.FAILED, f"flow {flow!r} must draw layer {source!r}{made}, and nothing is on it"
     where = "in this flow" if content.complete else f"on {content.title}"
-    idle = [s for s in job.subjects if not needed[s] and layers[s].is_empty()]
+    idle = [s for s in job.subjects if not needed[s] and content.look.is_empty(s)]
     several = job.kind.layers[0].endswith("*")
     if idle and (not several or len(idle) == len(job.subjects)):
         return Status.NOT_APPLICABLE, f"nothing on layer {', '.join(map(repr, idle))} {where}"
+    missing = [layer for layer in job.needed if content.look.is_empty(layer)]
+    if missing:
+        return Status.FAILED, f"nothing on layer {', '.join(map(repr, missing))}, so nothing could be measured to it"
     return None
 
 
@@ -156,56 +169,10 @@ def _needed(pdk: Pdk, layer: str, draws: Iterable[str]) -> tuple[str, ...]:
     return tuple(s for s in dict.fromkeys((layer, *pdk.sources(layer))) if s in draws)
 
 
-def _near(window: kdb.Box | None, reach: Um, regions: list[kdb.Region]) -> list[kdb.Region]:
-    """The whole polygons that can matter to a finding that touches the window.
-
-    Of the first layer those within reach of it: a finding marks a part of them. Of the others all within reach of
-    those, because a long polygon is judged by what lies around its far end, too.
-    """
-    if window is None:
-        return regions
-    margin = dbu(reach) + 2
-    box = window.enlarged(margin, margin)
-    first, *others = regions
-    near = _touching(first, box)
-    around = (near.bbox() + box).enlarged(margin, margin)
-    return [near, *(_touching(region, around) for region in others)]
-
-
-def _touching(region: kdb.Region, box: kdb.Box) -> kdb.Region:
-    return kdb.Region([shape for shape in region.each() if shape.bbox().touches(box)])
-
-
-def _kept(found: Iterable[Finding], window: kdb.Box | None) -> tuple[Finding, ...]:
-    """Each finding once, those in the window, in an order that depends on nothing but their place."""
-    unique = {f.identity: f for f in found if window is None or _touches(f, window)}
-    return tuple(sorted(unique.values(), key=lambda f: (f.edges, f.polygon)))
-
-
-def _touches(finding: Finding, window: kdb.Box) -> bool:
-    """Whether any part of the marker lies in the window, whose right and top border belong to the next one."""
-    owned = kdb.Box(window.left, window.bottom, window.right - 1, window.top - 1)
-    edges = [kdb.Edge(*e) for e in finding.edges]
-    if any(e.clipped(owned) for e in edges):
-        return True
-    if len(edges) == 2:
-        shape = kdb.EdgePair(edges[0], edges[1]).normalized().polygon(0)
-    else:
-        shape = kdb.Polygon([kdb.Point(x, y) for x, y in finding.polygon])
-    if any(owned.contains(p) for p in shape.each_point_hull()):  # KLayout calls a touch in a corner no interaction
-        return True
-    return not kdb.Region(shape).interacting(kdb.Region(owned)).is_empty()
-
-
 def _reason(error: PdkError) -> str:
     return "; ".join(str(problem) for problem in error.problems)
 
 
 def _scope(content: Content, results: list[RuleResult]) -> Iterable[str]:
-    where = ""
-    if content.window is not None:
-        w = content.window
-        corners = [f"{v * DBU:.3f}" for v in (w.left, w.bottom, w.right, w.top)]
-        where = f", findings in ({corners[0]}, {corners[1]}) to ({corners[2]}, {corners[3]}) um"
     ran = sum(r.status is Status.RUN for r in results)
-    yield f"{content.title}: {ran} of {len(results)} rules run{where}"
+    yield f"{content.title}: {ran} of {len(results)} rules run"

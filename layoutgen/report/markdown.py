@@ -42,7 +42,7 @@ def _row(result: RuleResult, pdk: Pdk) -> list[str]:
     found = "**findings**" if result.findings else "clean"
     first = place(result.findings[0]) if result.findings else ""
     measured = length(value) if value is not None else ""
-    return [safe(result.rule), kind, safe(layers), limit, found, str(len(result.findings)), measured, first]
+    return [safe(result.rule), kind, safe(layers), limit, found, str(result.count), measured, first]
 
 
 def _line(cells: list[str] | tuple[str, ...]) -> str:

@@ -33,7 +33,6 @@ import shapely
 
 from layoutgen.drc.checks import marks
 from layoutgen.drc.checks.kind import Facing, Kind
-from layoutgen.errors import CheckError
 from layoutgen.findings import Finding
 from layoutgen.tomlfile import Model
 from layoutgen.units import DBU
@@ -46,8 +45,6 @@ class Options(Model):
 
 def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options) -> list[Finding]:
     layer, boundary = marks.two([regions[0], regions[1].merged().hulls()])
-    if boundary.is_empty() and not layer.is_empty():
-        raise CheckError("the boundary layer is empty, so no distance to it could be measured")
     if options.measure == "centre":
         return _from_centres(rule, layer, boundary, limit, options)
     outside = kdb.Region()
@@ -102,5 +99,5 @@ def complaint(limit: float | None, options: Options) -> str:
 
 KIND = Kind(
     name="edge_distance", doc=__doc__, layers=("layer", "boundary"), limit="not negative", options=Options,
-    check=check, words=words, whole=True, complaint=complaint,
+    check=check, words=words, needed=(1,), hulls=True, complaint=complaint,
 )  # fmt: skip

@@ -39,7 +39,11 @@ def reach(limit: Um, options: NoOptions) -> Um:
     return 0.0
 
 
+def lattice(limit: Um | None, options: NoOptions) -> Um | None:
+    return limit
+
+
 KIND = Kind(
     name="grid", doc=__doc__, layers=("layer*",), limit="positive", options=NoOptions, check=check, words=words,
-    reach=reach,
+    reach=reach, lattice=lattice,
 )  # fmt: skip

@@ -60,6 +60,14 @@ class Kind(Generic[OptionsT]):
     """Works on whole polygons: one that is cut off at the border of the region gives another answer."""
     subjects: Callable[[OptionsT], tuple[int, ...]] = field(default=lambda options: (0,))
     """The layers (by position) without which there is nothing to check; what another lacks is a finding."""
+    needed: tuple[int, ...] = ()
+    """Layers (by position) that must not be empty where the subjects are not: without them nothing was measured."""
+    hulls: bool = False
+    """Looks at what polygons of its other layers surround, holes and all, however large they are."""
+    lattice: Callable[[Um | None, OptionsT], Um | None] = field(default=lambda limit, options: None)
+    """(limit, options) -> step in um of a grid through (0, 0) that findings are tied to."""
+    between: Callable[[OptionsT], str] = field(default=lambda options: "any")
+    """(options) -> what edges must belong to: any; or different polygons, which only the whole layout can tell."""
     complaint: Callable[[Um | None, OptionsT], str] = field(default=lambda limit, options: "")
     """(limit, options) -> what is wrong with the two together, or nothing."""
 
@@ -92,6 +100,21 @@ class Task:
     def reach(self) -> Um:
         """How far from a finding the shapes of its layers lie that decide about it (um)."""
         return self.kind.reach(self.limit or 0.0, self.options)
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """Layers that must not be empty where the subjects are not."""
+        return tuple(self.layers[i] for i in self.kind.needed)
+
+    @property
+    def lattice(self) -> Um | None:
+        """Step of a grid through (0, 0) that findings are tied to."""
+        return self.kind.lattice(self.limit, self.options)
+
+    @property
+    def between(self) -> str:
+        """What the edges of a finding must belong to."""
+        return self.kind.between(self.options)
 
     @property
     def subjects(self) -> tuple[str, ...]:

@@ -64,5 +64,5 @@ def subjects(options: Options) -> tuple[int, ...]:
 
 KIND = Kind(
     name="overlap", doc=__doc__, layers=("first", "second"), limit="positive", options=Options, check=check,
-    words=words, subjects=subjects, whole=True,
+    words=words, subjects=subjects,
 )  # fmt: skip

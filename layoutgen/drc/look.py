@@ -1,0 +1,157 @@
+"""How rules look at a layout: all of it at once, or through windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Self
+
+import klayout.db as kdb
+
+from layoutgen import derive, gds
+from layoutgen.drc.checks import Task
+from layoutgen.drc.place import join, place
+from layoutgen.findings import Finding
+from layoutgen.pdk import Pdk
+from layoutgen.units import Um, dbu
+from layoutgen.windows import Pictures, Sheet, Source, Views, lay_out
+
+WHOLE: Um = 250.0
+"""Polygons that are judged as a whole are looked at through windows up to this extent, or the rule's own reach."""
+LEAST: Um = 30.0
+"""The least halo: what is shorter is cut by every window."""
+STEPS = 1.5
+"""Rules whose halos differ by less share one."""
+
+
+class Flat:
+    """All of a layout at once; `fetch` gives the shapes of a drawn or reserved layer, in database units."""
+
+    def __init__(self, pdk: Pdk, fetch: Callable[[str], kdb.Region]) -> None:
+        self._pdk = pdk
+        self._fetch = fetch
+        self._known: dict[str, kdb.Region] = {}
+
+    def region(self, name: str) -> kdb.Region:
+        """The merged shapes of a layer, drawn or derived."""
+        if name not in self._known:
+            if name in self._pdk.derived:
+                expression = self._pdk.derived[name].expression
+                self._known[name] = derive.evaluate(expression, self.region, self._pdk.number)
+            else:
+                self._known[name] = self._fetch(name).merged()
+        return self._known[name]
+
+    def is_empty(self, layer: str) -> bool:
+        """Whether nothing is on a layer, drawn or derived."""
+        return self.region(layer).is_empty()
+
+    def find(self, job: Task) -> Iterable[Finding]:
+        """What breaks a rule."""
+        return job.run([self.region(layer) for layer in job.layers])
+
+
+class Across:
+    """A layout of any size: one window of each kind is looked at, and what it shows put back at all of its places.
+
+    What no window can show (polygons judged as a whole that are larger than any frame) is looked at flat. A context
+    manager: it adds layers to the layout while it lives.
+    """
+
+    def __init__(self, pdk: Pdk, layout: kdb.Layout, top: kdb.Cell, jobs: Sequence[Task]) -> None:
+        """jobs: rules that may be asked for, which then share windows as far as they can."""
+        self._pdk, self._layout = pdk, layout
+        self._flat = Flat(pdk, gds.fetch(layout, pdk, top))
+        layers = {name: layout.find_layer(gds.layer_info(pdk, name)) for name in pdk.drawn_layers}
+        self._hulls = self._add_hulls(top, jobs)
+        found = {name: index for name, index in layers.items() if index is not None} | self._hulls
+        self._source = Source(layout, top, found)
+        self._views = Views(self._source)
+        self._pictures = Pictures(self._source)
+        self._sheets: dict[tuple[tuple[str, ...], int, int], list[tuple[Sheet, Flat]]] = {}
+        self._halos = _grouped(self._halo(job) for job in jobs)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for index in self._hulls.values():
+            self._layout.delete_layer(index)
+
+    def _add_hulls(self, top: kdb.Cell, jobs: Sequence[Task]) -> dict[str, int]:
+        """What polygons surround as layers of their own: a window sees too little of a large one to know."""
+        added: dict[str, int] = {}
+        for job in jobs:
+            for layer in job.layers[1:] if job.kind.hulls else ():
+                if _hull(layer) not in added:
+                    region = self._flat.region(layer).hulls()
+                    added[_hull(layer)] = self._layout.insert_layer(kdb.LayerInfo())
+                    top.shapes(added[_hull(layer)]).insert(region.merged())
+        return added
+
+    def is_empty(self, layer: str) -> bool:
+        """Whether nothing is on a layer, drawn or derived."""
+        if all(self._source.layer(name) is None for name in self._drawn([layer])):
+            return True
+        if layer not in self._pdk.derived:
+            return False
+        halo = self._shared(2 * dbu(self._pdk.reach(layer)) + 2)
+        return all(flat.region(layer).is_empty() for _, flat in self._looked([layer], halo, 0))
+
+    def find(self, job: Task) -> Iterable[Finding]:
+        """What breaks a rule, each at all its places."""
+        if job.between != "any":
+            return join(self._flat.find(job))
+        layers = [job.layers[0], *(_hull(name) if job.kind.hulls else name for name in job.layers[1:])]
+        halo, lattice = self._shared(self._halo(job)), dbu(job.lattice) if job.lattice else 0
+        short = halo - dbu(self._reach(job)) - 2
+        found: list[Finding] = []
+        for sheet, flat in self._looked(layers, halo, lattice):
+            regions = [flat.region(layer) for layer in layers]
+            if job.kind.whole:
+                regions[0], large = _small(regions[0], short)
+                if large:
+                    return join(self._flat.find(job))
+            found += place(job.run(regions), sheet, short)
+        return join(found)
+
+    def _looked(self, layers: Sequence[str], halo: int, lattice: int) -> list[tuple[Sheet, Flat]]:
+        """The sheets that show some layers, and these on each."""
+        drawn = tuple(sorted(name for name in {*self._drawn(layers)} if self._source.layer(name) is not None))
+        key = (drawn, halo, lattice)
+        if key not in self._sheets:
+            laid = lay_out(self._pictures, self._views.view(drawn, halo, lattice), lattice)
+            self._sheets[key] = [(sheet, Flat(self._pdk, sheet.region)) for sheet in laid]
+        return self._sheets[key]
+
+    def _drawn(self, layers: Iterable[str]) -> Iterator[str]:
+        for layer in layers:
+            yield from (layer,) if layer in self._hulls else self._pdk.sources(layer)
+
+    def _reach(self, job: Task) -> Um:
+        return job.reach + max(self._pdk.reach(layer) for layer in job.layers)
+
+    def _halo(self, job: Task) -> int:
+        reach = dbu(self._reach(job))
+        return max(dbu(LEAST), reach + max(reach, dbu(WHOLE) if job.kind.whole else 0) + 4)
+
+    def _shared(self, halo: int) -> int:
+        return min((h for h in self._halos if h >= halo), default=halo)
+
+
+def _hull(layer: str) -> str:
+    return f"what {layer} surrounds"
+
+
+def _grouped(halos: Iterable[int]) -> list[int]:
+    """Few halos, none much larger than those that it stands for."""
+    out: list[int] = []
+    for halo in sorted({*halos}, reverse=True):
+        if not out or halo * STEPS < out[-1]:
+            out.append(halo)
+    return out
+
+
+def _small(region: kdb.Region, most: int) -> tuple[kdb.Region, bool]:
+    """Polygons up to an extent, and whether there are larger ones."""
+    small = kdb.Region([p for p in region.each() if max(p.bbox().width(), p.bbox().height()) <= most])
+    return small, small.count() < region.count()

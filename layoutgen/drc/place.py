@@ -1,0 +1,177 @@
+"""From what is found on contact sheets to findings in the layout: each owned once, put back wherever its like stand.
+
+A window owns what lies in its core. A short finding is seen whole by every window that might own it, and belongs to the
+one with its lower left corner. A long one is cut along the cores, put back in parts, and the parts are joined again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+import klayout.db as kdb
+import numpy as np
+import numpy.typing as npt
+import shapely
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from layoutgen.findings import Edge, Finding
+from layoutgen.windows import Sheet
+
+Place: TypeAlias = tuple[int, int]
+_JOINS = 2
+"""Parts of one slanted edge that rounding has moved apart, in database units."""
+
+
+def place(found: Sequence[Finding], sheet: Sheet, short: int) -> Iterator[Finding]:
+    """Findings of a sheet where they stand in the layout, each with all its places; long ones cut into parts.
+
+    short: extent in database units up to which every window that might own a finding sees it whole.
+    """
+    if not found:
+        return
+    boxes = np.array([_box(f) for f in found], dtype=np.int64)
+    slots = sheet.slots(boxes[:, :2])
+    moved = sheet.moved[slots]
+    boxes -= np.concatenate([moved, moved], axis=1)
+    windows = sheet.windows[slots]
+    cores = sheet.view.cores[windows]
+    low = boxes[:, :2]
+    mine = (cores[:, :2] <= low).all(axis=1) & (low < cores[:, 2:]).all(axis=1)
+    long = (boxes[:, 2:] - low > short).any(axis=1)
+    for k in np.flatnonzero(mine & ~long).tolist():
+        yield _repeated(_moved(found[k], -moved[k]), sheet, int(windows[k]))
+    for k in np.flatnonzero(long).tolist():
+        for part in _parts(_moved(found[k], -moved[k]), cores[k].tolist()):
+            yield _repeated(part, sheet, int(windows[k]))
+
+
+def join(found: Iterable[Finding]) -> list[Finding]:
+    """Findings with the parts of long ones joined, and equal ones at several places as one."""
+    whole: list[Finding] = []
+    parts: list[Finding] = []
+    areas: dict[str, list[Finding]] = defaultdict(list)
+    for f in found:
+        if not f.part and not f.cut:
+            whole.append(f)
+        elif f.polygon:
+            areas[f.note] += f.each()
+        else:
+            parts += f.each()
+    for polygons in areas.values():
+        region = kdb.Region([kdb.Polygon([kdb.Point(*p) for p in f.polygon]) for f in polygons]).merged()
+        for polygon in region.each():
+            hull = tuple((p.x, p.y) for p in polygon.each_point_hull())
+            whole.append(replace(polygons[0], polygon=hull, cut=False))
+    return _folded([*whole, *_joined(parts)])
+
+
+def _moved(f: Finding, by: Iterable[int]) -> Finding:
+    dx, dy = (int(v) for v in by)
+    edges = tuple((a + dx, b + dy, c + dx, d + dy) for a, b, c, d in f.edges)
+    return replace(f, edges=edges, polygon=tuple((x + dx, y + dy) for x, y in f.polygon))
+
+
+def _repeated(f: Finding, sheet: Sheet, window: int) -> Finding:
+    places = sheet.view.places(window)[1:]
+    return replace(f, repeats=tuple(map(tuple, places.tolist()))) if len(places) else f
+
+
+def _box(f: Finding) -> tuple[int, int, int, int]:
+    xs = [x for e in f.edges for x in (e[0], e[2])] + [x for x, _ in f.polygon]
+    ys = [y for e in f.edges for y in (e[1], e[3])] + [y for _, y in f.polygon]
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+# ------------------------------------------------------------------ long ones
+
+
+def _parts(f: Finding, core: list[int]) -> Iterator[Finding]:
+    """What of a finding lies in a core, whose right and top border belong to the next one."""
+    box = kdb.Box(*core)
+    if f.polygon:
+        inside = kdb.Region(kdb.Polygon([kdb.Point(*p) for p in f.polygon])) & kdb.Region(box)
+        for polygon in inside.each():
+            yield replace(f, polygon=tuple((p.x, p.y) for p in polygon.each_point_hull()), cut=True)
+        return
+    inner = tuple(part for edge in f.edges if (part := _cut(edge, box)))
+    if inner:
+        yield replace(f, edges=inner, part=f.edges)
+
+
+def _cut(edge: Edge, core: kdb.Box) -> Edge | None:
+    inside = kdb.Edge(*edge).clipped(core)
+    if inside is None:
+        return None
+    on_border = (inside.x1 == inside.x2 == core.right) or (inside.y1 == inside.y2 == core.top)
+    return None if on_border else (inside.x1, inside.y1, inside.x2, inside.y2)
+
+
+def _joined(parts: list[Finding]) -> Iterator[Finding]:
+    """Parts whose edges go on in each other where they were cut, or that were seen as one, as one finding each."""
+    if not parts:
+        return
+    lines = np.array([edge for f in parts for edge in f.edges], dtype=float)
+    owner = np.array([k for k, f in enumerate(parts) for _ in f.edges])
+    ends = {point for f in parts for a, b, c, d in f.part for point in ((f.part, a, b), (f.part, c, d))}
+    seen = [f.part for f in parts for _ in f.edges]
+    cut = [
+        np.flatnonzero([(part, *line) not in ends for part, line in zip(seen, lines[:, side].astype(int).tolist(), strict=True)])
+        for side in (slice(0, 2), slice(2, 4))
+    ]
+    i, j = shapely.STRtree(shapely.points(lines[cut[0], :2])).query(
+        shapely.points(lines[cut[1], 2:]), predicate="dwithin", distance=_JOINS
+    )
+    chain = _connected(len(lines), cut[1][i], cut[0][j])
+    first: dict[object, int] = {}
+    alike = [(k, first.setdefault(key, k)) for k, f in enumerate(parts) for key in (f.part,)]
+    alike += [(int(owner[e]), first.setdefault(("chain", int(c)), int(owner[e]))) for e, c in enumerate(chain.tolist())]
+    group = _connected(len(parts), *np.array(alike).T)
+    for members in _split(group):
+        mine = [parts[k] for k in members.tolist()]
+        measured = [f.measured for f in mine if f.measured is not None]
+        own = np.flatnonzero(np.isin(owner, members))
+        edges = tuple(sorted({_whole(lines[own[links]]) for links in _split(chain[own])}))
+        yield replace(mine[0], edges=edges, measured=min(measured, default=None), part=())
+
+
+def _connected(count: int, a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+    """The number of the group of each, once some pairs are joined."""
+    graph = coo_array((np.ones(len(a)), (a, b)), shape=(count, count))
+    groups: npt.NDArray[np.int32] = connected_components(graph, directed=False)[1]
+    return groups
+
+
+def _split(group: npt.NDArray[np.int32]) -> list[npt.NDArray[np.int64]]:
+    """Positions of the members of each group."""
+    order = np.argsort(group, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
+
+
+def _whole(lines: npt.NDArray[np.float64]) -> Edge:
+    """Parts of one edge as one."""
+    way = (lines[:, 2:] - lines[:, :2]).sum(axis=0)
+    a, b = lines[np.argmin(lines[:, :2] @ way), :2], lines[np.argmax(lines[:, 2:] @ way), 2:]
+    return int(a[0]), int(a[1]), int(b[0]), int(b[1])
+
+
+def _folded(found: Iterable[Finding]) -> list[Finding]:
+    """Equal findings at several places as one with its repeats."""
+    same: dict[object, list[Finding]] = {}
+    for f in found:
+        x, y = _box(f)[:2]
+        shape = (
+            tuple((a - x, b - y, c - x, d - y) for a, b, c, d in f.edges),
+            tuple((a - x, b - y) for a, b in f.polygon),
+        )
+        same.setdefault((f.rule, shape, f.measured, f.note), []).append(f)
+    out = []
+    for group in same.values():
+        at = sorted({(x + dx, y + dy) for f in group for (x, y) in (_box(f)[:2],) for dx, dy in ((0, 0), *f.repeats)})
+        x, y = _box(group[0])[:2]
+        first = _moved(group[0], (at[0][0] - x, at[0][1] - y))
+        out.append(replace(first, repeats=tuple((a - at[0][0], b - at[0][1]) for a, b in at[1:])))
+    return out

@@ -1,0 +1,103 @@
+"""What one window sees of a layer: its picture, cut where that changes nothing."""
+
+from __future__ import annotations
+
+import klayout.db as kdb
+import numpy as np
+
+from layoutgen.windows.source import Ints, Source
+
+CLOSURES = 2
+"""Steps from edge to edge: the slanted edges of a frame, and those that these may cross."""
+_SIDE = 6
+"""Frames along x and y whose shapes are merged at once."""
+
+
+def pictures(source: Source, layer: str, frames: Ints, margin: int) -> list[list[kdb.Polygon]]:
+    """The merged shapes of a layer that touch each of (n, 4) frames; outside of its frame a picture means nothing.
+
+    Cutting an edge at 0, 45 or 90 degrees changes nothing else. A slanted one would come to lie elsewhere by rounding,
+    and so would one without what it crosses. So shapes are merged with all that touches the boxes around the slanted
+    edges that touch a frame, and those that touch these; and the pictures are cut outside of these boxes only. Edges no
+    longer than `margin` are cut like others.
+    """
+    index = source.layers.get(layer)
+    if index is None or source.top.bbox(index).empty():
+        return [[] for _ in frames]
+    out: list[list[kdb.Polygon]] = [[] for _ in frames]
+    for group in _together(frames):
+        boxes = [kdb.Box(*frame) for frame in frames[group].tolist()]
+        region = _merged(source, index, boxes, margin)
+        merged, slanted = kdb.Shapes(), kdb.Shapes()
+        merged.insert(region)
+        slanted.insert(_slanted(region, margin // 2))
+        for k, box in zip(group.tolist(), boxes, strict=True):
+            out[k] = _cut(merged, slanted, box)
+    return out
+
+
+def _together(frames: Ints) -> list[Ints]:
+    """Positions of frames that stand near each other: their shapes are merged at once."""
+    if not len(frames):
+        return []
+    side = _SIDE * (frames[:, 2:] - frames[:, :2]).max(axis=0)
+    place = frames[:, :2] // side
+    order = np.lexsort((place[:, 1], place[:, 0]))
+    new = (np.diff(place[order], axis=0) != 0).any(axis=1)
+    return np.split(order, np.flatnonzero(new) + 1)
+
+
+def _merged(source: Source, index: int, frames: list[kdb.Box], margin: int) -> kdb.Region:
+    """The merged shapes around frames."""
+    around = kdb.Region(frames).merged()
+    inner = around
+    raw = _touching(source, index, around)
+    for _ in range(CLOSURES):
+        boxes = kdb.Region([edge.bbox() for edge in _slanted(raw, margin).each()])
+        boxes.merged_semantics = False
+        out = boxes.interacting(inner)
+        if out.is_empty():
+            break
+        around, before = (around + out).merged(), around
+        inner = around
+        if (around - before).is_empty():
+            break
+        raw = _touching(source, index, around)
+    return (raw & around).merged()
+
+
+def _slanted(shapes: kdb.Region, margin: int) -> kdb.Edges:
+    """The edges of shapes, as they are, that are longer than the margin and neither at 0 nor 45 nor 90 degrees."""
+    return shapes.edges().with_length(margin, None, False).with_angle(kdb.Edges.OrthoDiagonalEdges, True)
+
+
+def _touching(source: Source, index: int, around: kdb.Region) -> kdb.Region:
+    """All shapes that touch a region, box by box: a search for many boxes at once takes far longer."""
+    raw = kdb.Region()
+    raw.merged_semantics = False
+    boxes = [piece.bbox() for piece in around.decompose_trapezoids()]
+    for box in boxes:
+        raw += kdb.Region(source.top.begin_shapes_rec_touching(index, box))
+    if len(boxes) > 1:
+        raw = kdb.Region(list({*raw.each()}))  # a long shape touches many
+        raw.merged_semantics = False
+    return raw
+
+
+def _cut(merged: kdb.Shapes, slanted: kdb.Shapes, frame: kdb.Box) -> list[kdb.Polygon]:
+    """The polygons that touch a frame, cut where none of their slanted edges touches it."""
+    out, long = [], kdb.Region()
+    for shape in merged.each_touching(frame):
+        polygon = shape.polygon
+        if polygon.bbox().inside(frame):
+            out.append(polygon)
+        else:
+            long.insert(polygon)
+    if not long.is_empty():
+        around = kdb.Region(frame)
+        for shape in slanted.each_touching(frame):
+            if shape.edge.clipped(frame):
+                around.insert(shape.edge.bbox())
+        long.merged_semantics = False
+        out += (long & around).each()
+    return out

@@ -1,0 +1,119 @@
+"""Contact sheets: the windows of a view side by side, far apart, so that one run over a sheet checks them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import klayout.db as kdb
+import numpy as np
+
+from layoutgen.windows.frame import pictures
+from layoutgen.windows.source import Ints, Source
+from layoutgen.windows.view import View
+
+MOST = 2_000_000_000
+"""Extent of a sheet, in database units: layout libraries wrap around beyond 2^31."""
+APART = 4
+"""Halos between windows."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Some windows of a view.
+
+    windows: their numbers there. moved: (n, 2) by how much each has been moved. Slots of size `pitch` stand in
+    `columns`, the first one with its lower left corner at `first`.
+    """
+
+    view: View
+    windows: Ints
+    moved: Ints
+    first: Ints
+    pitch: Ints
+    columns: int
+    layout: kdb.Layout
+
+    def region(self, layer: str) -> kdb.Region:
+        """What the windows see of a layer."""
+        top = self.layout.top_cell()
+        index = self.layout.find_layer(kdb.LayerInfo(layer))
+        return kdb.Region() if index is None else kdb.Region(top.begin_shapes_rec(index)).merged()
+
+    def slots(self, points: Ints) -> Ints:
+        """Positions in `windows` of the windows that (n, 2) points of the sheet belong to."""
+        column, row = ((points - self.first) // self.pitch).T
+        return np.clip(row * self.columns + column, 0, len(self.windows) - 1)
+
+
+class Pictures:
+    """Pictures of a source's windows, each taken once."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self._known: dict[tuple[str, int, bytes], list[list[kdb.Polygon]]] = {}
+
+    def of(self, layer: str, view: View) -> tuple[Ints, list[list[kdb.Polygon]]]:
+        """Which picture each window shows of a layer, and the pictures, from the lower left corner of the core."""
+        seen, first, shown = np.unique(view.signature(layer), return_index=True, return_inverse=True)
+        cores = view.cores[first]
+        key = (layer, view.halo, cores.tobytes())
+        if key not in self._known:
+            frames = cores + np.array([-1, -1, 1, 1]) * view.halo
+            blank = seen == 0
+            taken = iter(pictures(self.source, layer, frames[~blank], view.halo // 2))
+            self._known[key] = [
+                [] if empty else [p.moved(-x, -y) for p in next(taken)]
+                for empty, (x, y) in zip(blank.tolist(), cores[:, :2].tolist(), strict=True)
+            ]
+        return shown.reshape(-1), self._known[key]
+
+
+def lay_out(taken: Pictures, view: View, lattice: int = 0) -> Iterator[Sheet]:
+    """All windows of a view on as many sheets as it takes.
+
+    lattice: step of a grid through (0, 0) that windows keep their place in; 0: none.
+    """
+    shown = {layer: taken.of(layer, view) for layer in view.layers}
+    around = kdb.Box(0, 0, 1, 1)
+    for _, distinct in shown.values():
+        for picture in distinct:
+            for polygon in picture:
+                around += polygon.bbox()
+    step = max(1, lattice)
+    low = np.array([around.left, around.bottom]) - APART * view.halo // 2
+    size = np.array([around.width(), around.height()]) + APART * view.halo + step
+    pitch = -(-size // step) * step
+    most = np.maximum(1, MOST // pitch)
+    count = len(view.cores)
+    for start in range(0, count, int(most.prod())):
+        windows = np.arange(start, min(count, start + int(most.prod())))
+        columns = int(
+            min(most[0], max(1, round(float(np.sqrt(len(windows) * pitch[1] / pitch[0]))), -(-len(windows) // most[1])))
+        )
+        rows = -(-len(windows) // columns)
+        slot = np.stack([np.arange(len(windows)) % columns, np.arange(len(windows)) // columns], axis=1)
+        first = -(np.array([columns, rows]) * pitch // (2 * step)) * step
+        corner = view.cores[windows, :2]
+        at = first + slot * pitch + -(low // step) * step + (corner % step if lattice else 0)
+        layout = _layout(shown, windows, at)
+        yield Sheet(view, windows, at - corner, first, pitch, columns, layout)
+
+
+def _layout(shown: dict[str, tuple[Ints, list[list[kdb.Polygon]]]], windows: Ints, at: Ints) -> kdb.Layout:
+    """The pictures of windows, each layer's where its window has come to stand."""
+    layout = kdb.Layout()
+    top = layout.create_cell("SHEET")
+    for name, (which, distinct) in shown.items():
+        index = layout.layer(kdb.LayerInfo(name))
+        cells: dict[int, int] = {}
+        for number, (x, y) in zip(which[windows].tolist(), at.tolist(), strict=True):
+            if not distinct[number]:
+                continue
+            if number not in cells:
+                cell = layout.create_cell(f"{name}_{number}")
+                cells[number] = cell.cell_index()
+                for polygon in distinct[number]:
+                    cell.shapes(index).insert(polygon)
+            top.insert(kdb.CellInstArray(cells[number], kdb.Trans(x, y)))
+    return layout

@@ -1,0 +1,236 @@
+"""Which windows of a grid see the same.
+
+The signature of a window is all that can reach it, relative to its corner: the items that touch its frame, those that
+touch a slanted shape of these (which is never cut), and the boxes there, cut to the frame. Two windows are alike where
+their signatures are equal number by number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+
+from layoutgen.windows.grid import Grid
+from layoutgen.windows.source import Ints, Layer
+
+_COLUMNS = 6
+"""Of a row of a signature: what it is (two numbers), and where (four)."""
+_BOX, _EDGE, _INSIDE = -1, -2, -3
+"""First numbers of rows that are no items."""
+_MIX = np.array(
+    [0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0xD6E8FEB86659FD93, 0xA0761D6478BD642F,
+     0xE7037ED1A0B428DB], dtype=np.uint64,
+)  # fmt: skip
+
+
+def signatures(layer: Layer | None, grid: Grid) -> Ints:
+    """A number for each window (flat, y fastest): equal ones see the same on the layer; 0: nothing."""
+    out = np.zeros(grid.shape[0] * grid.shape[1], dtype=np.int64)
+    rows, windows = _rows(layer, grid) if layer else (np.empty((0, _COLUMNS)), np.empty(0))
+    if not len(windows):
+        return out
+    hashes = _hashes(rows)
+    order = np.lexsort((hashes, windows))
+    rows, windows, hashes = rows[order], windows[order], hashes[order]
+    fresh = np.ones(len(rows), dtype=bool)  # the same row may come from several shapes that reach out of the frame
+    fresh[1:] = (windows[1:] != windows[:-1]) | (rows[1:] != rows[:-1]).any(axis=1)
+    rows, windows, hashes = rows[fresh], windows[fresh], hashes[fresh]
+    numbers, first, count = np.unique(windows, return_index=True, return_counts=True)
+    for k, members in enumerate(_alike(rows, first, count, np.add.reduceat(hashes, first))):
+        out[numbers[members]] = k + 1
+    return out
+
+
+def _alike(rows: Ints, first: Ints, count: Ints, totals: np.ndarray) -> Iterator[Ints]:
+    """Positions of windows with equal sums of hashes, compared in full, row by row."""
+    order = np.lexsort((totals, count))
+    same = (totals[order][1:] == totals[order][:-1]) & (count[order][1:] == count[order][:-1])
+    borders = np.flatnonzero(np.concatenate([[True], ~same, [True]]))
+    for start, end in pairwise(borders.tolist()):
+        left = order[start:end]
+        while len(left) > 1:
+            span = np.arange(count[left[0]])
+            model = rows[first[left[0]] + span]
+            parts = np.array_split(left, max(1, len(left) * len(span) // 1_000_000))
+            equal = np.concatenate([(rows[first[p][:, None] + span] == model).all(axis=(1, 2)) for p in parts])
+            yield left[equal]
+            left = left[~equal]
+        if len(left):
+            yield left
+
+
+def _hashes(rows: Ints) -> np.ndarray:
+    """One well mixed number per row; their sum tells windows apart before rows are compared."""
+    mixed = np.zeros(len(rows), dtype=np.uint64)
+    for column, factor in zip(rows.T, _MIX, strict=True):
+        mixed = (mixed ^ column.astype(np.uint64)) * factor
+        mixed ^= mixed >> np.uint64(29)
+    return mixed
+
+
+def _rows(layer: Layer, grid: Grid) -> tuple[Ints, Ints]:
+    """All rows of all signatures, and the number of the window of each."""
+    items, edges, wide = layer.items, layer.edges, grid.halo + _margin(grid)
+    item, i, j = _touched(items.box, grid, wide)
+    box, bi, bj = _touched(layer.boxes, grid, wide)
+    line, ei, ej = _touched(edges.box, grid, wide)
+    parts = [
+        _of_items(layer, grid, item, i, j),
+        _of_boxes(layer, grid, box, bi, bj, _frames(grid, bi, bj, wide)),
+        _of_edges(layer, grid, line, ei, ej, _frames(grid, ei, ej, wide)),
+        *_inside(layer, grid, wide),
+    ]
+    # what touches a slanted edge that reaches far out of the frame decides where it runs
+    own, oi, oj = _reaching(layer, grid, item, i, j)
+    tilted = edges.slanted[line] & _meet(edges.box[line], _frames(grid, ei, ej, grid.halo))
+    reaching = np.concatenate([own, edges.box[line[tilted]]])
+    ri, rj = np.concatenate([oi, ei[tilted]]), np.concatenate([oj, ej[tilted]])
+    if len(reaching):
+        k, other = _neighbours(reaching, layer.trees[0])
+        parts.append(_of_items(layer, grid, other, ri[k], rj[k]))
+        k, other = _neighbours(reaching, layer.trees[1])
+        parts.append(_of_boxes(layer, grid, other, ri[k], rj[k], reaching[k]))
+        k, other = _neighbours(reaching, layer.trees[2])
+        parts.append(_of_edges(layer, grid, other, ri[k], rj[k], reaching[k]))
+    return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+
+
+def _margin(grid: Grid) -> int:
+    """Slanted edges up to this length that touch a frame need no looking after: what they touch is taken in anyway."""
+    return grid.halo // 2 + 1
+
+
+def _reaching(layer: Layer, grid: Grid, item: Ints, i: Ints, j: Ints) -> tuple[Ints, Ints, Ints]:
+    """Boxes of the long slanted edges of items that touch a frame, with the window of each."""
+    items = layer.items
+    kinds, which = np.unique(np.stack([items.content, items.motion], axis=1), axis=0, return_inverse=True)
+    of_kind = [layer.slanted(c, m, _margin(grid)) for c, m in kinds.tolist()]
+    which = which.reshape(-1)
+    meets = np.zeros(len(items), dtype=bool)  # something else: what is all its own is known by the item itself
+    for k, boxes in enumerate(of_kind):
+        if len(boxes):
+            mine = np.flatnonzero(which == k)
+            around = np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
+            meets[mine] = _meets_others(layer, mine, around + np.tile(items.at[mine], 2))
+    tilted = meets[item]
+    item, i, j = item[tilted], i[tilted], j[tilted]
+    if not len(item):
+        return np.empty((0, 4), dtype=np.int64), i, j
+    at = items.at[item]
+    frames = _frames(grid, i, j, grid.halo) - np.concatenate([at, at], axis=1)
+    views, back = np.unique(np.column_stack([which[item], frames]), axis=0, return_inverse=True)
+    found = [of_kind[v[0]][_meet(of_kind[v[0]], v[None, 1:])] for v in views]
+    count = np.array([len(f) for f in found])
+    start, back = np.cumsum(count) - count, back.reshape(-1)
+    k = np.repeat(np.arange(len(item)), count[back])
+    within = np.arange(len(k)) - np.repeat(np.cumsum(count[back]) - count[back], count[back])
+    boxes = np.concatenate(found)[start[back][k] + within]
+    return boxes + np.concatenate([at, at], axis=1)[k], i[k], j[k]
+
+
+def _meets_others(layer: Layer, mine: Ints, around: Ints) -> npt.NDArray[np.bool_]:
+    """Which boxes around something of an item touch anything else."""
+    shapes = shapely.box(*around.T.astype(float))
+    out = np.zeros(len(mine), dtype=bool)
+    items, boxes, edges = layer.trees
+    for tree in (boxes, edges):
+        out[tree.query(shapes)[0]] = True
+    who, other = items.query(shapes)
+    out[who[mine[who] != other]] = True
+    return out
+
+
+def _of_items(layer: Layer, grid: Grid, item: Ints, i: Ints, j: Ints) -> tuple[Ints, Ints]:
+    items = layer.items
+    rows = np.zeros((len(item), _COLUMNS), dtype=np.int64)
+    rows[:, 0], rows[:, 1] = items.content[item], items.motion[item]
+    rows[:, 2], rows[:, 3] = items.at[item, 0] - grid.x[i], items.at[item, 1] - grid.y[j]
+    return rows, i * grid.shape[1] + j
+
+
+def _of_boxes(layer: Layer, grid: Grid, box: Ints, i: Ints, j: Ints, within: Ints) -> tuple[Ints, Ints]:
+    """Boxes cut to others, one each."""
+    low = np.maximum(layer.boxes[box, :2], within[:, :2])
+    high = np.minimum(layer.boxes[box, 2:], within[:, 2:])
+    corner = np.stack([grid.x[i], grid.y[j]], axis=1)
+    kind = np.full((len(box), 2), (_BOX, 0))
+    rows = np.concatenate([kind, low - corner, high - corner], axis=1)
+    return rows, i * grid.shape[1] + j
+
+
+def _of_edges(layer: Layer, grid: Grid, edge: Ints, i: Ints, j: Ints, within: Ints) -> tuple[Ints, Ints]:
+    """Edges: those along an axis cut to boxes, one each, the others whole."""
+    line = layer.edges.line[edge]
+    straight = (line[:, :2] == line[:, 2:]).any(axis=1)[:, None]
+    low, high = within[:, :2], within[:, 2:]
+    start = np.where(straight, np.clip(line[:, :2], low, high), line[:, :2])
+    end = np.where(straight, np.clip(line[:, 2:], low, high), line[:, 2:])
+    corner = np.stack([grid.x[i], grid.y[j]], axis=1)
+    kind = np.full((len(edge), 2), (_EDGE, 0))
+    rows = np.concatenate([kind, start - corner, end - corner], axis=1)
+    return rows, i * grid.shape[1] + j
+
+
+def _inside(layer: Layer, grid: Grid, wide: int) -> list[tuple[Ints, Ints]]:
+    """How many times long shapes wind around the lower left corner of each frame, ."""
+    x1, y1, x2, y2 = layer.edges.line.T
+    xs, ys = grid.x[:-1] - wide, grid.y[:-1] - wide
+    out = []
+    for j, y in enumerate(ys.tolist() if len(x1) else ()):
+        up, down = (y1 <= y) & (y < y2), (y2 <= y) & (y < y1)
+        crossing = np.flatnonzero(up | down)
+        if len(crossing):
+            at = x1[crossing] + (y - y1[crossing]) * (x2 - x1)[crossing] / (y2 - y1)[crossing]
+            order = np.argsort(at, kind="stable")
+            turns = np.concatenate([[0], np.cumsum(np.where(up[crossing], 1, -1)[order])])
+            wound = turns[np.searchsorted(at[order], xs, "right")]
+            i = np.flatnonzero(wound if grid.only is None else wound * grid.only[:, j])
+            rows = np.zeros((len(i), _COLUMNS), dtype=np.int64)
+            rows[:, 0], rows[:, 1] = _INSIDE, wound[i]
+            out.append((rows, i * grid.shape[1] + j))
+    return out
+
+
+def _frames(grid: Grid, i: Ints, j: Ints, by: int) -> Ints:
+    """The cores of windows, grown."""
+    return np.stack([grid.x[i] - by, grid.y[j] - by, grid.x[i + 1] + by, grid.y[j + 1] + by], axis=1)
+
+
+def _meet(a: Ints, b: Ints) -> np.ndarray:
+    return (a[:, 0] <= b[:, 2]) & (b[:, 0] <= a[:, 2]) & (a[:, 1] <= b[:, 3]) & (b[:, 1] <= a[:, 3])
+
+
+def _touched(box: Ints, grid: Grid, by: int) -> tuple[Ints, Ints, Ints]:
+    """Each box with each window that it touches once grown: numbers of the box and of the window along x and y."""
+    spans = []
+    for low, high, borders in ((box[:, 0], box[:, 2], grid.x), (box[:, 1], box[:, 3], grid.y)):
+        first = np.searchsorted(borders[1:] + by, low, "left")
+        last = np.searchsorted(borders[:-1] - by, high, "right")
+        spans.append((first, np.maximum(0, last - first)))
+    (x0, nx), (y0, ny) = spans
+    count = nx * ny
+    owner = np.repeat(np.arange(len(box)), count)
+    within = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
+    i, j = x0[owner] + within // ny[owner], y0[owner] + within % ny[owner]
+    if grid.only is None:
+        return owner, i, j
+    asked = grid.only[i, j]
+    return owner[asked], i[asked], j[asked]
+
+
+def _neighbours(reaching: Ints, tree: shapely.STRtree) -> tuple[Ints, Ints]:
+    """Pairs of a box that reaches out of a window and another one that it touches."""
+    distinct, back = np.unique(reaching, axis=0, return_inverse=True)
+    who, other = tree.query(shapely.box(*distinct.T.astype(float)), predicate="intersects")
+    order = np.lexsort((other, who))
+    who, other = who[order], other[order]
+    wanted = back.reshape(-1)
+    first, last = np.searchsorted(who, wanted, "left"), np.searchsorted(who, wanted, "right")
+    count = last - first
+    k = np.repeat(np.arange(len(wanted)), count)
+    within = np.arange(len(k)) - np.repeat(np.cumsum(count) - count, count)
+    return k, other[first[k] + within]

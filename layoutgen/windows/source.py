@@ -1,0 +1,271 @@
+"""A layout as items: repeated cells and single shapes, each with its content and its place.
+
+What is the same gets the same number, by comparison in full: a cell under another name, a shape drawn a thousand times.
+Everything is in database units.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+import klayout.db as kdb
+import numpy as np
+import numpy.typing as npt
+import shapely
+
+Ints: TypeAlias = npt.NDArray[np.int64]
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+REPEATED = 4
+"""A cell that stands at fewer places is taken apart."""
+PART = 8
+"""So is one that is longer than this part of the whole layout."""
+SHAPE_PART = 64
+"""Single shapes longer than this part of it are known by their edges."""
+
+
+@dataclass(frozen=True)
+class Items:
+    """n items. Two with the same `content` and `motion` are the same but for their place.
+
+    content: number of what it is. motion: number of how it is turned, with the rest of its place below one unit.
+    at: (n, 2) places. box: (n, 4) extents.
+    """
+
+    content: Ints
+    motion: Ints
+    at: Ints
+    box: Ints
+
+    def __len__(self) -> int:
+        return len(self.content)
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Edges of the long shapes outside of repeated cells, their inside to the right: (n, 4) x1 y1 x2 y2."""
+
+    line: Ints
+
+    @property
+    def box(self) -> Ints:
+        """(n, 4) extents."""
+        a, b = self.line[:, :2], self.line[:, 2:]
+        return np.concatenate([np.minimum(a, b), np.maximum(a, b)], axis=1)
+
+    @property
+    def slanted(self) -> npt.NDArray[np.bool_]:
+        """Which are neither at 0 nor 45 nor 90 degrees."""
+        step = np.abs(self.line[:, 2:] - self.line[:, :2])
+        return (step.min(axis=1) > 0) & (step[:, 0] != step[:, 1])
+
+
+class Source:
+    """A layout below a cell; `layers` gives each layer's name its index in the layout."""
+
+    def __init__(self, layout: kdb.Layout, top: kdb.Cell, layers: Mapping[str, int]) -> None:
+        self.layout = layout
+        self.top = top
+        self.layers = dict(layers)
+        self.bbox = kdb.Box()
+        for index in self.layers.values():
+            self.bbox += top.bbox(index)
+        self.counts = self._flat_counts()
+        self._known: dict[int, Layer] = {}
+
+    def layer(self, name: str) -> Layer | None:
+        """What is on a layer; None where the layout has no such layer, or nothing on it."""
+        index = self.layers.get(name)
+        if index is None or self.top.bbox(index).empty():
+            return None
+        if index not in self._known:
+            self._known[index] = Layer(self, index)
+        return self._known[index]
+
+    def _flat_counts(self) -> Counter[int]:
+        """How many times each cell stands below the top."""
+        counts: Counter[int] = Counter({self.top.cell_index(): 1})
+        for index in self.layout.each_cell_top_down():
+            for inst in self.layout.cell(index).each_inst() if counts[index] else ():
+                counts[inst.cell_index] += counts[index] * max(1, inst.na) * max(1, inst.nb)
+        return counts
+
+
+class Layer:
+    """One layer of a layout, taken apart."""
+
+    def __init__(self, source: Source, index: int) -> None:
+        self._index = index
+        self._side = max(source.bbox.width(), source.bbox.height()) // PART
+        self._contents: dict[object, int] = {}
+        self._of_cell: dict[int, int] = {}
+        self._drawn: dict[int, kdb.Cell | kdb.Polygon] = {}
+        """By number of content, one that has it."""
+        self._motions: dict[tuple[float, ...], int] = {}
+        self._turns: list[kdb.DCplxTrans] = []
+        self._batches: list[tuple[int, int, Ints, kdb.Box]] = []
+        self._boxes: list[tuple[int, int, int, int]] = []
+        self._edges: list[tuple[int, int, int, int]] = []
+        self._walk(source)
+        self.items = self._gathered()
+        self.boxes, lines = (np.array(rows, dtype=np.int64).reshape(-1, 4) for rows in (self._boxes, self._edges))
+        """Boxes outside of repeated cells, which windows cut: (n, 4) extents."""
+        self.edges = Edges(lines)
+        self._batches, self._boxes, self._edges = [], [], []
+
+    @cached_property
+    def trees(self) -> tuple[shapely.STRtree, shapely.STRtree, shapely.STRtree]:
+        """Items, boxes and edges by where they are."""
+        items, boxes, edges = (shapely.box(*b.T.astype(float)) for b in (self.items.box, self.boxes, self.edges.box))
+        return shapely.STRtree(items), shapely.STRtree(boxes), shapely.STRtree(edges)
+
+    # ------------------------------------------------------------------ taking apart
+
+    def _walk(self, source: Source) -> None:
+        """Items, boxes and edges from the top down, until cells are met that repeat."""
+        shapes: dict[kdb.Polygon, list[tuple[int, int]]] = {}
+        open_cells = [(source.top, kdb.DCplxTrans())]
+        while open_cells:
+            cell, motion = open_cells.pop()
+            self._take_shapes(cell, motion, shapes)
+            for inst in cell.each_inst():
+                child = inst.cell
+                box = child.bbox(self._index)
+                if box.empty():
+                    continue
+                if source.counts[child.cell_index()] < REPEATED or max(box.width(), box.height()) > self._side:
+                    open_cells += [(child, motion * one) for one in _single(inst)]
+                else:
+                    self._take_cell(child, motion, inst)
+        for shape, places in shapes.items():
+            number = self._intern(shape, shape)
+            self._batches.append((number, self._motion(kdb.DCplxTrans()), np.array(places), shape.bbox()))
+
+    def _take_shapes(
+        self, cell: kdb.Cell, motion: kdb.DCplxTrans, shapes: dict[kdb.Polygon, list[tuple[int, int]]]
+    ) -> None:
+        """Boxes as they are, long shapes by their edges, others by what they look like."""
+        identity, turn = motion.is_unity(), kdb.ICplxTrans(motion)
+        for shape in cell.shapes(self._index).each(kdb.Shapes.SRegions):
+            if identity and shape.is_box():
+                self._boxes.append(_corners(shape.box))
+                continue
+            polygon = shape.polygon if identity else shape.polygon.transformed(turn)
+            box = polygon.bbox()
+            if polygon.is_box():
+                self._boxes.append(_corners(box))
+            elif max(box.width(), box.height()) * SHAPE_PART > self._side * PART:
+                self._edges += [(e.x1, e.y1, e.x2, e.y2) for e in polygon.each_edge()]
+            else:
+                shapes.setdefault(polygon.moved(-box.left, -box.bottom), []).append((box.left, box.bottom))
+
+    def _take_cell(self, cell: kdb.Cell, motion: kdb.DCplxTrans, inst: kdb.Instance) -> None:
+        """All places of one instance, arrays at once."""
+        number, box = self._content(cell), cell.bbox(self._index)
+        first = motion * _placed(inst)
+        turned = kdb.DCplxTrans(first.mag, first.angle, first.is_mirror(), 0, 0)
+        steps = np.zeros((1, 2))
+        if inst.is_regular_array():
+            a, b = (motion * kdb.DVector(v.x, v.y) for v in (inst.a, inst.b))
+            i, j = np.meshgrid(np.arange(max(1, inst.na)), np.arange(max(1, inst.nb)), indexing="ij")
+            steps = np.stack([i * a.x + j * b.x, i * a.y + j * b.y], axis=-1).reshape(-1, 2)
+        places = steps + (first.disp.x, first.disp.y)
+        whole = np.floor(places + 1e-9).astype(np.int64)
+        rest = np.round(places - whole, 9)
+        for part in np.unique(rest, axis=0).tolist():
+            moved = kdb.DCplxTrans(part[0], part[1]) * turned
+            here = whole[(rest == part).all(axis=1)]
+            self._batches.append((number, self._motion(moved), here, _around(box, moved)))
+
+    # ------------------------------------------------------------------ what is the same
+
+    def _intern(self, key: object, drawn: kdb.Cell | kdb.Polygon) -> int:
+        number = self._contents.setdefault(key, len(self._contents))
+        self._drawn.setdefault(number, drawn)
+        return number
+
+    def _motion(self, motion: kdb.DCplxTrans) -> int:
+        key = (motion.mag, motion.angle, float(motion.is_mirror()), motion.disp.x, motion.disp.y)
+        if key not in self._motions:
+            self._turns.append(motion)
+        return self._motions.setdefault(key, len(self._motions))
+
+    def slanted(self, content: int, motion: int, least: int) -> Ints:
+        """(n, 4) extents of the edges neither at 0 nor 45 nor 90 degrees that are longer than `least`, from `at`."""
+        drawn, turn = self._drawn[content], kdb.ICplxTrans(self._turns[motion])
+        region = (
+            kdb.Region(drawn) if isinstance(drawn, kdb.Polygon) else kdb.Region(drawn.begin_shapes_rec(self._index))
+        )
+        region.merged_semantics = False
+        long = (
+            region.transformed(turn)
+            .edges()
+            .with_angle(kdb.Edges.OrthoDiagonalEdges, True)
+            .with_length(least, None, False)
+        )
+        return np.array([_corners(e.bbox()) for e in long.each()], dtype=np.int64).reshape(-1, 4)
+
+    def _content(self, cell: kdb.Cell) -> int:
+        """The number of a cell's content; cells that hold the same have the same one."""
+        index = cell.cell_index()
+        if index not in self._of_cell:
+            own = cell.shapes(self._index).each(kdb.Shapes.SRegions)
+            shapes = frozenset(Counter(shape.polygon for shape in own).items())
+            below: Counter[object] = Counter()
+            for inst in cell.each_inst():
+                if not inst.cell.bbox(self._index).empty():
+                    m = inst.cplx_trans
+                    array = (inst.a.x, inst.a.y, inst.b.x, inst.b.y, inst.na, inst.nb)
+                    motion = (m.mag, m.angle, m.is_mirror(), m.disp.x, m.disp.y)
+                    below[self._content(inst.cell), motion, array] += 1
+            self._of_cell[index] = self._intern((shapes, frozenset(below.items())), cell)
+        return self._of_cell[index]
+
+    def _gathered(self) -> Items:
+        """All batches as arrays."""
+        counts = [len(batch[2]) for batch in self._batches]
+
+        def column(values: Iterable[object], width: int = 1) -> Ints:
+            rows = np.array(list(values), dtype=np.int64).reshape(-1, width)
+            return np.repeat(rows, counts, axis=0)
+
+        at = np.concatenate([b[2] for b in self._batches]) if self._batches else np.empty((0, 2), dtype=np.int64)
+        box = column((_corners(b[3]) for b in self._batches), 4) + np.concatenate([at, at], axis=1)
+        content, motion = (column(b[k] for b in self._batches)[:, 0] for k in (0, 1))
+        return Items(content, motion, at, box)
+
+
+def _corners(box: kdb.Box) -> tuple[int, int, int, int]:
+    return (box.left, box.bottom, box.right, box.top)
+
+
+def _around(box: kdb.Box, motion: kdb.DCplxTrans) -> kdb.Box:
+    """The box around a moved one, outwards to whole units."""
+    if box.empty():
+        return box
+    moved = kdb.DBox(box).transformed(motion)
+    low, high = np.floor([moved.left, moved.bottom]), np.ceil([moved.right, moved.top])
+    return kdb.Box(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
+
+
+def _placed(inst: kdb.Instance) -> kdb.DCplxTrans:
+    """How an instance stands in its cell, in database units with all their decimals."""
+    motion = inst.dcplx_trans
+    dbu = inst.layout().dbu
+    return kdb.DCplxTrans(motion.mag, motion.angle, motion.is_mirror(), motion.disp.x / dbu, motion.disp.y / dbu)
+
+
+def _single(inst: kdb.Instance) -> list[kdb.DCplxTrans]:
+    """Each place of an instance."""
+    first = _placed(inst)
+    if not inst.is_regular_array():
+        return [first]
+    return [
+        kdb.DCplxTrans(i * inst.a.x + j * inst.b.x, i * inst.a.y + j * inst.b.y) * first
+        for i in range(max(1, inst.na))
+        for j in range(max(1, inst.nb))
+    ]

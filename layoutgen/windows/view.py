@@ -1,0 +1,167 @@
+"""What must be looked at to know all: one window of each kind, and where its like stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import klayout.db as kdb
+import numpy as np
+
+from layoutgen.windows.grid import CORE_HALOS, Grid, Period, find_period, lay
+from layoutgen.windows.signature import signatures
+from layoutgen.windows.source import Ints, Source
+
+FEW = 4
+"""Windows that fewer others are like are looked at more finely, in this many parts along x and y."""
+MANY = 64
+"""So many of them may be worth it."""
+TROUBLE = 0.15
+"""What a window costs by itself, in windows full of shapes."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """Windows of one grid.
+
+    seen: by layer, the signature of each window. chosen: numbers of those to look at. like: of each, (n,) all that are
+    like it.
+    """
+
+    grid: Grid
+    seen: Mapping[str, Ints]
+    chosen: Ints
+    like: list[Ints]
+
+
+@dataclass(frozen=True)
+class View:
+    """The windows to look at, of all levels one after the other: (n, 4) their cores, and how far they look around."""
+
+    layers: tuple[str, ...]
+    levels: list[Level]
+    cores: Ints
+    halo: int
+
+    def owner(self, points: Ints) -> Ints:
+        """The window to look at whose core holds each of (n, 2) points; -1: what is there is known from another one."""
+        out, start = np.full(len(points), -1), 0
+        for level in self.levels:
+            window = level.grid.find(points)
+            k = np.searchsorted(level.chosen, window)
+            k[k == len(level.chosen)] = 0
+            mine = (window >= 0) & (level.chosen[k] == window) if len(level.chosen) else np.zeros(len(points), bool)
+            out[mine] = start + k[mine]
+            start += len(level.chosen)
+        return out
+
+    def places(self, window: int) -> Ints:
+        """(n, 2) by how much to move a window to where its like stand, itself first."""
+        for level in self.levels:
+            if window < len(level.chosen):
+                own = level.grid.corners(level.chosen[window : window + 1])
+                like = level.grid.corners(level.like[window]) - own
+                return like[np.argsort((like != 0).any(axis=1), kind="stable")]
+            window -= len(level.chosen)
+        raise IndexError(window)
+
+    def touched(self, box: kdb.Box) -> Ints:
+        """The windows to look at whose cores a box touches."""
+        c = self.cores
+        meet = (c[:, 0] <= box.right) & (box.left <= c[:, 2]) & (c[:, 1] <= box.top) & (box.bottom <= c[:, 3])
+        return np.flatnonzero(meet)
+
+    def signature(self, layer: str) -> Ints:
+        """What each window sees of a layer, by number; 0: nothing."""
+        parts = [
+            level.seen[layer][level.chosen] + start
+            for level, start in zip(self.levels, self._starts(layer), strict=True)
+        ]
+        return np.concatenate(
+            [np.where(part == start, 0, part) for part, start in zip(parts, self._starts(layer), strict=True)]
+        )
+
+    def _starts(self, layer: str) -> list[int]:
+        most = [int(level.seen[layer].max(initial=0)) for level in self.levels]
+        return [0, *np.cumsum(most).tolist()[:-1]]
+
+
+class Views:
+    """Views of one layout, made as they are asked for."""
+
+    def __init__(self, source: Source, period: Period | None = None) -> None:
+        self.source = source
+        self._period = period
+        self._signatures: dict[tuple[str, int], Ints] = {}
+        self._fine: dict[tuple[str, int, bytes], Ints] = {}
+        self._grids: dict[int, Grid] = {}
+        self._views: dict[tuple[frozenset[str], int, int], View] = {}
+
+    @property
+    def period(self) -> Period:
+        """The step at which the layout repeats."""
+        if self._period is None:
+            layers = [layer for name in self.source.layers if (layer := self.source.layer(name)) is not None]
+            fullest = max(layers, key=lambda layer: len(layer.items) + len(layer.boxes), default=None)
+            self._period = find_period(fullest.items, fullest.boxes) if fullest else Period((0, 0), (0, 0))
+        return self._period
+
+    def view(self, layers: Iterable[str], halo: int, lattice: int = 0) -> View:
+        """The windows to look at for what depends on some layers, up to `halo` away.
+
+        lattice: step of a grid through (0, 0) that the answer is tied to as well; 0: none.
+        """
+        key = (frozenset(layers), halo, lattice)
+        if key not in self._views:
+            self._views[key] = self._look(sorted(key[0]), halo, lattice)
+        return self._views[key]
+
+    def _look(self, layers: Sequence[str], halo: int, lattice: int) -> View:
+        if halo not in self._grids:
+            self._grids[halo] = lay(self.source.bbox, self.period, halo)
+        grid = self._grids[halo]
+        for name in layers:
+            if (name, halo) not in self._signatures:
+                self._signatures[name, halo] = signatures(self.source.layer(name), grid)
+        levels = [_level(grid, {name: self._signatures[name, halo] for name in layers}, lattice)]
+        few = [k for k, like in enumerate(levels[0].like) if len(like) < FEW]
+        core = min(int(np.diff(grid.x).min()), int(np.diff(grid.y).min()))
+        parts = min(FEW, core * 2 // max(1, CORE_HALOS * halo))
+        if parts > 1 and len(few) >= MANY:
+            again = np.concatenate([levels[0].like[k] for k in few])
+            finer = grid.finer(again, parts)
+            fine = _level(finer, self._finer(layers, halo, finer), lattice)
+            if len(fine.like) * (1 / parts**2 + TROUBLE) < len(few):
+                kept = sorted(set(range(len(levels[0].like))) - set(few))
+                levels[0] = replace(levels[0], chosen=levels[0].chosen[kept], like=[levels[0].like[k] for k in kept])
+                levels.append(fine)
+        return View(tuple(layers), levels, np.concatenate([level.grid.cores(level.chosen) for level in levels]), halo)
+
+    def _finer(self, layers: Sequence[str], halo: int, finer: Grid) -> dict[str, Ints]:
+        """Signatures on a finer grid, which views with the same windows to look at again share."""
+        assert finer.only is not None
+        which = finer.only.tobytes()
+        out = {}
+        for name in layers:
+            key = (name, halo, which)
+            if key not in self._fine:
+                self._fine[key] = signatures(self.source.layer(name), finer)
+            out[name] = self._fine[key]
+        return out
+
+
+def _level(grid: Grid, seen: Mapping[str, Ints], lattice: int) -> Level:
+    """Windows that see the same on every layer."""
+    columns = list(seen.values())
+    windows = np.flatnonzero(np.any(columns, axis=0)) if columns else np.empty(0, dtype=np.int64)
+    rows = [column[windows] for column in columns]
+    cores = grid.cores(windows)
+    rows += [cores[:, 2] - cores[:, 0], cores[:, 3] - cores[:, 1]]  # borders at whole units: one may be a unit longer
+    if lattice:
+        rows += [cores[:, 0] % lattice, cores[:, 1] % lattice]
+    order = np.lexsort(rows[::-1])
+    sorted_rows = np.stack(rows)[:, order]
+    new = np.flatnonzero((sorted_rows[:, 1:] != sorted_rows[:, :-1]).any(axis=0)) + 1
+    like = [np.sort(group) for group in np.split(windows[order], new)] if len(windows) else []
+    like.sort(key=lambda group: int(group[0]))
+    return Level(grid, seen, np.array([group[0] for group in like], dtype=np.int64), like)
