@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from layoutgen.drc.checks import (
+    aspect_ratio,
+    centred_on,
+    count,
+    density,
     edge_distance,
     enclosure,
     exact_size,
@@ -35,6 +39,10 @@ KINDS: dict[str, Kind[Any]] = {
         pitch.KIND,
         edge_distance.KIND,
         grid.KIND,
+        density.KIND,
+        aspect_ratio.KIND,
+        count.KIND,
+        centred_on.KIND,
     )
 }
 

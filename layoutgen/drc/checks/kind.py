@@ -24,6 +24,8 @@ Check: TypeAlias = Callable[[str, Sequence[kdb.Region], int, OptionsT], list[Fin
 A pure function of its regions: it knows no wafer, no window and no PDK, so that any runner can give it any part.
 """
 Metric = Literal["euclidian", "projection"]
+Circles = Literal["facets", "analytic"]
+"""How a run measures circles: by the polygons they are drawn as, or as the circles they stand for."""
 
 
 class NoOptions(Model):
@@ -48,7 +50,7 @@ class Kind(Generic[OptionsT]):
     doc: str
     """Its documentation: the docstring of the file it stands in."""
     layers: tuple[str, ...]
-    """What the rule's layers stand for, in order; `*` after the only name: one or more."""
+    """What the rule's layers stand for, in order; `*` after the only name: one or more; `?`: may be left out."""
     limit: Literal["positive", "not negative", "optional", "none"]
     options: type[OptionsT]
     check: Check[OptionsT]
@@ -58,6 +60,15 @@ class Kind(Generic[OptionsT]):
     """(limit, options) -> how far from a finding the shapes lie that decide about it, in um."""
     whole: bool = False
     """Works on whole polygons: one that is cut off at the border of the region gives another answer."""
+    also_whole: tuple[int, ...] = ()
+    """Positions of layers beyond the first whose polygons must be whole, too, of a kind that works on whole polygons.
+    They count where they lie within reach of the bounding box of a polygon of the first layer."""
+    lattice: Callable[[Um | None, OptionsT], Um | None] = field(default=lambda limit, options: None)
+    """(limit, options) -> the step, in um, of the grid through (0, 0) that its findings are tied to; None: to none."""
+    analytic: Check[OptionsT] | None = None
+    """The same check with circles measured as circles; None: facets or circles, it makes no difference."""
+    unit: str = "um"
+    """What the limit and the measured values are counted in; empty for a plain number."""
     subjects: Callable[[OptionsT], tuple[int, ...]] = field(default=lambda options: (0,))
     """The layers (by position) without which there is nothing to check; what another lacks is a finding."""
     complaint: Callable[[Um | None, OptionsT], str] = field(default=lambda limit, options: "")
@@ -78,15 +89,16 @@ class Task:
     limit: Um | None
     options: Any
 
-    def run(self, regions: Sequence[kdb.Region]) -> list[Finding]:
+    def run(self, regions: Sequence[kdb.Region], circles: Circles = "facets") -> list[Finding]:
         """What breaks the rule in these regions, one for each layer."""
         limit = 0 if self.limit is None else dbu(self.limit)
-        return self.kind.check(self.rule, [r.merged() for r in regions], limit, self.options)
+        check = (self.kind.analytic if circles == "analytic" else None) or self.kind.check
+        return check(self.rule, [r.merged() for r in regions], limit, self.options)
 
     @property
     def words(self) -> str:
         """The rule in words, without its reason and source."""
-        return self.kind.words(self.layers, um(self.limit or 0.0), self.options)
+        return self.kind.words(self.layers, in_words(self.limit or 0.0, self.kind.unit), self.options)
 
     @property
     def reach(self) -> Um:
@@ -94,11 +106,17 @@ class Task:
         return self.kind.reach(self.limit or 0.0, self.options)
 
     @property
+    def lattice(self) -> Um | None:
+        """The step (um) of the grid through (0, 0) that the findings are tied to, or None."""
+        return self.kind.lattice(self.limit, self.options)
+
+    @property
     def subjects(self) -> tuple[str, ...]:
         """The layers without which there is nothing to check."""
         if self.kind.layers[0].endswith("*"):
             return self.layers
-        return tuple(self.layers[i] for i in self.kind.subjects(self.options))
+        named = tuple(self.layers[i] for i in self.kind.subjects(self.options) if i < len(self.layers))
+        return named or self.layers[:1]
 
 
 def read(name: str, rule: Rule, kind: Kind[Any]) -> Task:
@@ -123,11 +141,17 @@ def read(name: str, rule: Rule, kind: Kind[Any]) -> Task:
 
 def um(length: Um) -> str:
     """A length in words, exact to the database unit: the number that is printed is the number that is checked."""
-    return f"{length:.3f}".rstrip("0").rstrip(".") + " um"
+    return in_words(length, "um")
+
+
+def in_words(value: float, unit: str) -> str:
+    """A value to three decimals, as limits are read, with its unit."""
+    return f"{value:.3f}".rstrip("0").rstrip(".") + f" {unit}".rstrip()
 
 
 def _layers(rule: Rule, kind: Kind[Any]) -> list[tuple[str, str]]:
-    if kind.layers[0].endswith("*") or len(rule.layers) == len(kind.layers):
+    least = sum(not name.endswith("?") for name in kind.layers)
+    if kind.layers[0].endswith("*") or least <= len(rule.layers) <= len(kind.layers):
         return []
     return [("layers", f"{kind.name} takes {len(kind.layers)} [{', '.join(kind.layers)}], not {len(rule.layers)}")]
 

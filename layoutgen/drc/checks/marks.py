@@ -78,6 +78,11 @@ def twice_centres(region: kdb.Region) -> IntPoints:
     return np.array([(b.left + b.right, b.bottom + b.top) for b in boxes], dtype=np.int64).reshape(-1, 2)
 
 
+def outline(shape: kdb.Polygon) -> shapely.Polygon:
+    """A polygon's hull in half database units, to compare with `twice_centres`."""
+    return shapely.Polygon(2 * np.array([(p.x, p.y) for p in shape.each_point_hull()]))
+
+
 def near(points: IntPoints, distance: float) -> tuple[IntPoints, IntPoints]:
     """Positions of the pairs of points that are at most this far apart, each pair once."""
     if not len(points):
