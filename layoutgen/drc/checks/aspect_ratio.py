@@ -3,6 +3,8 @@
 Reports each pair of edges of one polygon that face each other through its inside with a width w that makes
 `height` / w greater than `limit`. Shapes that touch count as one. For a gap instead of a line, name a derived layer.
 
+A run with circles = "analytic" measures circles as such, to the database unit; else by the sides they are drawn with.
+
 Layers: the layer. Limit: the largest ratio of height to width, a plain number; exactly that much passes.
 
 Options:
@@ -29,6 +31,7 @@ from dataclasses import replace
 
 import klayout.db as kdb
 
+from layoutgen.drc import circles
 from layoutgen.drc.checks import marks
 from layoutgen.drc.checks.kind import Facing, Kind, Metric
 from layoutgen.findings import Finding
@@ -57,6 +60,16 @@ def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options
     return found
 
 
+def analytic(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options) -> list[Finding]:
+    layer = circles.recognise(regions[0].merged())
+    found = check(rule, [layer.rest], limit, options)
+    for finding in circles.too_small(rule, layer, dbu(options.height) * 1000 / limit):
+        diameter = finding.measured or DBU
+        note = f"{diameter:g} um across, {options.height:g} um high"
+        found.append(replace(finding, measured=round(options.height / diameter, 6), note=note))
+    return found
+
+
 def words(layers: Sequence[str], limit: str, options: Options) -> str:
     return f"height of {layers[0]}, {options.height:g} um, over its least width <= {limit}"
 
@@ -66,6 +79,6 @@ def reach(limit: Um, options: Options) -> Um:
 
 
 KIND = Kind(
-    name="aspect_ratio", doc=__doc__, layers=("layer",), limit="positive", options=Options, check=check, words=words,
-    reach=reach, unit="",
+    name="aspect_ratio", doc=__doc__, layers=("layer",), limit="positive", options=Options, check=check,
+    analytic=analytic, words=words, reach=reach, unit="",
 )  # fmt: skip

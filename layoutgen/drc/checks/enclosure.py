@@ -4,6 +4,8 @@ Reports each pair of edges, one of the inner and one of the outer shape, that ar
 polygon whatever of the inner layer lies outside the outer one: it sticks out, or there is no outer shape at all.
 At limit 0 the two may be flush.
 
+A run with circles = "analytic" measures circles as such, to the database unit; else by the sides they are drawn with.
+
 Layers: inner, outer. Limit: the least enclosure, in um; exactly that much passes.
 
 Options:
@@ -25,6 +27,7 @@ from collections.abc import Sequence
 
 import klayout.db as kdb
 
+from layoutgen.drc import circles
 from layoutgen.drc.checks import marks
 from layoutgen.drc.checks.kind import Facing, Kind
 from layoutgen.findings import Finding
@@ -37,6 +40,15 @@ def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Facing)
     return marks.pairs(rule, near.each(), options.metric) + marks.polygons(rule, out, "sticks out")
 
 
+def analytic(rule: str, regions: Sequence[kdb.Region], limit: int, options: Facing) -> list[Finding]:
+    layers = marks.two(regions)
+    inner, outer = (circles.recognise(layer) for layer in layers)
+    near = inner.rest.enclosed_check(outer.rest, limit, *marks.options(options), shielded=False)
+    out = (layers[0] - circles.within_circles(inner, outer)) - layers[1]
+    found = marks.pairs(rule, near.each(), options.metric) + marks.polygons(rule, out, "sticks out")
+    return found + circles.too_shallow(rule, inner, outer, limit, options)
+
+
 def words(layers: Sequence[str], limit: str, options: Facing) -> str:
     across = ", straight across" if options.metric == "projection" else ""
     return f"enclosure of {layers[0]} by {layers[1]} >= {limit}{across}"
@@ -44,5 +56,5 @@ def words(layers: Sequence[str], limit: str, options: Facing) -> str:
 
 KIND = Kind(
     name="enclosure", doc=__doc__, layers=("inner", "outer"), limit="not negative", options=Facing, check=check,
-    words=words,
+    analytic=analytic, words=words,
 )  # fmt: skip

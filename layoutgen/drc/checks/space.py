@@ -4,6 +4,8 @@ Reports each pair of edges that face each other through the outside at less than
 polygon or to two: on a plated wafer all metal is one polygon, joined by the bus. Shapes that touch in a corner only
 are reported with space 0; shapes that touch along an edge are one shape.
 
+A run with circles = "analytic" measures circles as such, to the database unit; else by the sides they are drawn with.
+
 Layers: the layer. Limit: the least space, in um; exactly that far passes.
 
 Options:
@@ -27,6 +29,7 @@ from collections.abc import Sequence
 import klayout.db as kdb
 from pydantic import field_validator
 
+from layoutgen.drc import circles
 from layoutgen.drc.checks import marks
 from layoutgen.drc.checks.kind import Facing, Kind
 from layoutgen.findings import Finding
@@ -55,9 +58,18 @@ def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options
     return marks.pairs(rule, found, options.metric)
 
 
+def analytic(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options) -> list[Finding]:
+    layer = circles.recognise(regions[0].merged())
+    found = check(rule, [layer.rest], limit, options)
+    return found + circles.too_near(rule, layer, layer, limit, options, same=True)
+
+
 def words(layers: Sequence[str], limit: str, options: Options) -> str:
     across = ", straight across" if options.metric == "projection" else ""
     return f"space of {layers[0]} >= {limit}{across}"
 
 
-KIND = Kind(name="space", doc=__doc__, layers=("layer",), limit="positive", options=Options, check=check, words=words)
+KIND = Kind(
+    name="space", doc=__doc__, layers=("layer",), limit="positive", options=Options, check=check, analytic=analytic,
+    words=words,
+)  # fmt: skip
