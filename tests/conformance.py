@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import klayout.db as kdb
+import numpy as np
 
 from layoutgen.drc.checks import KINDS, task
+from layoutgen.geom import circle
 from layoutgen.pdk import Pdk, Rule
-from layoutgen.units import dbu
+from layoutgen.units import DBU, dbu, to_dbu
 
 Box = tuple[int, int, int, int]
 Boxes = list[Box]
@@ -396,3 +398,57 @@ def array(shapes: Drawn, columns: int, rows: int, gap: int) -> tuple[Drawn, list
 def unknown(pdk: Pdk) -> Sequence[str]:
     """Rules of kinds that nothing here makes patterns for."""
     return [name for name, rule in pdk.rules.items() if rule.check not in MAKERS or rule.check not in KINDS]
+
+
+Round = tuple[int, int, int]
+"""Diameter and centre."""
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """Circles for each layer of a rule that is measured on circles, and what it must find."""
+
+    name: str
+    found: bool
+    layers: tuple[list[Round], ...]
+
+
+def rounds(pdk: Pdk, name: str) -> list[Rounds]:
+    """Circles at the limit and one unit beside it, for a rule of a kind that measures them; else none."""
+    rule = pdk.rules[name]
+    limit = dbu(rule.limit or 0.0)
+    sides = [side(pdk, layer) for layer in rule.layers]
+    if not KINDS[rule.check].analytic:
+        return []
+    a = sides[0] + sides[0] % 2
+    out: list[Rounds] = []
+    for by in STEPS:
+        v = limit + by
+        match rule.check:
+            case "width" | "exact_size":  # one unit of the radius: a circle's box is even
+                tolerance = 0 if rule.check == "width" else dbu(task(name, rule).options.tolerance)
+                diameter = limit + 2 * by + (by > 0) * tolerance - (by < 0) * tolerance
+                found = by != 0 if rule.check == "exact_size" else by < 0
+                out.append(Rounds(f"disc {by:+d}", found, ([(diameter, 0, 0)],)))
+            case "space":
+                out.append(Rounds(f"two discs {by:+d}", by < 0, ([(a, 0, 0), (a, a + v, 0)],)))
+            case "separation":
+                b = sides[1] + sides[1] % 2
+                out.append(Rounds(f"two discs {by:+d}", by < 0, ([(a, 0, 0)], [(b, (a + b) // 2 + v, 0)])))
+            case "enclosure":
+                b = a + 2 * limit
+                out.append(Rounds(f"off centre {by:+d}", by != 0, ([(a, 0, 0)], [(b, by, 0)])))
+                out.append(Rounds(f"concentric {by:+d}", by < 0, ([(a, 0, 0)], [(b + 2 * by, 0, 0)])))
+    return out
+
+
+def rounds_drawn(pdk: Pdk, name: str, pattern: Rounds) -> Drawn:
+    """The circles on drawn layers, as the process draws them."""
+    out: Drawn = {}
+    for layer, discs in zip(pdk.rules[name].layers, pattern.layers, strict=True):
+        by = 2 * dbu(pdk.growth(layer))
+        region = out.setdefault(pdk.sources(layer)[0], kdb.Region())
+        for diameter, x, y in discs:
+            points = to_dbu(circle((diameter - by) * DBU, pdk.circle_points)) + np.array([x, y])
+            region.insert(kdb.Polygon([kdb.Point(*point) for point in points.tolist()]))
+    return out

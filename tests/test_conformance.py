@@ -94,6 +94,36 @@ def test_verdict_in_each_orientation_and_at_the_ends_of_a_wafer(pdk: Pdk, rule: 
 
 
 @pytest.mark.parametrize(("pdk", "rule"), RULES)
+def test_straight_sides_are_judged_alike_where_circles_are_measured(pdk: Pdk, rule: str) -> None:
+    job = task(rule, pdk.rules[rule])
+    for pattern in conformance.patterns(pdk, rule):
+        shapes = conformance.drawn(pdk, rule, pattern)
+        regions = [conformance.on(pdk, layer, shapes) for layer in job.layers]
+        assert job.run(regions, circles="analytic") == judge(pdk, job, shapes), pattern.name
+
+
+ROUND = [
+    pytest.param(pdk, rule, id=f"{n}-{rule}")
+    for n, pdk in SHIPPED.items()
+    for rule in KNOWN[n]
+    if conformance.rounds(pdk, rule)
+]
+
+
+@pytest.mark.parametrize(("pdk", "rule"), ROUND)
+def test_circles_at_the_limit_measured_as_circles(pdk: Pdk, rule: str) -> None:
+    job = task(rule, pdk.rules[rule])
+    wrong = []
+    for pattern in conformance.rounds(pdk, rule):
+        shapes = conformance.rounds_drawn(pdk, rule, pattern)
+        for at in EVERYWHERE:
+            regions = [conformance.on(pdk, layer, moved(shapes, at)) for layer in job.layers]
+            if bool(job.run(regions, circles="analytic")) is not pattern.found:
+                wrong.append((pattern.name, str(at)))
+    assert wrong == []
+
+
+@pytest.mark.parametrize(("pdk", "rule"), RULES)
 def test_an_array_is_judged_as_its_parts(pdk: Pdk, rule: str) -> None:
     """By the check itself to the marker, and by a run of the rule to the verdict."""
     job = task(rule, pdk.rules[rule])

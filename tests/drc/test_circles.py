@@ -266,6 +266,71 @@ def test_markers_are_local_and_move_with_the_shapes() -> None:
     assert {f.edges[0] for f in there} == moved
 
 
+Disc = tuple[int, int, int]
+
+
+def scene(rnd: random.Random) -> tuple[list[Disc], list[tuple[int, int, int, int]]]:
+    """Discs and boxes that keep at least 5 um from each other."""
+    discs: list[Disc] = []
+    slabs: list[tuple[int, int, int, int]] = []
+    for _ in range(40):
+        x, y, d = rnd.randint(0, 300_000), rnd.randint(0, 300_000), 2 * rnd.randint(10_000, 40_000)
+        if rnd.random() < 0.6:
+            new = (d, x, y)
+            if min([apart(new, o) for o in (*discs, *slabs)], default=L) > L // 2:
+                discs.append(new)
+        else:
+            slab = (x, y, x + d, y + rnd.randint(20_000, 80_000))
+            if min([apart(slab, o) for o in (*discs, *slabs)], default=L) > L // 2:
+                slabs.append(slab)
+    return discs, slabs
+
+
+def apart(a: tuple[int, ...], b: tuple[int, ...]) -> float:
+    """Distance of two discs (three numbers) or boxes (four)."""
+    if len(a) == len(b) == 3:
+        return math.hypot(a[1] - b[1], a[2] - b[2]) - (a[0] + b[0]) / 2
+    if len(a) == 3:
+        a, b = b, a
+    if len(b) == 3:
+        d, x, y = b
+        return math.hypot(max(a[0] - x, x - a[2], 0), max(a[1] - y, y - a[3], 0)) - d / 2
+    return math.hypot(max(a[0] - b[2], b[0] - a[2], 0), max(a[1] - b[3], b[1] - a[3], 0))
+
+
+@pytest.mark.parametrize("kind", ["space", "separation"])
+def test_among_many_shapes_each_too_small_gap_is_found_and_seen_from_nearby(kind: str) -> None:
+    """Every pair nearer than the limit is marked with its distance, and no other; the marker needs only what is near
+    it: other shapes may be cut off or lacking."""
+    gaps, rnd = 0, random.Random(5)  # noqa: S311 - repeatable, not secret
+    for _ in range(40):
+        discs, slabs = scene(rnd)
+        shapes: list[tuple[int, ...]] = [*discs, *slabs]
+        polygons = [region(drawn(rnd, *s) if len(s) == 3 else box(*s)) for s in shapes]
+        turns = [rnd.randrange(2) if kind == "separation" else 0 for _ in shapes]
+        layers = [kdb.Region(), kdb.Region()]
+        for polygon, which in zip(polygons, turns, strict=True):
+            layers[which] += polygon
+        layers = layers[:1] if kind == "space" else layers
+        round_pairs = [
+            apart(a, b)
+            for i, a in enumerate(shapes)
+            for j, b in enumerate(shapes[:i])
+            if 3 in (len(a), len(b)) and (kind == "space" or turns[i] != turns[j])
+        ]
+        found = [f for f in run(kind, *layers) if f.note]
+        if any(abs(gap - L) <= 1 for gap in round_pairs):
+            continue
+        wanted = sorted(gap for gap in round_pairs if gap < L)
+        gaps += len(wanted)
+        assert sorted((f.measured or 0) * 1000 for f in found) == pytest.approx(wanted, abs=1)
+        for f in found:
+            ((x1, y1, x2, y2),) = f.edges
+            near = kdb.Region(kdb.Box(x1, y1, x2, y2).enlarged(L, L))
+            assert f in run(kind, *(layer.interacting(near) for layer in layers))
+    assert gaps > 20
+
+
 def test_circles_straight_opposite_only() -> None:
     """With metric = "projection" a corner diagonally ahead does not count, nor what the circle overhangs too far."""
     disc = region(around(200_000, 128))

@@ -109,6 +109,17 @@ def test_density_is_what_shapely_integrates(seed: int, part: float) -> None:
     assert 10 < len(wanted) < 4 * len(share)
 
 
+def test_density_needs_no_more_than_lies_in_the_marked_windows() -> None:
+    shapes, dies = random_shapes(2)
+    options = {**WINDOW, "min": 48.0, "gradient": 15.0}
+    found = run("density", region(shapes), region(dies), **options)
+    assert any("differ" in f.note for f in found)
+    for f in found[::7]:
+        (at,) = spots([f])
+        near = boxes(at)
+        assert f in run("density", region(shapes) & near, region(dies) & near, **options)
+
+
 def test_density_of_an_empty_layer_is_nothing() -> None:
     assert len(run("density", EMPTY, boxes(DIE), **WINDOW, min=1.0)) == 19 * 19
     assert run("density", EMPTY, boxes(DIE), **WINDOW, max=1.0) == []

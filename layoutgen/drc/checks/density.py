@@ -137,7 +137,7 @@ def _cells(region: kdb.Region, lattice: tuple[int, int, int, int, int]) -> Areas
             continue
         for i in range(inside.left // step - x0, min(columns, inside.right // step - x0 + 1)):
             left = (x0 + i) * step
-            areas[i, j] = (row & kdb.Region(kdb.Box(left, bottom, left + step, bottom + step))).area()
+            areas[i, j] = row.area(kdb.Box(left, bottom, left + step, bottom + step))
     return areas
 
 
