@@ -19,11 +19,17 @@ from layoutgen.units import DBU, Deg, Um, dbu
 
 OptionsT = TypeVar("OptionsT", bound=Model)
 Check: TypeAlias = Callable[[str, Sequence[kdb.Region], int, OptionsT], list[Finding]]
-"""(rule id, one region for each layer of the rule, limit in database units, options) -> what breaks the rule.
+"""(rule id, one region for each layer of the rule, limit in steps of its unit, options) -> what breaks the rule.
 
 A pure function of its regions: it knows no wafer, no window and no PDK, so that any runner can give it any part.
 """
 Metric = Literal["euclidian", "projection"]
+Between = Literal["any", "polygons", "polygon"]
+Unit = Literal["um", "um2", "degrees", "ratio", "number"]
+STEPS: dict[Unit, int] = {
+    "um": round(1 / DBU), "um2": round(1 / DBU) ** 2, "degrees": 1000, "ratio": 10**6, "number": 1,
+}  # fmt: skip
+"""In how many steps one of each unit is counted: a limit reaches its check as a whole number of these."""
 
 
 class NoOptions(Model):
@@ -56,8 +62,18 @@ class Kind(Generic[OptionsT]):
     """(layers, limit in words, options) -> the rule in words, without its reason."""
     reach: Callable[[Um, OptionsT], Um] = field(default=lambda limit, options: limit)
     """(limit, options) -> how far from a finding the shapes lie that decide about it, in um."""
-    whole: bool = False
-    """Works on whole polygons: one that is cut off at the border of the region gives another answer."""
+    whole: bool | Callable[[OptionsT], bool] = False
+    """Works on whole polygons of the first layer: one that is cut off at the border of the region gives another answer.
+    A function where that depends on the options; `Task.whole` says it of a rule."""
+    unit: Unit = "um"
+    """What the limit counts."""
+    between: Callable[[OptionsT], Between] = field(default=lambda options: "any")
+    """(options) -> whether edges are compared whichever polygons they are of ("any"), only those of different polygons
+    ("polygons"), or only those of one and the same ("polygon"). A runner that sees a part of a layout, in which one
+    polygon may be in several pieces, decides by what belongs together in the whole: of what `check` finds with
+    "polygons" it leaves out what is of one polygon; with "polygon" it takes what `candidates` finds."""
+    candidates: Check[OptionsT] | None = None
+    """With "polygon": finds every pair of edges that `check` might find, whichever polygons they are of."""
     subjects: Callable[[OptionsT], tuple[int, ...]] = field(default=lambda options: (0,))
     """The layers (by position) without which there is nothing to check; what another lacks is a finding."""
     complaint: Callable[[Um | None, OptionsT], str] = field(default=lambda limit, options: "")
@@ -80,18 +96,34 @@ class Task:
 
     def run(self, regions: Sequence[kdb.Region]) -> list[Finding]:
         """What breaks the rule in these regions, one for each layer."""
-        limit = 0 if self.limit is None else dbu(self.limit)
-        return self.kind.check(self.rule, [r.merged() for r in regions], limit, self.options)
+        return self.kind.check(self.rule, [r.merged() for r in regions], self.steps, self.options)
+
+    @property
+    def steps(self) -> int:
+        """The limit as its check takes it: database units, or steps of another unit; 0 without one."""
+        if self.limit is None:
+            return 0
+        return dbu(self.limit) if self.kind.unit == "um" else round(self.limit * STEPS[self.kind.unit])
 
     @property
     def words(self) -> str:
         """The rule in words, without its reason and source."""
-        return self.kind.words(self.layers, um(self.limit or 0.0), self.options)
+        return self.kind.words(self.layers, quantity(self.limit or 0.0, self.kind.unit), self.options)
 
     @property
     def reach(self) -> Um:
         """How far from a finding the shapes of its layers lie that decide about it (um)."""
         return self.kind.reach(self.limit or 0.0, self.options)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it judges whole polygons of its first layer."""
+        return self.kind.whole(self.options) if callable(self.kind.whole) else self.kind.whole
+
+    @property
+    def between(self) -> Between:
+        """Which edges it compares: `Kind.between` of this rule's options."""
+        return self.kind.between(self.options)
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -126,6 +158,14 @@ def um(length: Um) -> str:
     return f"{length:.3f}".rstrip("0").rstrip(".") + " um"
 
 
+def quantity(value: float, unit: Unit) -> str:
+    """A limit in words, exact to its step."""
+    if unit == "um":
+        return um(value)
+    text = f"{value:.6f}".rstrip("0").rstrip(".")
+    return text if unit in ("ratio", "number") else f"{text} {unit}"
+
+
 def _layers(rule: Rule, kind: Kind[Any]) -> list[tuple[str, str]]:
     if kind.layers[0].endswith("*") or len(rule.layers) == len(kind.layers):
         return []
@@ -136,11 +176,15 @@ def _limit(rule: Rule, kind: Kind[Any]) -> list[tuple[str, str]]:
     limit = rule.limit
     if limit is None:
         optional = kind.limit in ("optional", "none")
-        return [] if optional else [("limit", f"is missing; {kind.name} needs one in um")]
+        count = "" if kind.unit in ("ratio", "number") else f" in {kind.unit}"
+        return [] if optional else [("limit", f"is missing; {kind.name} needs one{count}")]
     if kind.limit == "none":
         return [("limit", f"{kind.name} has no limit; take it away")]
     if limit == 0 and kind.limit != "not negative":
         return [("limit", f"must be greater than 0: {kind.name} at 0 would find nothing")]
-    if abs(limit / DBU - round(limit / DBU)) > 1e-4:
-        return [("limit", f"{limit!r} um is not a whole number of database units ({DBU} um)")]
+    steps = limit * STEPS[kind.unit]
+    if abs(steps - round(steps)) > 1e-4:
+        if kind.unit == "um":
+            return [("limit", f"{limit!r} um is not a whole number of database units ({DBU} um)")]
+        return [("limit", f"{limit!r} is finer than 1/{STEPS[kind.unit]}, the finest that {kind.name} tells apart")]
     return []
