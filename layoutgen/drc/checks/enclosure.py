@@ -7,6 +7,8 @@ At limit 0 the two may be flush.
 Layers: inner, outer. Limit: the least enclosure, in um; exactly that much passes.
 
 Options:
+    sides: "all" (default), or "opposite": of an upright rectangle it is enough if two opposite sides are enclosed by
+        `limit`, and the other two may be flush. Other inner shapes need it on all sides.
     metric: "euclidian" (default) also measures from corner to corner, "projection" straight across only.
     ignore_angle: edges at this angle or more to each other (degrees, default 80) are not compared.
 
@@ -22,6 +24,7 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import klayout.db as kdb
 
@@ -30,19 +33,33 @@ from layoutgen.drc.checks.kind import Facing, Kind
 from layoutgen.findings import Finding
 
 
-def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Facing) -> list[Finding]:
+class Options(Facing):
+    sides: Literal["all", "opposite"] = "all"
+
+
+FILTERS = {
+    "all": kdb.Region.NoRectFilter,
+    "opposite": kdb.Region.RectFilter(kdb.Region.OneSideAllowed.to_i() | kdb.Region.TwoOppositeSidesAllowed.to_i()),
+}
+"""On which sides of a rectangle less is allowed."""
+
+
+def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options) -> list[Finding]:
     inner, outer = marks.two(regions)
-    near = inner.enclosed_check(outer, limit, *marks.options(options), shielded=False)
+    near = inner.enclosed_check(
+        outer, limit, *marks.options(options), shielded=False, rect_filter=FILTERS[options.sides]
+    )
     out = inner - outer  # which the check of the edges is silent about
     return marks.pairs(rule, near.each(), options.metric) + marks.polygons(rule, out, "sticks out")
 
 
-def words(layers: Sequence[str], limit: str, options: Facing) -> str:
+def words(layers: Sequence[str], limit: str, options: Options) -> str:
     across = ", straight across" if options.metric == "projection" else ""
-    return f"enclosure of {layers[0]} by {layers[1]} >= {limit}{across}"
+    sides = " on two opposite sides at least" if options.sides == "opposite" else ""
+    return f"enclosure of {layers[0]} by {layers[1]} >= {limit}{sides}{across}"
 
 
 KIND = Kind(
-    name="enclosure", doc=__doc__, layers=("inner", "outer"), limit="not negative", options=Facing, check=check,
-    words=words,
+    name="enclosure", doc=__doc__, layers=("inner", "outer"), limit="not negative", options=Options, check=check,
+    words=words, whole=lambda options: options.sides == "opposite",
 )  # fmt: skip
