@@ -31,21 +31,28 @@ from layoutgen.findings import Finding
 from layoutgen.tomlfile import Model
 from layoutgen.units import Deg, Um
 
+COARSE: Deg = 0.1
+"""KLayout tells angles apart to some thousandths of a degree; what it finds within this is then compared exactly."""
+ROUNDING: Deg = 1e-9
+
 
 class Options(Model):
     corners: Literal["all", "convex"] = "all"
 
 
 def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options) -> list[Finding]:
-    turn = 180 - limit / STEPS["degrees"]
+    least = limit / STEPS["degrees"]
+    turn = 180 - least - COARSE
     found = []
     for layer in (region.merged() for region in regions):
-        pairs = list(layer.corners_edge_pairs(-180.0, -turn, True, False).each())  # right turns, as hulls run: convex
+        pairs = list(layer.corners_edge_pairs(-180.0, -turn, True, True).each())  # right turns, as hulls run: convex
         if options.corners == "all":
-            pairs += layer.corners_edge_pairs(turn, 180.0, False, True).each()
+            pairs += layer.corners_edge_pairs(turn, 180.0, True, True).each()
         for pair in pairs:
-            edges = (marks.edge(pair.first), marks.edge(pair.second))
-            found.append(Finding(rule, edges=edges, measured=_between(pair), note="acute corner"))
+            angle = _between(pair)
+            if angle < least - ROUNDING:
+                edges = (marks.edge(pair.first), marks.edge(pair.second))
+                found.append(Finding(rule, edges=edges, measured=round(angle, 6), note="acute corner"))
     return found
 
 
@@ -53,7 +60,7 @@ def _between(pair: kdb.EdgePair) -> Deg:
     """The angle that the edge to a corner and the one from it enclose."""
     a, b = -pair.first.d(), pair.second.d()
     cross, dot = a.x * b.y - a.y * b.x, a.x * b.x + a.y * b.y
-    return round(math.degrees(abs(math.atan2(cross, dot))), 6)
+    return math.degrees(abs(math.atan2(cross, dot)))
 
 
 def words(layers: Sequence[str], limit: str, options: Options) -> str:

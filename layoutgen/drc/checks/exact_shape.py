@@ -6,7 +6,8 @@ lies around the centre of the polygon's bounding box. Shapes that touch are one 
 - circle: no point of the outline, at a corner or between two, is further off the circle than the tolerance: a circle
   of n corners inside one of radius r is off by r (1 - cos(180 / n)) in the middle of its edges.
 - octagon: eight corners, none further from its own of the regular octagon that stands on an edge.
-- rectangle: four corners, none further in x or in y from its own of the upright rectangle.
+- rectangle: four corners, none further in x or in y from its own of the upright rectangle, or of the same turned by 90
+  degrees, as a die on the wafer may be.
 
 Layers: the layer. Limit: diameter; the octagon's, and the square's, width from side to side; in um.
 
@@ -101,8 +102,8 @@ def _off_rectangle(corners: Corners, size: tuple[int, int]) -> float | None:
     """The most that a corner is off its own in x or in y, None if there are not four."""
     if len(corners) != 4:
         return None
-    ideal = np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)]) * size / 2
-    return float(np.abs(_nearest(corners, ideal)).max())
+    signs = np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)])
+    return min(float(np.abs(_nearest(corners, signs * sides / 2)).max()) for sides in (size, size[::-1]))
 
 
 def _nearest(corners: Corners, ideal: Corners) -> Corners:
