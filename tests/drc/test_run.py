@@ -124,7 +124,7 @@ def test_findings(pdk: Callable[..., Pdk]) -> None:
         ('check = "space"\nlayers = ["rdl"]\nlimit = 1.0\nbetween = "dies"', "rules.X.between: must be 'any' or 'poly"),
         ('check = "area"\nlayers = ["rdl"]', "rules.X: give a limit (the least area), most, or both"),
         ('check = "area"\nlayers = ["rdl"]\nlimit = 2.0\nmost = 1.0', "rules.X: the limit (the least area) must not"),
-        ('check = "max_vertices"\nlayers = ["rdl"]\nlimit = 8.5', "rules.X.limit: 8.5 is finer than 1/1, the finest"),
+        ('check = "max_vertices"\nlayers = ["rdl"]\nlimit = 8.0004', "rules.X.limit: 8.0004 is finer than 1/1000"),
         ('check = "acute_corner"\nlayers = ["rdl"]\nlimit = 180.5', "rules.X: the limit is an angle in degrees"),
         ('check = "acute_corner"\nlayers = ["rdl"]', "rules.X.limit: is missing; acute_corner needs one in degrees"),
         ('check = "wide_space"\nlayers = ["rdl"]\nsteps = [{ width = 1.0, run = 0.0, space = 1.0004 }]',

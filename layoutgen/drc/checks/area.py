@@ -25,7 +25,7 @@ import klayout.db as kdb
 from pydantic import Field
 
 from layoutgen.drc.checks import marks
-from layoutgen.drc.checks.kind import STEPS, Kind, quantity
+from layoutgen.drc.checks.kind import STEPS, Kind, in_words
 from layoutgen.findings import Finding
 from layoutgen.tomlfile import Model
 from layoutgen.units import DBU, Um
@@ -47,8 +47,8 @@ def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options
 
 
 def words(layers: Sequence[str], limit: str, options: Options) -> str:
-    most = "" if options.most is None else f"<= {quantity(options.most, 'um2')}"
-    least = "" if limit == quantity(0.0, "um2") else f">= {limit}"
+    most = "" if options.most is None else f"<= {in_words(options.most, 'um2')}"
+    least = "" if limit == in_words(0.0, "um2") else f">= {limit}"
     return f"area of {layers[0]} {' and '.join(filter(None, (least, most)))}"
 
 

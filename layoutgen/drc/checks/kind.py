@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
@@ -15,7 +16,7 @@ from layoutgen.errors import PdkError, Problem
 from layoutgen.findings import Finding
 from layoutgen.pdk import Rule
 from layoutgen.tomlfile import Model
-from layoutgen.units import DBU, Deg, Um, dbu
+from layoutgen.units import DBU, Deg, Um
 
 OptionsT = TypeVar("OptionsT", bound=Model)
 Check: TypeAlias = Callable[[str, Sequence[kdb.Region], int, OptionsT], list[Finding]]
@@ -25,11 +26,9 @@ A pure function of its regions: it knows no wafer, no window and no PDK, so that
 """
 Metric = Literal["euclidian", "projection"]
 Between = Literal["any", "polygons", "polygon"]
-Unit = Literal["um", "um2", "degrees", "ratio", "number"]
-STEPS: dict[Unit, int] = {
-    "um": round(1 / DBU), "um2": round(1 / DBU) ** 2, "degrees": 1000, "ratio": 10**6, "number": 1,
-}  # fmt: skip
-"""In how many steps one of each unit is counted: a limit reaches its check as a whole number of these."""
+STEPS = defaultdict(lambda: round(1 / DBU), {"um2": round(1 / DBU) ** 2})
+"""In how many steps each unit is counted, so that a limit is a whole number of them: database units and their squares,
+and thousandths of anything else."""
 
 
 class NoOptions(Model):
@@ -65,8 +64,8 @@ class Kind(Generic[OptionsT]):
     whole: bool | Callable[[OptionsT], bool] = False
     """Works on whole polygons of the first layer: one that is cut off at the border of the region gives another answer.
     A function where that depends on the options; `Task.whole` says it of a rule."""
-    unit: Unit = "um"
-    """What the limit counts."""
+    unit: str = "um"
+    """What the limit and the measured values are counted in; empty for a plain number."""
     between: Callable[[OptionsT], Between] = field(default=lambda options: "any")
     """(options) -> whether edges are compared whichever polygons they are of ("any"), only those of different polygons
     ("polygons"), or only those of one and the same ("polygon"). A runner that sees a part of a layout, in which one
@@ -101,14 +100,12 @@ class Task:
     @property
     def steps(self) -> int:
         """The limit as its check takes it: database units, or steps of another unit; 0 without one."""
-        if self.limit is None:
-            return 0
-        return dbu(self.limit) if self.kind.unit == "um" else round(self.limit * STEPS[self.kind.unit])
+        return round((self.limit or 0.0) * STEPS[self.kind.unit])
 
     @property
     def words(self) -> str:
         """The rule in words, without its reason and source."""
-        return self.kind.words(self.layers, quantity(self.limit or 0.0, self.kind.unit), self.options)
+        return self.kind.words(self.layers, in_words(self.limit or 0.0, self.kind.unit), self.options)
 
     @property
     def reach(self) -> Um:
@@ -155,15 +152,13 @@ def read(name: str, rule: Rule, kind: Kind[Any]) -> Task:
 
 def um(length: Um) -> str:
     """A length in words, exact to the database unit: the number that is printed is the number that is checked."""
-    return f"{length:.3f}".rstrip("0").rstrip(".") + " um"
+    return in_words(length, "um")
 
 
-def quantity(value: float, unit: Unit) -> str:
-    """A limit in words, exact to its step."""
-    if unit == "um":
-        return um(value)
-    text = f"{value:.6f}".rstrip("0").rstrip(".")
-    return text if unit in ("ratio", "number") else f"{text} {unit}"
+def in_words(value: float, unit: str) -> str:
+    """A value, exact to the steps that limits are read in, with its unit."""
+    decimals = len(str(STEPS[unit])) - 1
+    return f"{value:.{decimals}f}".rstrip("0").rstrip(".") + f" {unit}".rstrip()
 
 
 def _layers(rule: Rule, kind: Kind[Any]) -> list[tuple[str, str]]:
@@ -176,7 +171,7 @@ def _limit(rule: Rule, kind: Kind[Any]) -> list[tuple[str, str]]:
     limit = rule.limit
     if limit is None:
         optional = kind.limit in ("optional", "none")
-        count = "" if kind.unit in ("ratio", "number") else f" in {kind.unit}"
+        count = f" in {kind.unit}" if kind.unit else ""
         return [] if optional else [("limit", f"is missing; {kind.name} needs one{count}")]
     if kind.limit == "none":
         return [("limit", f"{kind.name} has no limit; take it away")]

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 import klayout.db as kdb
 
 from layoutgen.drc.checks import marks
-from layoutgen.drc.checks.kind import Kind, NoOptions
+from layoutgen.drc.checks.kind import STEPS, Kind, NoOptions
 from layoutgen.findings import Finding
 
 
@@ -29,7 +29,7 @@ def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: NoOptio
         marks.polygon(rule, shape, "too many corners", float(shape.num_points()))
         for region in regions
         for shape in region.merged().each()
-        if shape.num_points() > limit
+        if shape.num_points() * STEPS[""] > limit
     ]
 
 
@@ -39,5 +39,5 @@ def words(layers: Sequence[str], limit: str, options: NoOptions) -> str:
 
 KIND = Kind(
     name="max_vertices", doc=__doc__, layers=("layer",), limit="positive", options=NoOptions, check=check, words=words,
-    reach=lambda limit, options: 0.0, whole=True, unit="number",
+    reach=lambda limit, options: 0.0, whole=True, unit="",
 )  # fmt: skip
