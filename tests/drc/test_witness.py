@@ -372,8 +372,8 @@ def test_areas() -> None:
     for seed, rnd in layouts():
         shapes = [thin(rnd, 60_000, 6_000) for _ in range(4)]
         areas = [p.area for p in parts(union(shapes))]
-        less.add(seed, found("area", shapes, limit=90.0), min(areas) < 90e6)
-        more.add(seed, found("area", shapes, limit=None, most=250.0), max(areas) > 250e6)
+        less.add(seed, found("area", shapes, limit=60.0), min(areas) < 60e6)
+        more.add(seed, found("area", shapes, limit=None, most=220.0), max(areas) > 220e6)
     less.enough()
     more.enough()
 
