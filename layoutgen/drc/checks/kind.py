@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
@@ -15,17 +16,21 @@ from layoutgen.errors import PdkError, Problem
 from layoutgen.findings import Finding
 from layoutgen.pdk import Rule
 from layoutgen.tomlfile import Model
-from layoutgen.units import DBU, Deg, Um, dbu
+from layoutgen.units import DBU, Deg, Um
 
 OptionsT = TypeVar("OptionsT", bound=Model)
 Check: TypeAlias = Callable[[str, Sequence[kdb.Region], int, OptionsT], list[Finding]]
-"""(rule id, one region for each layer of the rule, limit in database units, options) -> what breaks the rule.
+"""(rule id, one region for each layer of the rule, limit in steps of its unit, options) -> what breaks the rule.
 
 A pure function of its regions: it knows no wafer, no window and no PDK, so that any runner can give it any part.
 """
 Metric = Literal["euclidian", "projection"]
 Circles = Literal["facets", "analytic"]
 """How a run measures circles: by the polygons they are drawn as, or as the circles they stand for."""
+Between = Literal["any", "polygons", "polygon"]
+STEPS = defaultdict(lambda: round(1 / DBU), {"um2": round(1 / DBU) ** 2})
+"""In how many steps each unit is counted, so that a limit is a whole number of them: database units and their squares,
+and thousandths of anything else."""
 
 
 class NoOptions(Model):
@@ -58,8 +63,9 @@ class Kind(Generic[OptionsT]):
     """(layers, limit in words, options) -> the rule in words, without its reason."""
     reach: Callable[[Um, OptionsT], Um] = field(default=lambda limit, options: limit)
     """(limit, options) -> how far from a finding the shapes lie that decide about it, in um."""
-    whole: bool = False
-    """Works on whole polygons: one that is cut off at the border of the region gives another answer."""
+    whole: bool | Callable[[OptionsT], bool] = False
+    """Works on whole polygons of the first layer: one that is cut off at the border of the region gives another answer.
+    A function where that depends on the options; `Task.whole` says it of a rule."""
     also_whole: tuple[int, ...] = ()
     """Positions of layers beyond the first whose polygons must be whole, too, of a kind that works on whole polygons.
     They count where they lie within reach of the bounding box of a polygon of the first layer."""
@@ -69,6 +75,13 @@ class Kind(Generic[OptionsT]):
     """The same check with circles measured as circles; None: facets or circles, it makes no difference."""
     unit: str = "um"
     """What the limit and the measured values are counted in; empty for a plain number."""
+    between: Callable[[OptionsT], Between] = field(default=lambda options: "any")
+    """(options) -> whether edges are compared whichever polygons they are of ("any"), only those of different polygons
+    ("polygons"), or only those of one and the same ("polygon"). A runner that sees a part of a layout, in which one
+    polygon may be in several pieces, decides by what belongs together in the whole: of what `check` finds with
+    "polygons" it leaves out what is of one polygon; with "polygon" it takes what `candidates` finds."""
+    candidates: Check[OptionsT] | None = None
+    """With "polygon": finds every pair of edges that `check` might find, whichever polygons they are of."""
     subjects: Callable[[OptionsT], tuple[int, ...]] = field(default=lambda options: (0,))
     """The layers (by position) without which there is nothing to check; what another lacks is a finding."""
     complaint: Callable[[Um | None, OptionsT], str] = field(default=lambda limit, options: "")
@@ -91,9 +104,13 @@ class Task:
 
     def run(self, regions: Sequence[kdb.Region], circles: Circles = "facets") -> list[Finding]:
         """What breaks the rule in these regions, one for each layer."""
-        limit = 0 if self.limit is None else dbu(self.limit)
         check = (self.kind.analytic if circles == "analytic" else None) or self.kind.check
-        return check(self.rule, [r.merged() for r in regions], limit, self.options)
+        return check(self.rule, [r.merged() for r in regions], self.steps, self.options)
+
+    @property
+    def steps(self) -> int:
+        """The limit as its check takes it: database units, or steps of another unit; 0 without one."""
+        return round((self.limit or 0.0) * STEPS[self.kind.unit])
 
     @property
     def words(self) -> str:
@@ -109,6 +126,16 @@ class Task:
     def lattice(self) -> Um | None:
         """The step (um) of the grid through (0, 0) that the findings are tied to, or None."""
         return self.kind.lattice(self.limit, self.options)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it judges whole polygons of its first layer."""
+        return self.kind.whole(self.options) if callable(self.kind.whole) else self.kind.whole
+
+    @property
+    def between(self) -> Between:
+        """Which edges it compares: `Kind.between` of this rule's options."""
+        return self.kind.between(self.options)
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -145,8 +172,9 @@ def um(length: Um) -> str:
 
 
 def in_words(value: float, unit: str) -> str:
-    """A value to three decimals, as limits are read, with its unit."""
-    return f"{value:.3f}".rstrip("0").rstrip(".") + f" {unit}".rstrip()
+    """A value, exact to the steps that limits are read in, with its unit."""
+    decimals = len(str(STEPS[unit])) - 1
+    return f"{value:.{decimals}f}".rstrip("0").rstrip(".") + f" {unit}".rstrip()
 
 
 def _layers(rule: Rule, kind: Kind[Any]) -> list[tuple[str, str]]:
@@ -160,11 +188,15 @@ def _limit(rule: Rule, kind: Kind[Any]) -> list[tuple[str, str]]:
     limit = rule.limit
     if limit is None:
         optional = kind.limit in ("optional", "none")
-        return [] if optional else [("limit", f"is missing; {kind.name} needs one in um")]
+        count = f" in {kind.unit}" if kind.unit else ""
+        return [] if optional else [("limit", f"is missing; {kind.name} needs one{count}")]
     if kind.limit == "none":
         return [("limit", f"{kind.name} has no limit; take it away")]
     if limit == 0 and kind.limit != "not negative":
         return [("limit", f"must be greater than 0: {kind.name} at 0 would find nothing")]
-    if abs(limit / DBU - round(limit / DBU)) > 1e-4:
-        return [("limit", f"{limit!r} um is not a whole number of database units ({DBU} um)")]
+    steps = limit * STEPS[kind.unit]
+    if abs(steps - round(steps)) > 1e-4:
+        if kind.unit == "um":
+            return [("limit", f"{limit!r} um is not a whole number of database units ({DBU} um)")]
+        return [("limit", f"{limit!r} is finer than 1/{STEPS[kind.unit]}, the finest that {kind.name} tells apart")]
     return []

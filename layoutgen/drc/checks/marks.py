@@ -13,6 +13,8 @@ from layoutgen.drc.checks.kind import Facing, Metric
 from layoutgen.findings import Edge, Finding
 from layoutgen.units import DBU, IntPoints, Um
 
+OCTAGON = 2  # KLayout's corner mode: corners of up to 90 degrees stay as they are
+SQUARE = 1.5  # a square's corners are this many of its sides apart at most: sqrt(2), rounded up
 METRICS: dict[Metric, kdb.Metrics] = {"euclidian": kdb.Region.Euclidian, "projection": kdb.Region.Projection}
 
 
@@ -56,6 +58,25 @@ def of_each(layer: kdb.Region, check: Callable[[kdb.Region], kdb.EdgePairs]) -> 
         here = list(check(kdb.Region(outline)).each())
         found += [pair.transformed(kdb.Trans(by)) for by in repeats for pair in here]
     return found
+
+
+def isolated(layer: kdb.Region, limit: int, facing: Facing) -> list[kdb.EdgePair]:
+    """Edges of different polygons of a merged layer that face each other through the outside below the limit."""
+    return list(layer.isolated_check(limit, *options(facing)).each())
+
+
+def notches(layer: kdb.Region, limit: int, facing: Facing) -> list[kdb.EdgePair]:
+    """Edges of one polygon of a merged layer that face each other through the outside below the limit."""
+    return of_each(layer, lambda shape: shape.notch_check(limit, *options(facing)))
+
+
+def wide(layer: kdb.Region, limit: int) -> kdb.Region:
+    """The parts of a merged layer that are wider than the limit, as large as a square of that side covers them.
+
+    Along a wire as wide as the limit there is none, nor where it bends by 90 degrees at most. In half database units,
+    so that an odd limit is exact.
+    """
+    return layer.transformed(kdb.ICplxTrans(2.0)).sized(-limit, OCTAGON).sized(limit, OCTAGON)
 
 
 def polygons(rule: str, found: kdb.Region, note: str) -> list[Finding]:
