@@ -121,6 +121,15 @@ def growth(expression: str, number: Number) -> Um:
     return visit(_parse(expression))
 
 
+def value(expression: str, number: Number) -> float:
+    """The finite value (um) of an expression without layers, as `level.NAME.FIELD + 2 * level.NAME.FIELD`.
+
+    Raises:
+        ValueError: it is no number of this language, or has no finite value.
+    """
+    return _number(expression, _parse(expression), number)
+
+
 _BOOLEAN = (ast.BitOr, ast.BitAnd, ast.Sub, ast.BitXor)
 _BOOLEAN_OPS: dict[type[ast.operator], Callable[[kdb.Region, kdb.Region], kdb.Region]] = {
     ast.BitOr: lambda a, b: a + b,

@@ -82,7 +82,8 @@ class Cut(Model):
 class Rule(Model):
     """One design rule: which kind of check, on which layers, against which limit.
 
-    Keys beyond these belong to the kind of check, which refuses those it does not know.
+    Keys beyond these belong to the kind of check, which refuses those it does not know. Where one's text begins with
+    `level.`, it is an expression over the stack, and the kind is given its value.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True, allow_inf_nan=False)
@@ -330,12 +331,33 @@ def read(folder: Path, find: Callable[[str], Path]) -> Pdk:
     path = folder / "pdk.toml"
     raw = _raw(path, find, ())
     pdk = tomlfile.validate(raw, Pdk, str(path), PdkError)
-    problems = list(_contradictions(pdk, str(path)))
+    problems = [*_contradictions(pdk, str(path)), *_unknown_numbers(pdk, str(path))]
     if pdk.name != folder.name:
         problems.append(Problem(str(path), "name", f"must be the folder's, {folder.name!r}, not {pdk.name!r}"))
     if problems:
         raise PdkError(problems)
-    return pdk
+    return pdk.model_copy(update={"rules": {name: _with_numbers(pdk, rule) for name, rule in pdk.rules.items()}})
+
+
+def _over_the_stack(rule: Rule) -> dict[str, str]:
+    """The options of a rule that are expressions over the stack."""
+    return {key: v for key, v in rule.options.items() if isinstance(v, str) and v.startswith("level.")}
+
+
+def _unknown_numbers(pdk: Pdk, file: str) -> Iterator[Problem]:
+    for name, rule in pdk.rules.items():
+        for key, text in _over_the_stack(rule).items():
+            try:
+                derive.value(text, pdk.number)
+            except (ValueError, UnknownNameError) as e:
+                yield Problem(file, f"rules.{name}.{key}", str(e))
+
+
+def _with_numbers(pdk: Pdk, rule: Rule) -> Rule:
+    """The rule with the values of its expressions over the stack in their place."""
+    texts = _over_the_stack(rule)
+    values = {key: round(derive.value(text, pdk.number), 9) for key, text in texts.items()}
+    return rule.model_copy(update=values) if values else rule
 
 
 def _raw(path: Path, find: Callable[[str], Path], below: tuple[Path, ...]) -> dict[str, Any]:

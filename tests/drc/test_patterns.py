@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,6 +11,7 @@ import klayout.db as kdb
 import pytest
 
 from layoutgen.drc.checks import KINDS, Kind, task
+from layoutgen.drc.checks.kind import STEPS
 from layoutgen.findings import Finding
 from layoutgen.geom import circle
 from layoutgen.pdk import Rule
@@ -41,13 +43,14 @@ class Pattern:
     found: bool
     layers: tuple[kdb.Region, ...]
     limit: int | None = L
+    """In database units, or in steps of the kind's unit."""
     options: dict[str, Any] = field(default_factory=dict)
     measured: float | None = None
 
     def rule(self) -> Rule:
         raw = {"check": self.kind, "layers": tuple(f"l{i}" for i in range(len(self.layers))), "why": "test",
                "source": "test", **self.options}  # fmt: skip
-        return Rule(**raw, limit=None if self.limit is None else self.limit / 1000)
+        return Rule(**raw, limit=None if self.limit is None else self.limit / STEPS[KINDS[self.kind].unit])
 
     def findings(self, kinds: dict[str, Kind[Any]], by: kdb.ICplxTrans | None = None) -> list[Finding]:
         layers = [layer if by is None else layer.transformed(by) for layer in self.layers]
@@ -65,6 +68,28 @@ def at_the_limit(
     ]  # fmt: skip
 
 
+def at_most(name: str, kind: str, draw: Callable[[int], Sequence[kdb.Region]], limit: int = L) -> list[Pattern]:
+    """One database unit above the limit is found, exactly at it and one below are not."""
+    return [Pattern(f"{name} {d:+d}", kind, d > 0, tuple(draw(limit + d)), limit) for d in (-1, 0, 1)]
+
+
+def ngon(radius: int, corners: int) -> kdb.Region:
+    at = [2 * math.pi * i / corners for i in range(corners)]
+    return polygon(*((round(radius * math.cos(a)), round(radius * math.sin(a))) for a in at))
+
+
+def octagon(width: int) -> kdb.Region:
+    """The regular one, from side to side."""
+    half, short = width // 2, round(width / 2 * math.tan(math.pi / 8))
+    corners = [(half, short), (short, half), (-short, half), (-half, short)]
+    return polygon(*corners, *((-x, -y) for x, y in corners))
+
+
+def blocks(width: int, length: int, apart: int) -> kdb.Region:
+    return boxes((0, 0, width, length), (width + apart, 0, 2 * width + apart, length))
+
+
+STEP: dict[str, Any] = {"steps": ({"width": 30.0, "run": 60.0, "space": 15.0},)}
 BIG = boxes((-50_000, -50_000, 50_000, 50_000))
 EMPTY = kdb.Region()
 # corners 3 : 4 : 5 apart, so that the distance is a whole number; one unit less in y makes it smaller than the limit
@@ -184,6 +209,164 @@ PATTERNS = [
     Pattern("centre in the street, ignored", "edge_distance", False, (boxes((90_000, 0, 99_000, L)), BIG),
             options={"measure": "centre", "outside": "ignore"}),
     Pattern("centre of nothing", "edge_distance", False, (EMPTY, EMPTY), options={"measure": "centre"}),
+    *at_most("bar", "max_width", lambda v: [boxes((0, 0, v, 60_000))]),
+    *at_most("odd", "max_width", lambda v: [boxes((0, 0, v, 60_000))], L + 1),
+    *at_most("bend", "max_width", lambda v: [boxes((0, 0, v, 60_000), (0, 0, 60_000, v))]),
+    *at_most("crossing", "max_width", lambda v: [boxes((0, 0, v, 60_000), (-30_000, 20_000, 30_000, 20_000 + v))]),
+    *at_most("beside a hole", "max_width", lambda v: [boxes((0, 0, 25_000, 60_000)) - boxes((v, v, 25_000, 50_000))]),
+    Pattern("slanted bar", "max_width", False,
+            (polygon((0, 0), (60_000, 60_000), (60_000, 74_142), (0, 14_142)),)),
+    Pattern("wider slanted bar", "max_width", True,
+            (polygon((0, 0), (60_000, 60_000), (60_000, 74_146), (0, 14_146)),)),
+    Pattern("nothing drawn", "max_width", False, (EMPTY,)),
+    *at_the_limit("notch", "notch", lambda v: [BIG - boxes((0, 0, v, 60_000))]),
+    *at_the_limit("hole", "notch", lambda v: [BIG - boxes((0, 0, v, 20_000))]),
+    Pattern("two boxes", "notch", False, (boxes((0, 0, 20_000, 20_000), (20_001, 0, 60_000, 20_000)),)),
+    Pattern("notch, corner to corner", "notch", True,
+            (boxes((0, 0, L, L), (L + 6_000, L + 7_999, 3 * L, 3 * L), (3 * L, 0, 4 * L, 3 * L), (0, -L, 4 * L, 0)),)),
+    Pattern("two boxes", "space", True, (boxes((0, 0, 20_000, 20_000), (29_999, 0, 60_000, 20_000)),),
+            options={"between": "polygons"}, measured=9.999),
+    Pattern("notch and hole", "space", False, (BIG - boxes((0, 0, 9_000, 60_000), (20_000, 0, 21_000, 1_000)),),
+            options={"between": "polygons"}),
+    Pattern("in another's hole", "space", True,
+            (BIG - boxes((0, 0, 30_000, 30_000)) + boxes((9_000, 10_000, 20_000, 20_000)),),
+            options={"between": "polygons"}),
+    Pattern("apart", "separation", True, (boxes((0, 0, L, L)), boxes((19_999, 0, 4 * L, L))),
+            options={"between": "polygons"}, measured=9.999),
+    Pattern("joined beyond", "separation", False, (boxes((0, 0, L, L), (0, L, 4 * L, 2 * L)), boxes((19_999, 0, 4 * L,
+            L))), options={"between": "polygons"}),
+    Pattern("upon it", "separation", False, (boxes((0, 0, L, L)), BIG), options={"between": "polygons"}),
+    Pattern("upon it, and another near", "separation", True,
+            (boxes((0, 0, L, L)), BIG + boxes((55_000, 0, 60_000, L)) + boxes((0, -55_000, L, -51_000))
+             + boxes((5_000, 15_000, 6_000, 16_000)) - boxes((-1_000, 11_000, 20_000, 30_000))
+             + boxes((0, 12_000, L, 20_000))),
+            options={"between": "polygons"}),
+    *(Pattern(f"both wide {d:+d}", "wide_space", d < 0, (blocks(30_001, 60_001, 15_000 + d),), None, STEP,
+              14.999 if d < 0 else None) for d in (-1, 0, 1)),
+    *(Pattern(f"second step {d:+d}", "wide_space", d < 0, (blocks(100_001, 5_000 + 96_000, 25_000 + d),), None,
+              {"steps": (*STEP["steps"], {"width": 100.0, "run": 0.0, "space": 25.0})}) for d in (-1, 0, 1)),
+    Pattern("no longer than the run", "wide_space", False, (blocks(40_000, 60_000, 11_000),), None, STEP),
+    Pattern("longer by one unit", "wide_space", True, (blocks(40_000, 60_001, 11_000),), None, STEP),
+    Pattern("as wide as the step", "wide_space", False, (blocks(30_000, 70_000, 11_000),), None, STEP),
+    Pattern("one of both wide", "wide_space", False,
+            (boxes((0, 0, 40_000, 70_000), (51_000, 0, 71_000, 70_000)),), None, STEP),
+    Pattern("one is enough", "wide_space", True,
+            (boxes((0, 0, 40_000, 70_000), (51_000, 0, 71_000, 70_000)),), None, {**STEP, "wide": "one"}),
+    Pattern("narrow beside narrow", "wide_space", False,
+            (boxes((0, 0, 20_000, 70_000), (31_000, 0, 51_000, 70_000)),), None, {**STEP, "wide": "one"}),
+    Pattern("a wire on a wide part adds no run", "wide_space", False,
+            (boxes((0, 0, 40_000, 60_000), (20_000, 60_000, 40_000, 99_000), (51_000, 0, 99_000, 99_000)),), None,
+            STEP),
+    Pattern("wide notch", "wide_space", True, (BIG - boxes((0, -30_000, 14_000, 50_000)),), None, STEP),
+    Pattern("corner to corner without a run", "wide_space", True,
+            (boxes((0, 0, 40_000, 40_000), (46_000, 47_999, 99_000, 99_000)),), None,
+            {"steps": ({"width": 30.0, "run": 0.0, "space": 10.0},)}),
+    Pattern("corner to corner at the limit", "wide_space", False,
+            (boxes((0, 0, 40_000, 40_000), (46_000, 48_000, 99_000, 99_000)),), None,
+            {"steps": ({"width": 30.0, "run": 0.0, "space": 10.0},)}),
+    Pattern("two opposite sides flush", "enclosure", False, (boxes((0, 0, L, L)), boxes((0, -L, L, 2 * L))),
+            options={"sides": "opposite"}),
+    Pattern("two opposite sides, one unit less", "enclosure", True,
+            (boxes((0, 0, L, L)), boxes((0, 1 - L, L, 2 * L))), options={"sides": "opposite"}, measured=0.0),
+    Pattern("two neighbouring sides", "enclosure", True, (boxes((0, 0, L, L)), boxes((0, 0, 2 * L, 2 * L))),
+            options={"sides": "opposite"}),
+    Pattern("one side flush", "enclosure", False, (boxes((0, 0, L, L)), boxes((0, -L, 2 * L, 2 * L))),
+            options={"sides": "opposite"}),
+    Pattern("sides of a circle", "enclosure", True, (rounds(10, (5, 5)), boxes((0, -L, L, 2 * L))),
+            options={"sides": "opposite"}),
+    Pattern("one side sticks out", "enclosure", True, (boxes((0, 0, L, L)), boxes((1, -L, L, 2 * L))),
+            options={"sides": "opposite"}),
+    *at_the_limit("outside", "outside_or_inside", lambda v: [boxes((50_000 + v, 0, 99_000, L)), BIG], inside=5.0),
+    *at_the_limit("inside", "outside_or_inside", lambda v: [boxes((v - 50_000, 0, 0, L)), BIG], inside=10.0),
+    *at_the_limit("in a hole", "outside_or_inside", lambda v: [boxes((0, 0, L, L)),
+                  BIG - boxes((-v, -20_000, 30_000, 30_000))], inside=5.0),
+    Pattern("inside by less than outside", "outside_or_inside", False, (boxes((-45_000, 0, 0, L)), BIG),
+            options={"inside": 5.0}),
+    Pattern("outside one, inside its neighbour", "outside_or_inside", False,
+            (boxes((-45_000, 0, 45_000, L)), BIG + boxes((50_001, 0, 60_000, L))), options={"inside": 5.0}),
+    Pattern("across", "outside_or_inside", True, (boxes((0, 0, 90_000, L)), BIG), 0, {"inside": 0.0}),
+    Pattern("around", "outside_or_inside", True, (BIG, boxes((0, 0, L, L))), 0, {"inside": 0.0}),
+    Pattern("flush", "outside_or_inside", False, (boxes((50_000, 0, 90_000, L), (0, 0, L, 50_000)), BIG), 0,
+            {"inside": 0.0}),
+    Pattern("abutting", "outside_or_inside", True, (boxes((50_000, 0, 90_000, L)), BIG), options={"inside": 0.0},
+            measured=0.0),
+    Pattern("coincident", "outside_or_inside", True, (BIG, BIG), 0, {"inside": 1.0}, measured=0.0),
+    Pattern("coincident and free", "outside_or_inside", False, (BIG, BIG), L, {"inside": 0.0}),
+    *at_the_limit("end", "extension", lambda v: [boxes((0, 0, 4_000, 50_000 + v)), BIG]),
+    *at_the_limit("slot", "extension", lambda v: [boxes((0, 0, 4_000, 90_000)) - boxes((0, 50_000 + v, 3_000, 80_000)),
+                  BIG]),
+    *at_the_limit("side", "extension", lambda v: [boxes((-v, -20_000, 20_000, 20_000)), boxes((0, -5_000, 4_000,
+                  90_000))]),
+    Pattern("ends inside", "extension", False, (boxes((0, 0, 4_000, 49_999)), BIG)),
+    Pattern("ends at the border", "extension", True, (boxes((0, 0, 4_000, 50_000)), BIG), measured=0.0),
+    Pattern("outside", "extension", False, (boxes((0, 60_000, 4_000, 61_000)), BIG)),
+    Pattern("abutting from outside", "extension", False, (boxes((0, 50_000, 4_000, 51_000)), BIG)),
+    Pattern("all around", "extension", False, (BIG, boxes((-40_000, -40_000, 40_000, 40_000)))),
+    Pattern("one of no other", "extension", False, (BIG, EMPTY)),
+    Pattern("apart", "outside", False, (boxes((60_000, 0, 90_000, L)), BIG), None),
+    Pattern("abutting", "outside", False, (boxes((50_000, 0, 90_000, L)), BIG), None),
+    Pattern("one unit over", "outside", True, (boxes((49_999, 0, 90_000, L)), BIG), None),
+    Pattern("in a hole", "outside", False, (boxes((0, 0, L, L)), BIG - boxes((0, 0, L, L))), None),
+    Pattern("around", "outside", True, (BIG, boxes((0, 0, L, L))), None),
+    Pattern("circle", "exact_shape", False, (rounds(40, (0, 0)),), 40_000, {"shape": "circle", "tolerance": 0.01}),
+    Pattern("circle of few corners", "exact_shape", True, (ngon(20_000, 36),), 40_000,
+            {"shape": "circle", "tolerance": 0.075}),
+    Pattern("circle of few corners, tolerated", "exact_shape", False, (ngon(20_000, 36),), 40_000,
+            {"shape": "circle", "tolerance": 0.077}),
+    Pattern("larger circle", "exact_shape", True, (rounds(40.5, (0, 0)),), 40_000, {"shape": "circle"}),
+    Pattern("smaller circle", "exact_shape", True, (rounds(39.5, (0, 0)),), 40_000, {"shape": "circle"}),
+    Pattern("square for a circle", "exact_shape", True, (boxes((0, 0, 40_000, 40_000)),), 40_000, {"shape": "circle"}),
+    Pattern("half a circle", "exact_shape", True, (rounds(40, (0, 0)) - boxes((-20_000, 0, 20_000, 20_000)),), 40_000,
+            {"shape": "circle"}),
+    Pattern("ring", "exact_shape", True, (rounds(40, (0, 0)) - rounds(4, (0, 0)),), 40_000, {"shape": "circle"}),
+    *(Pattern(f"octagon of {side:+d}", "exact_shape", side != 0, (octagon(L + 2 * side),), options={"shape": "octagon",
+      "tolerance": 0.003}) for side in (-4, 0, 4)),
+    Pattern("circle for an octagon", "exact_shape", True, (rounds(10, (0, 0)),), options={"shape": "octagon"}),
+    *(Pattern(f"rectangle of {off:+d}", "exact_shape", abs(off) > 20, (boxes((0, 0, 2 * L + off, L)),), None,
+      {"shape": "rectangle", "size": (20.0, 10.0), "tolerance": 0.01}) for off in (-22, -20, 0, 20, 22)),
+    Pattern("square", "exact_shape", False, (boxes((0, 0, L, L)),), options={"shape": "rectangle", "tolerance": 0.0}),
+    Pattern("square with a corner cut off", "exact_shape", True, (boxes((0, 0, L, L)) - boxes((0, 0, 1, 1)),),
+            options={"shape": "rectangle"}),
+    *(Pattern(f"area {off:+d}", "area", off < 0, (boxes((0, 0, L, L + off)),), L * L, {}, 100 + off / 100 if off < 0
+      else None) for off in (-1, 0, 1)),
+    *(Pattern(f"greatest area {off:+d}", "area", off > 0, (boxes((0, 0, L, L + off)),), None, {"most": 100.0})
+      for off in (-1, 0, 1)),
+    Pattern("half a unit less", "area", True, (boxes((0, 0, L, L)) - polygon((0, 0), (1, 0), (0, 1)),), L * L),
+    Pattern("a hole is no area", "area", True, (boxes((0, 0, L, L)) - boxes((5, 5, 6, 6)),), L * L),
+    Pattern("two halves", "area", False, (boxes((0, 0, L, 5_000), (0, 5_000, L, L)),), L * L),
+    *(Pattern(f"hole {off:+d}", "hole_area", off < 0, (BIG - boxes((0, 0, L, L + off)),), L * L, {},
+      100 + off / 100 if off < 0 else None) for off in (-1, 0, 1)),
+    Pattern("hole smaller by one square unit", "hole_area", True, (BIG - boxes((0, 0, L - 1, L + 1)),), L * L),
+    Pattern("small shape", "hole_area", False, (boxes((0, 0, 10, 10)),), L * L),
+    Pattern("notch", "hole_area", False, (BIG - boxes((49_000, 0, 50_000, 1_000)),), L * L),
+    Pattern("island", "hole_area", False, (BIG - boxes((0, 0, L, L)) + boxes((1_000, 1_000, 9_000, 9_000)),), L * L),
+    Pattern("hole of an island in a hole", "hole_area", True, (BIG - boxes((0, 0, 30_000, 30_000)) +
+            boxes((1_000, 1_000, 20_000, 20_000)) - boxes((9_000, 9_000, 10_000, 10_000)),), L * L, measured=1.0),
+    Pattern("octagon", "angle", False, (polygon((0, 0), (9, 0), (10, 1), (10, 9), (0, 9)),), None),
+    Pattern("off 45 by a unit", "angle", True, (polygon((0, 0), (9_000, 0), (10_000, 1_001), (10_000, 9_000),
+            (0, 9_000)),), None),
+    Pattern("octagon at 90", "angle", True, (polygon((0, 0), (9, 0), (10, 1), (10, 9), (0, 9)),), None, {"step": 90}),
+    Pattern("box at 90", "angle", False, (BIG,), None, {"step": 90}),
+    Pattern("off 90 by a unit", "angle", True, (polygon((0, 0), (9_000, 1), (9_000, 9_000), (0, 9_000)),), None,
+            {"step": 90}),
+    Pattern("second layer", "angle", True, (BIG, polygon((0, 0), (9, 0), (0, 7))), None),
+    Pattern("box", "acute_corner", False, (BIG,), 90_000),
+    Pattern("less than square", "acute_corner", True, (polygon((0, 0), (9_000, 1), (9_000, 9_000), (0, 9_000)),),
+            90_000),
+    Pattern("45 degrees", "acute_corner", False, (polygon((0, 0), (9_000, 0), (0, 9_000)),), 45_000),
+    Pattern("less than 45 degrees", "acute_corner", True, (polygon((0, 0), (9_000, 0), (0, 8_999)),), 45_000,
+            measured=44.9968),
+    Pattern("45 degrees, a little more asked", "acute_corner", True, (polygon((0, 0), (9_000, 0), (0, 9_000)),),
+            45_001),
+    Pattern("sharp notch", "acute_corner", True, (BIG - polygon((0, 0), (-5_000, 50_000), (5_000, 50_000)),), 80_000),
+    Pattern("sharp notch, convex only", "acute_corner", False,
+            (BIG - polygon((0, 0), (-5_000, 50_000), (5_000, 50_000)),), 80_000, {"corners": "convex"}),
+    Pattern("sharp tip, convex only", "acute_corner", True, (polygon((0, 0), (-5_000, 50_000), (5_000, 50_000)),),
+            80_000, {"corners": "convex"}, 11.4212),
+    Pattern("sharp hole", "acute_corner", True, (BIG - polygon((0, 0), (-5_000, 40_000), (5_000, 40_000)),), 80_000),
+    *(Pattern(f"{n} corners", "max_vertices", n > 16, (ngon(20_000, n),), 16_000, {}, float(n) if n > 16 else None)
+      for n in (15, 16, 17)),
+    Pattern("corners of a hole", "max_vertices", True, (BIG - ngon(20_000, 13),), 16_000, measured=17.0),
     Pattern("on the grid", "grid", False, (boxes((0, -5, 5_000, 50)),), 5),
     Pattern("off the grid in x", "grid", True, (boxes((0, 0, 5_001, 50)),), 5),
     Pattern("off the grid in y", "grid", True, (boxes((0, -1, 5_000, 50)),), 5),
@@ -248,21 +431,23 @@ SHIFTS: dict[str, Change] = {
 # a kind without a limit cannot have a wrong one, nor a kind of one layer swapped ones
 BROKEN = [
     (kind, change)
-    for kind in KINDS
+    for kind in dict.fromkeys(p.kind for p in PATTERNS)  # the others have files of their own
     for change in SHIFTS
-    if (len(KINDS[kind].layers) == 2 if change == "layers swapped" else kind != "inside")
+    if (len(KINDS[kind].layers) == 2 if change == "layers swapped" else KINDS[kind].limit != "none")
 ]
 
 
 @pytest.mark.parametrize(("kind", "change"), BROKEN)
 def test_a_check_with_a_wrong_limit_or_swapped_layers_is_caught(kind: str, change: str) -> None:
+    steps = 1000 if kind == "max_vertices" else 1  # of what is counted there are no parts
+
     def broken(rule: str, regions: Sequence[kdb.Region], limit: int, options: Any) -> list[Finding]:
-        regions, limit = SHIFTS[change](rule, regions, limit, options)
-        return KINDS[kind].check(rule, regions, limit, options)
+        regions, limit = SHIFTS[change](rule, regions, limit // steps, options)
+        return KINDS[kind].check(rule, regions, limit * steps, options)
 
     caught = wrong({**KINDS, kind: replace(KINDS[kind], check=broken)})
-    # a separation is the same from both sides; so is an overlap, but for what is `required` of the first layer
-    assert bool(caught) is not (change == "layers swapped" and kind == "separation")
+    # some are the same from both sides; so is an overlap, but for what is `required` of the first layer
+    assert bool(caught) is not (change == "layers swapped" and kind in ("separation", "outside"))
 
 
 @pytest.mark.parametrize("kind", ["separation", "enclosure", "edge_distance"])

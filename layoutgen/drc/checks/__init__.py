@@ -5,15 +5,31 @@ from __future__ import annotations
 from typing import Any
 
 from layoutgen.drc.checks import (
+    acute_corner,
+    angle,
+    area,
+    aspect_ratio,
+    centred_on,
+    count,
+    density,
     edge_distance,
     enclosure,
+    exact_shape,
     exact_size,
+    extension,
     grid,
+    hole_area,
     inside,
+    max_vertices,
+    max_width,
+    notch,
+    outside,
+    outside_or_inside,
     overlap,
     pitch,
     separation,
     space,
+    wide_space,
     width,
 )
 from layoutgen.drc.checks.kind import Kind, Task, read
@@ -26,15 +42,31 @@ KINDS: dict[str, Kind[Any]] = {
     kind.name: kind
     for kind in (
         width.KIND,
+        max_width.KIND,
         space.KIND,
+        notch.KIND,
+        wide_space.KIND,
         separation.KIND,
         enclosure.KIND,
+        outside_or_inside.KIND,
+        extension.KIND,
         overlap.KIND,
         inside.KIND,
+        outside.KIND,
         exact_size.KIND,
+        exact_shape.KIND,
+        area.KIND,
+        hole_area.KIND,
         pitch.KIND,
         edge_distance.KIND,
         grid.KIND,
+        density.KIND,
+        aspect_ratio.KIND,
+        count.KIND,
+        centred_on.KIND,
+        angle.KIND,
+        acute_corner.KIND,
+        max_vertices.KIND,
     )
 }
 

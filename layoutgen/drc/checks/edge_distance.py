@@ -3,6 +3,8 @@
 Reports each pair of edges, one of the shape and one of the boundary around it, that are less than `limit` apart, and
 as a polygon whatever lies outside. A boundary that is a ring (a seal) counts with all it surrounds: distances are to
 its outer edge. Boundaries that touch each other are one. An empty boundary layer fails the rule: nothing was measured.
+The boundary is any closed outline: the die, its seal, the street's, or the part of the wafer that no cut touches, as a
+derived layer (`wafer - cut_maybe`), from whose outer edges distances to the cuts around each die are measured.
 
 Layers: layer, boundary. Limit: the least distance, in um; exactly that far passes.
 
@@ -28,7 +30,6 @@ from typing import Literal
 
 import klayout.db as kdb
 import numpy as np
-import numpy.typing as npt
 import shapely
 
 from layoutgen.drc.checks import marks
@@ -62,7 +63,7 @@ def _from_centres(rule: str, layer: kdb.Region, boundary: kdb.Region, limit: int
         return []
     # in half units, so that every centre is a whole number
     centres = shapely.points(marks.twice_centres(layer))
-    outlines = [_outline(p) for p in boundary.each()]
+    outlines = [marks.outline(p) for p in boundary.each()]
     inside = np.zeros(len(shapes), dtype=bool)
     inside[shapely.STRtree(outlines).query(centres, predicate="covered_by")[0]] = True
     edges = [shapely.LineString(2 * np.array(marks.edge(e)).reshape(2, 2)) for e in boundary.edges().each()]
@@ -78,11 +79,6 @@ def _from_centres(rule: str, layer: kdb.Region, boundary: kdb.Region, limit: int
         elif not within and options.outside == "finding":
             found.append(marks.polygon(rule, shape, "centre outside"))
     return found
-
-
-def _outline(shape: kdb.Polygon) -> shapely.Polygon:
-    points: npt.NDArray[np.int64] = np.array([(p.x, p.y) for p in shape.each_point_hull()])
-    return shapely.Polygon(2 * points)
 
 
 def words(layers: Sequence[str], limit: str, options: Options) -> str:

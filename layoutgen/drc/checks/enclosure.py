@@ -4,9 +4,13 @@ Reports each pair of edges, one of the inner and one of the outer shape, that ar
 polygon whatever of the inner layer lies outside the outer one: it sticks out, or there is no outer shape at all.
 At limit 0 the two may be flush.
 
+A run with circles = "analytic" measures circles as such, to the database unit; else by the sides they are drawn with.
+
 Layers: inner, outer. Limit: the least enclosure, in um; exactly that much passes.
 
 Options:
+    sides: "all" (default), or "opposite": of an upright rectangle it is enough if two opposite sides are enclosed by
+        `limit`, and the other two may be flush. Other inner shapes need it on all sides.
     metric: "euclidian" (default) also measures from corner to corner, "projection" straight across only.
     ignore_angle: edges at this angle or more to each other (degrees, default 80) are not compared.
 
@@ -22,27 +26,54 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import klayout.db as kdb
 
+from layoutgen.drc import circles
 from layoutgen.drc.checks import marks
 from layoutgen.drc.checks.kind import Facing, Kind
 from layoutgen.findings import Finding
 
 
-def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Facing) -> list[Finding]:
+class Options(Facing):
+    sides: Literal["all", "opposite"] = "all"
+
+
+FILTERS = {
+    "all": kdb.Region.NoRectFilter,
+    "opposite": kdb.Region.RectFilter(kdb.Region.OneSideAllowed.to_i() | kdb.Region.TwoOppositeSidesAllowed.to_i()),
+}
+"""On which sides of a rectangle less is allowed."""
+
+
+def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options) -> list[Finding]:
     inner, outer = marks.two(regions)
-    near = inner.enclosed_check(outer, limit, *marks.options(options), shielded=False)
+    near = inner.enclosed_check(
+        outer, limit, *marks.options(options), shielded=False, rect_filter=FILTERS[options.sides]
+    )
     out = inner - outer  # which the check of the edges is silent about
     return marks.pairs(rule, near.each(), options.metric) + marks.polygons(rule, out, "sticks out")
 
 
-def words(layers: Sequence[str], limit: str, options: Facing) -> str:
+def analytic(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options) -> list[Finding]:
+    if options.sides == "opposite":
+        return check(rule, regions, limit, options)
+    layers = marks.two(regions)
+    inner, outer = (circles.recognise(layer) for layer in layers)
+    near = inner.rest.enclosed_check(outer.rest, limit, *marks.options(options), shielded=False)
+    out = (layers[0] - circles.within_circles(inner, outer)) - layers[1]
+    found = marks.pairs(rule, near.each(), options.metric) + marks.polygons(rule, out, "sticks out")
+    return found + circles.too_shallow(rule, inner, outer, limit, options)
+
+
+def words(layers: Sequence[str], limit: str, options: Options) -> str:
     across = ", straight across" if options.metric == "projection" else ""
-    return f"enclosure of {layers[0]} by {layers[1]} >= {limit}{across}"
+    sides = " on two opposite sides at least" if options.sides == "opposite" else ""
+    return f"enclosure of {layers[0]} by {layers[1]} >= {limit}{sides}{across}"
 
 
 KIND = Kind(
-    name="enclosure", doc=__doc__, layers=("inner", "outer"), limit="not negative", options=Facing, check=check,
-    words=words,
+    name="enclosure", doc=__doc__, layers=("inner", "outer"), limit="not negative", options=Options, check=check,
+    analytic=analytic, words=words, whole=lambda options: options.sides == "opposite",
 )  # fmt: skip

@@ -3,6 +3,8 @@
 Reports each polygon whose bounding box is not as wide and as high as the rule says. Shapes that touch are one polygon.
 Says nothing about what fills the box.
 
+A run with circles = "analytic" measures circles as such, to the database unit; else by the sides they are drawn with.
+
 Layers: the layer. Limit: width and height, in um.
 
 Options:
@@ -24,6 +26,7 @@ from collections.abc import Sequence
 
 import klayout.db as kdb
 
+from layoutgen.drc import circles
 from layoutgen.drc.checks import marks
 from layoutgen.drc.checks.kind import Kind, um
 from layoutgen.findings import Finding
@@ -37,7 +40,7 @@ class Options(Model):
 
 
 def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options) -> list[Finding]:
-    width, height = (dbu(options.size[0]), dbu(options.size[1])) if options.size else (limit, limit)
+    width, height = _size(limit, options)
     tolerance = dbu(options.tolerance)
     found = []
     for shape in regions[0].merged().each():
@@ -46,6 +49,20 @@ def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options
         if max(off)[0] > tolerance:
             note = f"{um(box.width() * DBU)} x {um(box.height() * DBU)}"
             found.append(marks.polygon(rule, shape, note, measured=round(max(off)[1] * DBU, 6)))
+    return found
+
+
+def _size(limit: int, options: Options) -> tuple[int, int]:
+    return (dbu(options.size[0]), dbu(options.size[1])) if options.size else (limit, limit)
+
+
+def analytic(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options) -> list[Finding]:
+    layer = circles.recognise(regions[0].merged())
+    found = check(rule, [layer.rest], limit, options)
+    for shape, diameter in zip(layer.shapes, layer.diameters.tolist(), strict=True):
+        if max(abs(diameter - wanted) for wanted in _size(limit, options)) > dbu(options.tolerance):
+            measured = round(diameter * DBU, 6)
+            found.append(marks.polygon(rule, shape, f"diameter {um(measured)}", measured))
     return found
 
 
@@ -65,6 +82,6 @@ def complaint(limit: Um | None, options: Options) -> str:
 
 
 KIND = Kind(
-    name="exact_size", doc=__doc__, layers=("layer",), limit="optional", options=Options, check=check, words=words,
-    reach=reach, whole=True, complaint=complaint,
+    name="exact_size", doc=__doc__, layers=("layer",), limit="optional", options=Options, check=check,
+    analytic=analytic, words=words, reach=reach, whole=True, complaint=complaint,
 )  # fmt: skip

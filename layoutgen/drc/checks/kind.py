@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
@@ -15,15 +16,21 @@ from layoutgen.errors import PdkError, Problem
 from layoutgen.findings import Finding
 from layoutgen.pdk import Rule
 from layoutgen.tomlfile import Model
-from layoutgen.units import DBU, Deg, Um, dbu
+from layoutgen.units import DBU, Deg, Um
 
 OptionsT = TypeVar("OptionsT", bound=Model)
 Check: TypeAlias = Callable[[str, Sequence[kdb.Region], int, OptionsT], list[Finding]]
-"""(rule id, one region for each layer of the rule, limit in database units, options) -> what breaks the rule.
+"""(rule id, one region for each layer of the rule, limit in steps of its unit, options) -> what breaks the rule.
 
 A pure function of its regions: it knows no wafer, no window and no PDK, so that any runner can give it any part.
 """
 Metric = Literal["euclidian", "projection"]
+Circles = Literal["facets", "analytic"]
+"""How a run measures circles: by the polygons they are drawn as, or as the circles they stand for."""
+Between = Literal["any", "polygons", "polygon"]
+STEPS = defaultdict(lambda: round(1 / DBU), {"um2": round(1 / DBU) ** 2})
+"""In how many steps each unit is counted, so that a limit is a whole number of them: database units and their squares,
+and thousandths of anything else."""
 
 
 class NoOptions(Model):
@@ -48,7 +55,7 @@ class Kind(Generic[OptionsT]):
     doc: str
     """Its documentation: the docstring of the file it stands in."""
     layers: tuple[str, ...]
-    """What the rule's layers stand for, in order; `*` after the only name: one or more."""
+    """What the rule's layers stand for, in order; `*` after the only name: one or more; `?`: may be left out."""
     limit: Literal["positive", "not negative", "optional", "none"]
     options: type[OptionsT]
     check: Check[OptionsT]
@@ -56,18 +63,31 @@ class Kind(Generic[OptionsT]):
     """(layers, limit in words, options) -> the rule in words, without its reason."""
     reach: Callable[[Um, OptionsT], Um] = field(default=lambda limit, options: limit)
     """(limit, options) -> how far from a finding the shapes lie that decide about it, in um."""
-    whole: bool = False
-    """Works on whole polygons: one that is cut off at the border of the region gives another answer."""
+    whole: bool | Callable[[OptionsT], bool] = False
+    """Works on whole polygons of the first layer: one that is cut off at the border of the region gives another answer.
+    A function where that depends on the options; `Task.whole` says it of a rule."""
+    also_whole: tuple[int, ...] = ()
+    """Positions of layers beyond the first whose polygons must be whole, too, of a kind that works on whole polygons.
+    They count where they lie within reach of the bounding box of a polygon of the first layer."""
+    lattice: Callable[[Um | None, OptionsT], Um | None] = field(default=lambda limit, options: None)
+    """(limit, options) -> the step, in um, of the grid through (0, 0) that its findings are tied to; None: to none."""
+    analytic: Check[OptionsT] | None = None
+    """The same check with circles measured as circles; None: facets or circles, it makes no difference."""
+    unit: str = "um"
+    """What the limit and the measured values are counted in; empty for a plain number."""
+    between: Callable[[OptionsT], Between] = field(default=lambda options: "any")
+    """(options) -> whether edges are compared whichever polygons they are of ("any"), only those of different polygons
+    ("polygons"), or only those of one and the same ("polygon"). A runner that sees a part of a layout, in which one
+    polygon may be in several pieces, decides by what belongs together in the whole: of what `check` finds with
+    "polygons" it leaves out what is of one polygon; with "polygon" it takes what `candidates` finds."""
+    candidates: Check[OptionsT] | None = None
+    """With "polygon": finds every pair of edges that `check` might find, whichever polygons they are of."""
     subjects: Callable[[OptionsT], tuple[int, ...]] = field(default=lambda options: (0,))
     """The layers (by position) without which there is nothing to check; what another lacks is a finding."""
     needed: tuple[int, ...] = ()
     """Layers (by position) that must not be empty where the subjects are not: without them nothing was measured."""
     hulls: bool = False
     """Looks at what polygons of its other layers surround, holes and all, however large they are."""
-    lattice: Callable[[Um | None, OptionsT], Um | None] = field(default=lambda limit, options: None)
-    """(limit, options) -> step in um of a grid through (0, 0) that findings are tied to."""
-    between: Callable[[OptionsT], str] = field(default=lambda options: "any")
-    """(options) -> what edges must belong to: any; or different polygons, which only the whole layout can tell."""
     complaint: Callable[[Um | None, OptionsT], str] = field(default=lambda limit, options: "")
     """(limit, options) -> what is wrong with the two together, or nothing."""
 
@@ -86,15 +106,20 @@ class Task:
     limit: Um | None
     options: Any
 
-    def run(self, regions: Sequence[kdb.Region]) -> list[Finding]:
+    def run(self, regions: Sequence[kdb.Region], circles: Circles = "facets") -> list[Finding]:
         """What breaks the rule in these regions, one for each layer."""
-        limit = 0 if self.limit is None else dbu(self.limit)
-        return self.kind.check(self.rule, [r.merged() for r in regions], limit, self.options)
+        check = (self.kind.analytic if circles == "analytic" else None) or self.kind.check
+        return check(self.rule, [r.merged() for r in regions], self.steps, self.options)
+
+    @property
+    def steps(self) -> int:
+        """The limit as its check takes it: database units, or steps of another unit; 0 without one."""
+        return round((self.limit or 0.0) * STEPS[self.kind.unit])
 
     @property
     def words(self) -> str:
         """The rule in words, without its reason and source."""
-        return self.kind.words(self.layers, um(self.limit or 0.0), self.options)
+        return self.kind.words(self.layers, in_words(self.limit or 0.0, self.kind.unit), self.options)
 
     @property
     def reach(self) -> Um:
@@ -108,12 +133,17 @@ class Task:
 
     @property
     def lattice(self) -> Um | None:
-        """Step of a grid through (0, 0) that findings are tied to."""
+        """The step (um) of the grid through (0, 0) that the findings are tied to, or None."""
         return self.kind.lattice(self.limit, self.options)
 
     @property
-    def between(self) -> str:
-        """What the edges of a finding must belong to."""
+    def whole(self) -> bool:
+        """Whether it judges whole polygons of its first layer."""
+        return self.kind.whole(self.options) if callable(self.kind.whole) else self.kind.whole
+
+    @property
+    def between(self) -> Between:
+        """Which edges it compares: `Kind.between` of this rule's options."""
         return self.kind.between(self.options)
 
     @property
@@ -121,7 +151,8 @@ class Task:
         """The layers without which there is nothing to check."""
         if self.kind.layers[0].endswith("*"):
             return self.layers
-        return tuple(self.layers[i] for i in self.kind.subjects(self.options))
+        named = tuple(self.layers[i] for i in self.kind.subjects(self.options) if i < len(self.layers))
+        return named or self.layers[:1]
 
 
 def read(name: str, rule: Rule, kind: Kind[Any]) -> Task:
@@ -146,11 +177,18 @@ def read(name: str, rule: Rule, kind: Kind[Any]) -> Task:
 
 def um(length: Um) -> str:
     """A length in words, exact to the database unit: the number that is printed is the number that is checked."""
-    return f"{length:.3f}".rstrip("0").rstrip(".") + " um"
+    return in_words(length, "um")
+
+
+def in_words(value: float, unit: str) -> str:
+    """A value, exact to the steps that limits are read in, with its unit."""
+    decimals = len(str(STEPS[unit])) - 1
+    return f"{value:.{decimals}f}".rstrip("0").rstrip(".") + f" {unit}".rstrip()
 
 
 def _layers(rule: Rule, kind: Kind[Any]) -> list[tuple[str, str]]:
-    if kind.layers[0].endswith("*") or len(rule.layers) == len(kind.layers):
+    least = sum(not name.endswith("?") for name in kind.layers)
+    if kind.layers[0].endswith("*") or least <= len(rule.layers) <= len(kind.layers):
         return []
     return [("layers", f"{kind.name} takes {len(kind.layers)} [{', '.join(kind.layers)}], not {len(rule.layers)}")]
 
@@ -159,11 +197,15 @@ def _limit(rule: Rule, kind: Kind[Any]) -> list[tuple[str, str]]:
     limit = rule.limit
     if limit is None:
         optional = kind.limit in ("optional", "none")
-        return [] if optional else [("limit", f"is missing; {kind.name} needs one in um")]
+        count = f" in {kind.unit}" if kind.unit else ""
+        return [] if optional else [("limit", f"is missing; {kind.name} needs one{count}")]
     if kind.limit == "none":
         return [("limit", f"{kind.name} has no limit; take it away")]
     if limit == 0 and kind.limit != "not negative":
         return [("limit", f"must be greater than 0: {kind.name} at 0 would find nothing")]
-    if abs(limit / DBU - round(limit / DBU)) > 1e-4:
-        return [("limit", f"{limit!r} um is not a whole number of database units ({DBU} um)")]
+    steps = limit * STEPS[kind.unit]
+    if abs(steps - round(steps)) > 1e-4:
+        if kind.unit == "um":
+            return [("limit", f"{limit!r} um is not a whole number of database units ({DBU} um)")]
+        return [("limit", f"{limit!r} is finer than 1/{STEPS[kind.unit]}, the finest that {kind.name} tells apart")]
     return []

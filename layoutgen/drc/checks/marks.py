@@ -13,6 +13,8 @@ from layoutgen.drc.checks.kind import Facing, Metric
 from layoutgen.findings import Edge, Finding
 from layoutgen.units import DBU, IntPoints, Um
 
+OCTAGON = 2  # KLayout's corner mode: corners of up to 90 degrees stay as they are
+SQUARE = 1.5  # a square's corners are this many of its sides apart at most: sqrt(2), rounded up
 METRICS: dict[Metric, kdb.Metrics] = {"euclidian": kdb.Region.Euclidian, "projection": kdb.Region.Projection}
 
 
@@ -58,6 +60,25 @@ def of_each(layer: kdb.Region, check: Callable[[kdb.Region], kdb.EdgePairs]) -> 
     return found
 
 
+def isolated(layer: kdb.Region, limit: int, facing: Facing) -> list[kdb.EdgePair]:
+    """Edges of different polygons of a merged layer that face each other through the outside below the limit."""
+    return list(layer.isolated_check(limit, *options(facing)).each())
+
+
+def notches(layer: kdb.Region, limit: int, facing: Facing) -> list[kdb.EdgePair]:
+    """Edges of one polygon of a merged layer that face each other through the outside below the limit."""
+    return of_each(layer, lambda shape: shape.notch_check(limit, *options(facing)))
+
+
+def wide(layer: kdb.Region, limit: int) -> kdb.Region:
+    """The parts of a merged layer that are wider than the limit, as large as a square of that side covers them.
+
+    Along a wire as wide as the limit there is none, nor where it bends by 90 degrees at most. In half database units,
+    so that an odd limit is exact.
+    """
+    return layer.transformed(kdb.ICplxTrans(2.0)).sized(-limit, OCTAGON).sized(limit, OCTAGON)
+
+
 def polygons(rule: str, found: kdb.Region, note: str) -> list[Finding]:
     """Findings from polygons that are wrong as a whole."""
     return [polygon(rule, p, note) for p in found.each()]
@@ -76,6 +97,11 @@ def twice_centres(region: kdb.Region) -> IntPoints:
     """(n, 2) centres of the polygons' bounding boxes in half database units, so that each is a whole number."""
     boxes = [shape.bbox() for shape in region.each()]
     return np.array([(b.left + b.right, b.bottom + b.top) for b in boxes], dtype=np.int64).reshape(-1, 2)
+
+
+def outline(shape: kdb.Polygon) -> shapely.Polygon:
+    """A polygon's hull in half database units, to compare with `twice_centres`."""
+    return shapely.Polygon(2 * np.array([(p.x, p.y) for p in shape.each_point_hull()]))
 
 
 def near(points: IntPoints, distance: float) -> tuple[IntPoints, IntPoints]:

@@ -1,7 +1,8 @@
 """Least distance of the shapes of a layer from centre to centre.
 
 Reports each two polygons whose bounding boxes have their centres less than `limit` apart, marked by the line from
-centre to centre. Shapes that touch are one polygon. Works on points: the shapes' own outlines do not matter.
+centre to centre. Shapes that touch are one polygon. Works on points: the shapes' own outlines do not matter, nor does
+the die that they stand on: across the street the outermost shapes of two neighbouring dies keep the pitch, too.
 
 Layers: the layer. Limit: the least pitch, in um; exactly that far passes. No options.
 

@@ -3,9 +3,13 @@
 Reports each pair of edges, one of either layer, that face each other at less than `limit`, and as a polygon each place
 where the two overlap. At limit 0 they may touch.
 
+A run with circles = "analytic" measures circles as such, to the database unit; else by the sides they are drawn with.
+
 Layers: first, second (the order does not matter). Limit: the least distance, in um; exactly that far passes.
 
 Options:
+    between: "any" (default): any two shapes of the two layers. "polygons": shapes that touch or overlap are one
+        polygon, within which nothing is measured; so a shape may lie upon its own, and only others must keep away.
     metric: "euclidian" (default) also measures from corner to corner, "projection" straight across only.
     ignore_angle: edges at this angle or more to each other (degrees, default 80) are not compared.
 
@@ -21,28 +25,65 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import klayout.db as kdb
+import shapely
 
+from layoutgen.drc import circles
 from layoutgen.drc.checks import marks
 from layoutgen.drc.checks.kind import Facing, Kind
 from layoutgen.findings import Finding
 
 
-def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Facing) -> list[Finding]:
+class Options(Facing):
+    between: Literal["any", "polygons"] = "any"
+
+
+def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options) -> list[Finding]:
     first, second = marks.two(regions)
     # edges, not regions: beside one polygon with tens of thousands of corners, as a wafer's bus is, 20 times faster
     near = first.edges().separation_check(second.edges(), limit, *marks.options(options))
+    if options.between == "polygons":
+        return marks.pairs(rule, _of_two(near, (first + second).merged()), options.metric)
     overlap = first & second  # which the check of the edges is silent about
     return marks.pairs(rule, near.each(), options.metric) + marks.polygons(rule, overlap, "overlap")
 
 
-def words(layers: Sequence[str], limit: str, options: Facing) -> str:
+def analytic(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options) -> list[Finding]:
+    if options.between == "polygons":
+        return check(rule, regions, limit, options)
+    layers = marks.two(regions)
+    first, second = (circles.recognise(layer) for layer in layers)
+    near = first.rest.edges().separation_check(second.rest.edges(), limit, *marks.options(options))
+    found = marks.pairs(rule, near.each(), options.metric) + marks.polygons(rule, layers[0] & layers[1], "overlap")
+    return found + circles.too_near(rule, first, second, limit, options, same=False)
+
+
+def _of_two(found: kdb.EdgePairs, both: kdb.Region) -> list[kdb.EdgePair]:
+    """The pairs whose edges are of different polygons."""
+    pairs = list(found.each())
+    if not pairs:
+        return []
+    polygons = shapely.STRtree([_polygon(p) for p in both.each()])
+    middles = [shapely.Point((e.x1 + e.x2) / 2, (e.y1 + e.y2) / 2) for p in pairs for e in (p.first, p.second)]
+    # the nearest, not the one that covers it: slanted edges that were cut lie beside their polygon by half a unit
+    nearest = polygons.nearest(middles).reshape(-1, 2)
+    return [pair for pair, (a, b) in zip(pairs, nearest.tolist(), strict=True) if a != b]
+
+
+def _polygon(shape: kdb.Polygon) -> shapely.Polygon:
+    holes = [[(p.x, p.y) for p in shape.each_point_hole(i)] for i in range(shape.holes())]
+    return shapely.Polygon([(p.x, p.y) for p in shape.each_point_hull()], holes)
+
+
+def words(layers: Sequence[str], limit: str, options: Options) -> str:
     across = ", straight across" if options.metric == "projection" else ""
-    return f"separation of {layers[0]} from {layers[1]} >= {limit}{across}, no overlap"
+    overlap = " of another polygon" if options.between == "polygons" else ", no overlap"
+    return f"separation of {layers[0]} from {layers[1]} >= {limit}{across}{overlap}"
 
 
 KIND = Kind(
-    name="separation", doc=__doc__, layers=("first", "second"), limit="not negative", options=Facing, check=check,
-    words=words, subjects=lambda options: (0, 1),
+    name="separation", doc=__doc__, layers=("first", "second"), limit="not negative", options=Options, check=check,
+    analytic=analytic, words=words, subjects=lambda options: (0, 1), between=lambda options: options.between,
 )  # fmt: skip

@@ -4,6 +4,8 @@ Reports each pair of edges of one polygon that face each other through its insid
 touch count as one; two that touch in a corner only have width 0 there. A corner sharper than `ignore_angle` is
 reported at any limit: it is narrower than anything at its tip.
 
+A run with circles = "analytic" measures circles as such, to the database unit; else by the sides they are drawn with.
+
 Layers: the layer. Limit: the least width, in um; exactly that wide passes.
 
 Options:
@@ -26,6 +28,7 @@ from collections.abc import Sequence
 
 import klayout.db as kdb
 
+from layoutgen.drc import circles
 from layoutgen.drc.checks import marks
 from layoutgen.drc.checks.kind import Facing, Kind
 from layoutgen.findings import Finding
@@ -37,9 +40,17 @@ def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Facing)
     return marks.pairs(rule, found, options.metric)
 
 
+def analytic(rule: str, regions: Sequence[kdb.Region], limit: int, options: Facing) -> list[Finding]:
+    layer = circles.recognise(regions[0].merged())
+    return check(rule, [layer.rest], limit, options) + circles.too_small(rule, layer, limit)
+
+
 def words(layers: Sequence[str], limit: str, options: Facing) -> str:
     across = ", straight across" if options.metric == "projection" else ""
     return f"width of {layers[0]} >= {limit}{across}"
 
 
-KIND = Kind(name="width", doc=__doc__, layers=("layer",), limit="positive", options=Facing, check=check, words=words)
+KIND = Kind(
+    name="width", doc=__doc__, layers=("layer",), limit="positive", options=Facing, check=check, analytic=analytic,
+    words=words,
+)  # fmt: skip

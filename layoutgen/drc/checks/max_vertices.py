@@ -1,0 +1,43 @@
+"""Greatest number of corners of a polygon.
+
+Reports each polygon, of the merged shapes, with more corners than `limit`, its holes' counted with its own.
+
+Layers: one or more. Limit: the greatest number of corners; exactly that many pass. No options.
+
+Example:
+    [rules."RDL.V.1"]
+    check = "max_vertices"
+    layers = ["rdl"]
+    limit = 8191
+    why = "Longer outlines do not fit into one record of a GDSII file."
+    source = "KLayout forum: 8191 points at most"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import klayout.db as kdb
+
+from layoutgen.drc.checks import marks
+from layoutgen.drc.checks.kind import STEPS, Kind, NoOptions
+from layoutgen.findings import Finding
+
+
+def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: NoOptions) -> list[Finding]:
+    return [
+        marks.polygon(rule, shape, "too many corners", float(shape.num_points()))
+        for region in regions
+        for shape in region.merged().each()
+        if shape.num_points() * STEPS[""] > limit
+    ]
+
+
+def words(layers: Sequence[str], limit: str, options: NoOptions) -> str:
+    return f"corners of each {' or '.join(layers)} <= {limit}"
+
+
+KIND = Kind(
+    name="max_vertices", doc=__doc__, layers=("layer",), limit="positive", options=NoOptions, check=check, words=words,
+    reach=lambda limit, options: 0.0, whole=True, unit="",
+)  # fmt: skip

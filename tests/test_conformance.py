@@ -1,0 +1,210 @@
+"""Every rule of every shipped process on generated patterns: the verdict is the drawn one wherever and however it lies.
+
+In 8 orientations, at both ends of a wafer and 6 times over; and where a pattern is right, no other rule of the process
+finds anything, with metal under openings and a die around all as the other rules ask for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import conformance
+import klayout.db as kdb
+import pytest
+from conformance import Drawn, Pattern
+
+from layoutgen import pdk as pdk_module
+from layoutgen.drc import run as drc_run
+from layoutgen.drc.checks import Task, task
+from layoutgen.findings import Finding, Status
+from layoutgen.pdk import Pdk
+
+PDKS = Path(__file__).parents[1] / "pdk" / "layoutgen_pdk"
+SHIPPED = {
+    folder.parent.name: pdk_module.read(folder.parent, PDKS.joinpath) for folder in sorted(PDKS.glob("*/pdk.toml"))
+}
+KNOWN = {name: [r for r in pdk.rules if r not in conformance.unknown(pdk)] for name, pdk in SHIPPED.items()}
+RULES = [pytest.param(pdk, rule, id=f"{name}-{rule}") for name, pdk in SHIPPED.items() for rule in KNOWN[name]]
+WAFER_ENDS = [kdb.Trans(0, False, 150_000_000, -150_000_000), kdb.Trans(3, True, -149_999_999, 149_999_993)]
+EVERYWHERE = [*(kdb.Trans(orientation, 0, 0) for orientation in range(8)), *WAFER_ENDS]
+GAP = 1_500_000
+"""Between the repeats in an array: no rule looks so far."""
+
+IMPLIED = {
+    ("HEAD.S.1", "BUMP.P.1"): "heads of vias of the only size that are at their least space are nearer than the pitch",
+    ("HEAD.S.1", "VIA.X.1"): "a head with a notch or a hole, or of two that cross, grows out of no via of that size",
+    ("VIA.D.1", "VIA.X.1"): "a via with a notch or a hole in it is not of the only size",
+    ("RDL.E.2", "UBM.E.2"): "the under-bump metal between them takes 15 um and wants 10 um more",
+    ("PI2.D.1", "UBM.D.1"): "the square corner of the under-bump metal comes nearer than the opening's",
+    ("UBM.D.2", "RDL.D.1"): "metal under an under-bump metal whose centre alone keeps its distance does not",
+    ("UBM.D.2", "RDL2.D.1"): "metal under an under-bump metal whose centre alone keeps its distance does not",
+}
+"""(rule, other rule): why the other one finds something on patterns that are right by the first."""
+
+
+def moved(shapes: Drawn, by: kdb.Trans) -> Drawn:
+    return {layer: region.transformed(by) for layer, region in shapes.items()}
+
+
+def judge(pdk: Pdk, job: Task, shapes: Drawn) -> list[Finding]:
+    return job.run([conformance.on(pdk, layer, shapes) for layer in job.layers])
+
+
+def places(found: list[Finding], by: kdb.Trans) -> set[str]:
+    """Identities of findings moved along (without turning)."""
+    dx, dy = by.disp.x, by.disp.y
+    return {
+        replace(
+            f,
+            edges=tuple((x1 + dx, y1 + dy, x2 + dx, y2 + dy) for x1, y1, x2, y2 in f.edges),
+            polygon=tuple((x + dx, y + dy) for x, y in f.polygon),
+        ).identity
+        for f in found
+    }
+
+
+def test_patterns_are_made_for_every_rule() -> None:
+    assert {name: conformance.unknown(pdk) for name, pdk in SHIPPED.items()} == {name: [] for name in SHIPPED}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_rule_has_patterns_that_pass_and_that_fail(name: str) -> None:
+    one_sided = [
+        rule
+        for rule in KNOWN[name]
+        if {p.found for p in conformance.patterns(SHIPPED[name], rule)} != {True, False}
+        and SHIPPED[name].rules[rule].limit != 0.001  # nothing is off a grid of one unit
+    ]
+    assert one_sided == []
+
+
+@pytest.mark.parametrize(("pdk", "rule"), RULES)
+def test_verdict_in_each_orientation_and_at_the_ends_of_a_wafer(pdk: Pdk, rule: str) -> None:
+    job = task(rule, pdk.rules[rule])
+    wrong = []
+    for pattern in conformance.patterns(pdk, rule):
+        shapes = conformance.drawn(pdk, rule, pattern)
+        wrong += [
+            (pattern.name, str(at))
+            for at in EVERYWHERE
+            if bool(judge(pdk, job, moved(shapes, at))) is not pattern.found
+        ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(("pdk", "rule"), RULES)
+def test_straight_sides_are_judged_alike_where_circles_are_measured(pdk: Pdk, rule: str) -> None:
+    job = task(rule, pdk.rules[rule])
+    for pattern in conformance.patterns(pdk, rule):
+        shapes = conformance.drawn(pdk, rule, pattern)
+        regions = [conformance.on(pdk, layer, shapes) for layer in job.layers]
+        assert job.run(regions, circles="analytic") == judge(pdk, job, shapes), pattern.name
+
+
+ROUND = [
+    pytest.param(pdk, rule, id=f"{n}-{rule}")
+    for n, pdk in SHIPPED.items()
+    for rule in KNOWN[n]
+    if conformance.rounds(pdk, rule)
+]
+
+
+@pytest.mark.parametrize(("pdk", "rule"), ROUND)
+def test_circles_at_the_limit_measured_as_circles(pdk: Pdk, rule: str) -> None:
+    job = task(rule, pdk.rules[rule])
+    wrong = []
+    for pattern in conformance.rounds(pdk, rule):
+        shapes = conformance.rounds_drawn(pdk, rule, pattern)
+        for at in EVERYWHERE:
+            regions = [conformance.on(pdk, layer, moved(shapes, at)) for layer in job.layers]
+            if bool(job.run(regions, circles="analytic")) is not pattern.found:
+                wrong.append((pattern.name, str(at)))
+    assert wrong == []
+
+
+@pytest.mark.parametrize(("pdk", "rule"), RULES)
+def test_an_array_is_judged_as_its_parts(pdk: Pdk, rule: str) -> None:
+    """By the check itself to the marker, and by a run of the rule to the verdict."""
+    job = task(rule, pdk.rules[rule])
+    for pattern in conformance.patterns(pdk, rule):
+        shapes = conformance.drawn(pdk, rule, pattern)
+        many, at = conformance.array(shapes, 3, 2, GAP)
+        one = judge(pdk, job, shapes)
+        assert {f.identity for f in judge(pdk, job, many)} == set().union(*(places(one, by) for by in at)), pattern.name
+        assert ran(pdk, rule, many) is pattern.found, pattern.name
+
+
+def ran(pdk: Pdk, rule: str, shapes: Drawn) -> bool:
+    """Whether a run of the rule finds something."""
+    content = drc_run.Content(
+        "pattern", lambda layer: shapes.get(layer, kdb.Region()), applies=frozenset({rule}), complete=False
+    )
+    flow = (pdk.rules[rule].flows or tuple(pdk.flows))[0]
+    (result,) = [r for r in drc_run.run(pdk, flow, content).results if r.rule == rule]
+    assert result.status in (Status.RUN, Status.NOT_APPLICABLE), result.reason
+    return bool(result.findings)
+
+
+@pytest.mark.parametrize(("pdk", "rule"), RULES)
+def test_no_other_rule_fires_on_what_is_right(pdk: Pdk, rule: str) -> None:
+    firing = []
+    for pattern in conformance.patterns(pdk, rule):
+        if not pattern.found:
+            least, shapes = quietest(pdk, rule, pattern)
+            # what is added beside the pattern changes nothing for its own rule
+            assert conformance.found_by(pdk, rule, shapes) == [], pattern.name
+            firing += [(pattern.name, other) for other in least if (rule, other) not in IMPLIED]
+    assert firing == []
+
+
+def quietest(pdk: Pdk, rule: str, pattern: Pattern) -> tuple[list[str], Drawn]:
+    """The pattern completed in the way that the fewest other rules mind, and these."""
+    shapes = conformance.drawn(pdk, rule, pattern)
+    least: tuple[list[str], Drawn] | None = None
+    for apart in (False, True):
+        whole = conformance.completed(pdk, rule, shapes, apart)
+        firing = conformance.others(pdk, rule, whole)
+        if least is None or len(firing) < len(least[0]):
+            least = firing, whole
+        if not firing:
+            break
+    assert least is not None
+    return least
+
+
+def test_what_is_said_to_be_implied_is() -> None:
+    seen = {
+        (rule, other)
+        for pdk in SHIPPED.values()
+        for rule in {first for first, _ in IMPLIED} & pdk.rules.keys()
+        for pattern in conformance.patterns(pdk, rule)
+        if not pattern.found
+        for other in quietest(pdk, rule, pattern)[0]
+    }
+    assert seen == set(IMPLIED)
+
+
+@pytest.mark.parametrize("change", [-1, 1, "swapped"])
+@pytest.mark.parametrize(("pdk", "rule"), RULES)
+def test_a_wrong_limit_and_swapped_layers_are_caught(pdk: Pdk, rule: str, change: int | str) -> None:
+    job = task(rule, pdk.rules[rule])
+    two = len(job.kind.layers) == 2
+    if change == "swapped" and (not two or job.kind.name == "separation"):
+        return  # one layer, or the same from both sides
+    if change == "swapped" and job.kind.name == "overlap" and not job.options.required:
+        return  # the same from both sides
+    if change != "swapped" and (job.limit is None or job.kind.name == "grid"):
+        return  # no limit, or none that anything could be off by
+    caught = 0
+    for pattern in conformance.patterns(pdk, rule):
+        regions = [conformance.on(pdk, layer, conformance.drawn(pdk, rule, pattern)) for layer in job.layers]
+        wrong = job
+        if isinstance(change, int):
+            wrong = replace(job, limit=(job.limit or 0) + change / 1000)
+        elif regions[0].is_empty():
+            continue  # a boundary that is missing is said to be
+        else:
+            regions.reverse()
+        caught += bool(wrong.run(regions)) is not pattern.found
+    assert caught
