@@ -282,7 +282,8 @@ def _less_than(limit: float, side: Any, edges: list[Any]) -> bool:
     for a, b in edges:
         beyond = along[1] * (a - side[0])[0] - along[0] * (a - side[0])[1]
         parallel = (b - a) @ along == np.linalg.norm(b - a)
-        if parallel and beyond >= 0 and shapely.LineString([a, b]).distance(shapely.LineString(side)) < limit:
+        apart = shapely.LineString([a, b]).distance(shapely.LineString(side))
+        if parallel and ((beyond > 0 and apart < limit) or (beyond == 0 and apart == 0)):  # beside it, or upon its line
             return True
     return False
 
