@@ -266,7 +266,7 @@ def test_enclosure_on_two_opposite_sides() -> None:
         (x0, y0), (x1, y1) = inner[0], inner[2]
         outer = []
         for _ in range(2):
-            left, b, r, t = (rnd.choice((0, rnd.randint(8_000, 14_000))) for _ in range(4))
+            left, b, r, t = (rnd.choice((rnd.randint(1, 3_000), rnd.randint(8_000, 14_000))) for _ in range(4))
             outer.append([(x0 - left, y0 - b), (x1 + r, y0 - b), (x1 + r, y1 + t), (x0 - left, y1 + t)])
         edges = [e for p in parts(union(outer)) for e in pairwise(shapely.get_coordinates(
             shapely.geometry.polygon.orient(p).exterior.simplify(0)))]  # fmt: skip
@@ -282,7 +282,8 @@ def _less_than(limit: float, side: Any, edges: list[Any]) -> bool:
     for a, b in edges:
         beyond = along[1] * (a - side[0])[0] - along[0] * (a - side[0])[1]
         parallel = (b - a) @ along == np.linalg.norm(b - a)
-        if parallel and beyond >= 0 and shapely.LineString([a, b]).distance(shapely.LineString(side)) < limit:
+        apart = shapely.LineString([a, b]).distance(shapely.LineString(side))
+        if parallel and beyond > 0 and apart < limit:
             return True
     return False
 

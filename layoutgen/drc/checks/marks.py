@@ -14,6 +14,8 @@ from layoutgen.findings import Edge, Finding
 from layoutgen.units import DBU, IntPoints, Um
 
 OCTAGON = 2  # KLayout's corner mode: corners of up to 90 degrees stay as they are
+MOST_LARGER = 256
+COORDINATES = 2**30
 SQUARE = 1.5  # a square's corners are this many of its sides apart at most: sqrt(2), rounded up
 METRICS: dict[Metric, kdb.Metrics] = {"euclidian": kdb.Region.Euclidian, "projection": kdb.Region.Projection}
 
@@ -73,10 +75,19 @@ def notches(layer: kdb.Region, limit: int, facing: Facing) -> list[kdb.EdgePair]
 def wide(layer: kdb.Region, limit: int) -> kdb.Region:
     """The parts of a merged layer that are wider than the limit, as large as a square of that side covers them.
 
-    Along a wire as wide as the limit there is none, nor where it bends by 90 degrees at most. In half database units,
-    so that an odd limit is exact.
+    Along a wire as wide as the limit there is none, nor where it bends by 90 degrees at most. Exact for straight ones;
+    slanted ones as fine as KLayout's coordinates allow: rounding where little is left would show where much is put
+    back, so it is done on a drawing as large as they can hold, and of twice the size at least, for odd limits.
     """
-    return layer.transformed(kdb.ICplxTrans(2.0)).sized(-limit, OCTAGON).sized(limit, OCTAGON)
+    box = layer.bbox()
+    extent = max(box.width(), box.height(), 1) + 4 * limit
+    larger = 2
+    while larger < MOST_LARGER and 2 * larger * extent < COORDINATES:
+        larger *= 2
+    to = kdb.Trans(-box.left, -box.bottom)
+    core = layer.transformed(to).transformed(kdb.ICplxTrans(float(larger))).sized(-limit * larger // 2, OCTAGON)
+    grown = core.sized(limit * larger // 2, OCTAGON).merged().transformed(kdb.ICplxTrans(1 / larger))
+    return grown.transformed(to.inverted())
 
 
 def polygons(rule: str, found: kdb.Region, note: str) -> list[Finding]:

@@ -28,8 +28,7 @@ from layoutgen.units import Um
 
 def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: NoOptions) -> list[Finding]:
     layer = regions[0].merged()
-    wide = marks.wide(layer, limit).transformed(kdb.ICplxTrans(0.5))
-    return marks.polygons(rule, wide & layer, "too wide")
+    return marks.polygons(rule, marks.wide(layer, limit) & layer, "too wide")
 
 
 def words(layers: Sequence[str], limit: str, options: NoOptions) -> str:

@@ -68,8 +68,8 @@ def _edges_of_wide_parts(layer: kdb.Region, width: int) -> kdb.Edges:
     wide = marks.wide(layer, width)
     edges, straight = layer.edges(), kdb.Edges.OrthoEdges
     # rounding leaves slanted edges of the wide parts beside the layer's own; straight ones lie exactly upon them
-    parts = edges.with_angle(straight, False) & wide.transformed(kdb.ICplxTrans(0.5))
-    parts += edges.with_angle(straight, True) & wide.sized(2).transformed(kdb.ICplxTrans(0.5))
+    parts = edges.with_angle(straight, False) & wide
+    parts += edges.with_angle(straight, True) & wide.sized(2)
     return parts.merged()
 
 
