@@ -5,13 +5,13 @@ A rule that did not run is never clean: it failed, was skipped, or does not appl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from time import perf_counter
 
 import klayout.db as kdb
 
-from layoutgen import derive
+from layoutgen import derive, gds
 from layoutgen.drc.checks import KINDS, Task, task
 from layoutgen.drc.checks.kind import um
 from layoutgen.errors import PdkError, Problem, UnknownNameError, printable
@@ -209,3 +209,16 @@ def _scope(content: Content, results: list[RuleResult]) -> Iterable[str]:
         where = f", findings in ({corners[0]}, {corners[1]}) to ({corners[2]}, {corners[3]}) um"
     ran = sum(r.status is Status.RUN for r in results)
     yield f"{content.title}: {ran} of {len(results)} rules run{where}"
+
+
+def check_layout(
+    layout: kdb.Layout, top: kdb.Cell, pdk: Pdk, flow: str, *, title: str, rules: Collection[str] | None = None,
+    jobs: int | None = None, circles: str = "facets", progress: Progress | None = None,
+) -> Report:  # fmt: skip
+    """Run the rules of a flow (of `rules` alone, where given) on all that is below a cell.
+
+    Raises:
+        UnknownNameError: the PDK has no such flow, or no such rule.
+    """
+    applies = None if rules is None else frozenset(rules)
+    return run(pdk, flow, Content(title, gds.fetch(layout, pdk, top), applies=applies), progress)

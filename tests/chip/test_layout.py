@@ -130,7 +130,8 @@ def test_a_label_over_a_pad_under_a_ball_is_that_in_whose_middle_it_stands(tmp_p
         ([('"P', 15, 15)], [[10, 10, 20, 20]], [], 1, "is none of NET, NAME NET, NAME NET GROUP; write it so"),
         ([("P a", 15, 15)], [[10, 10, 20, 20]], [[10, 10, 20, 20]], 1, "stands on two shapes alike"),
         ([], [], [], 0, "has no shape in any cell; draw something"),
-        ([("P a", 15, 15)], [[10, 10, 20, 20]], [], 0, "layer 200/0 has 0 polygons; draw the die's outline there, one polygon"),
+        ([("P a", 15, 15)], [[10, 10, 20, 20]], [], 0,
+         "layer 200/0 has 0 polygons; draw the die's outline there, one polygon"),
         ([], [], [], 2, "layer 200/0 has 2 polygons; draw the die's outline there, one polygon"),
     ],
 )  # fmt: skip
