@@ -166,8 +166,12 @@ def _take(path: Path, folder: Path, said: dict[str, Any]) -> kdb.Layout:
     with file.open("rb") as opened:
         whole = hashlib.file_digest(opened, "blake2b").hexdigest() == said["digest"]
     layout = kdb.Layout(False)
-    if whole:
-        layout.read(str(file))
+    try:
+        if whole:
+            layout.read(str(file))
+    except RuntimeError as e:  # KLayout wrote what it does not read, as a negative width
+        reason = printable(str(e).split(", in file")[0], 200)
+        _wrong(path, f"cannot be handed on ({reason}); it is damaged: write it anew")
     names = {f"{i}": name for i, name in said["names"]}
     cells = list(layout.each_cell())
     numbers = [cell.name.rpartition("_")[2] for cell in cells]

@@ -232,26 +232,29 @@ def _real(data: bytes, at: int) -> int:
 
 
 def _names(layout: kdb.Layout) -> list[tuple[int, str]]:
-    """Index and name of each cell, made printable; refuses those that nothing can tell apart, or are none."""
+    """Index and name of each cell, made printable, and then numbered where several look alike."""
     if layout.cells() > MOST_CELLS:
         raise RefusedError(f"has {layout.cells()} cells; {MOST_CELLS} are read")
     if not layout.cells():
         raise RefusedError("has no cell; draw something")
     out: list[tuple[int, str]] = []
     seen: dict[str, str] = {}
+    taken: set[str] = set()
     for cell in layout.each_cell():
         try:
             name = cell.name
         except RuntimeError:  # of UnicodeDecodeError
             raise RefusedError("the name of a cell is not UTF-8; rename it") from None
-        shown = "".join(c if c.isprintable() else "?" for c in name)[:200] or "?"
         if cell.is_ghost_cell():
-            raise RefusedError(f"cell {shown[:60]!r} is placed, but is not in the file; add it, or take it out")
-        if (other := seen.setdefault(shown.casefold(), name)) != name:
-            raise RefusedError(f"cells {other[:60]!r} and {shown[:60]!r} differ by nothing but case; rename one")
+            raise RefusedError(f"cell {_short(name)} is placed, but is not in the file; add it, or take it out")
+        if (other := seen.setdefault(name.casefold(), name)) != name:
+            raise RefusedError(f"cells {_short(other)} and {_short(name)} differ by nothing but case; rename one")
+        plain = "".join(c if c.isprintable() else "?" for c in name)[:200] or "?"
+        shown, n = plain, 2
+        while shown.casefold() in taken:
+            shown, n = f"{plain}_{n}", n + 1
+        taken.add(shown.casefold())
         out.append((cell.cell_index(), shown))
-    if len(seen) < len(out):
-        raise RefusedError("two cells have the same name; rename one")
     return out
 
 
