@@ -20,10 +20,10 @@ import klayout.db as kdb
 import numpy as np
 import shapely
 
-from layoutgen import gds
+from layoutgen import foreign, gds
 from layoutgen.chip.model import ANY, Ball, Chip, Pad
 from layoutgen.chip.shapes import Ring, bounds, box, fine, moved, placed, ring
-from layoutgen.errors import ChipError, Problem, nearest, printable
+from layoutgen.errors import ChipError, InputError, Problem, nearest, printable
 from layoutgen.units import DBU, MAX_DBU, Um
 
 UNITS: tuple[Um, ...] = (DBU, DBU / 2, DBU / 10)
@@ -59,18 +59,11 @@ def read_gds(path: Path, cell: str = "", layers: LayoutLayers = LayoutLayers()) 
         ChipError: the file cannot be read, has no such cell or no outline; a text stands on no shape, a shape has no
             text, or several.
     """
-    layout = kdb.Layout()
     try:
-        if not path.is_file():
-            raise RuntimeError("no such file")
-        layout.read(str(path))
-        unit = layout.dbu
-    except (RuntimeError, OSError, ValueError) as e:
-        reason = printable(str(e).splitlines()[0] if str(e) else "unknown", 200)
-        if "topological_sort" in reason:  # what KLayout fails in
-            reason = "a cell holds itself, through others or at once"
-        raise ChipError([Problem(str(path), "", f"cannot be read ({reason}); name a GDSII or OASIS file")]) from None
-    return _Reader(layout, unit, str(path), layers).chip(cell)
+        layout = foreign.read(path, convert=False)
+    except InputError as e:
+        raise ChipError(e.problems) from None
+    return _Reader(layout, layout.dbu, str(path), layers).chip(cell)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +94,12 @@ class _Reader:
 
     def __init__(self, layout: kdb.Layout, unit: Um, file: str, layers: LayoutLayers) -> None:
         self.layout, self.unit, self.file, self.layers = layout, unit, file, layers
-        if not 1e-6 <= unit <= 1:
-            self.wrong(f"has a database unit of {unit:g} um; 0.000001 to 1 um are read")
 
     def wrong(self, message: str) -> NoReturn:
         raise ChipError([Problem(self.file, "", message)])
 
     def chip(self, name: str) -> Chip:
         cell = self._cell(name)
-        below = {cell.cell_index(), *cell.called_cells()}
-        if ghosts := sorted(c.name for c in map(self.layout.cell, below) if c.is_ghost_cell()):
-            self.wrong(f"cell {printable(ghosts[0], 60)!r} is placed, but is not in the file; add it, or take it out")
         if (count := _flat_count(self.layout, cell)) > MOST_SHAPES:
             self.wrong(f"cell {cell.name!r} has {count} shapes, all placements counted; {MOST_SHAPES} are read")
         dies = list(self._shapes(cell, self.layers.outline))
@@ -119,7 +107,7 @@ class _Reader:
             number, datatype = self.layers.outline
             self.wrong(f"layer {number}/{datatype} has {len(dies)} polygons; draw the die's outline there, one polygon")
         x0, y0, x1, y1 = bounds(dies[0])
-        labels = list(self._labels(cell))
+        labels = sorted(self._labels(cell), key=lambda label: (label.at, label.layer, label.words))
         kinds = {"pad": self.layers.pad, "ball": self.layers.ball}
         shapes = [(kind, s) for kind, layer in kinds.items() for s in self._shapes(cell, layer)]
         found, points = self._match(shapes, labels)

@@ -9,6 +9,7 @@ import klayout.db as kdb
 
 from layoutgen import derive, gds
 from layoutgen.drc.checks import Task
+from layoutgen.drc.checks.kind import Circles
 from layoutgen.drc.place import join, place
 from layoutgen.findings import Finding
 from layoutgen.pdk import Pdk
@@ -26,8 +27,9 @@ STEPS = 1.5
 class Flat:
     """All of a layout at once; `fetch` gives the shapes of a drawn or reserved layer, in database units."""
 
-    def __init__(self, pdk: Pdk, fetch: Callable[[str], kdb.Region]) -> None:
+    def __init__(self, pdk: Pdk, fetch: Callable[[str], kdb.Region], circles: Circles = "facets") -> None:
         self._pdk = pdk
+        self._circles = circles
         self._fetch = fetch
         self._known: dict[str, kdb.Region] = {}
 
@@ -47,7 +49,7 @@ class Flat:
 
     def find(self, job: Task) -> Iterable[Finding]:
         """What breaks a rule."""
-        return job.run([self.region(layer) for layer in job.layers])
+        return job.run([self.region(layer) for layer in job.layers], self._circles)
 
 
 class Across:
@@ -57,10 +59,12 @@ class Across:
     manager: it adds layers to the layout while it lives.
     """
 
-    def __init__(self, pdk: Pdk, layout: kdb.Layout, top: kdb.Cell, jobs: Sequence[Task]) -> None:
+    def __init__(
+        self, pdk: Pdk, layout: kdb.Layout, top: kdb.Cell, jobs: Sequence[Task], circles: Circles = "facets"
+    ) -> None:
         """jobs: rules that may be asked for, which then share windows as far as they can."""
-        self._pdk, self._layout = pdk, layout
-        self._flat = Flat(pdk, gds.fetch(layout, pdk, top))
+        self._pdk, self._layout, self._circles = pdk, layout, circles
+        self._flat = Flat(pdk, gds.fetch(layout, pdk, top), circles)
         layers = {name: layout.find_layer(gds.layer_info(pdk, name)) for name in pdk.drawn_layers}
         self._hulls = self._add_hulls(top, jobs)
         found = {name: index for name, index in layers.items() if index is not None} | self._hulls
@@ -103,15 +107,16 @@ class Across:
             return join(self._flat.find(job))
         layers = [job.layers[0], *(_hull(name) if job.kind.hulls else name for name in job.layers[1:])]
         halo, lattice = self._shared(self._halo(job)), dbu(job.lattice) if job.lattice else 0
-        short = halo - dbu(self._reach(job)) - 2
+        whole = (0, *job.kind.also_whole) if job.whole else ()
+        short = (halo - dbu(self._reach(job)) - 2) // max(1, len(whole))
         found: list[Finding] = []
         for sheet, flat in self._looked(layers, halo, lattice):
             regions = [flat.region(layer) for layer in layers]
-            if job.kind.whole:
-                regions[0], large = _small(regions[0], short)
+            for k in whole:
+                regions[k], large = _small(regions[k], short)
                 if large:
                     return join(self._flat.find(job))
-            found += place(job.run(regions), sheet, short)
+            found += place(job.run(regions, self._circles), sheet, short)
         return join(found)
 
     def _looked(self, layers: Sequence[str], halo: int, lattice: int) -> list[tuple[Sheet, Flat]]:
@@ -132,7 +137,8 @@ class Across:
 
     def _halo(self, job: Task) -> int:
         reach = dbu(self._reach(job))
-        return max(dbu(LEAST), reach + max(reach, dbu(WHOLE) if job.kind.whole else 0) + 4)
+        whole = dbu(WHOLE) * (1 + len(job.kind.also_whole)) if job.whole else 0
+        return max(dbu(LEAST), reach + max(reach, whole) + 4)
 
     def _shared(self, halo: int) -> int:
         return min((h for h in self._halos if h >= halo), default=halo)

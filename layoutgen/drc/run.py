@@ -14,7 +14,7 @@ from typing import Protocol
 import klayout.db as kdb
 
 from layoutgen.drc.checks import KINDS, Task, task
-from layoutgen.drc.checks.kind import um
+from layoutgen.drc.checks.kind import Circles, um
 from layoutgen.drc.look import Across
 from layoutgen.errors import PdkError, Problem, UnknownNameError, printable
 from layoutgen.findings import Finding, Report, RuleResult, Status
@@ -75,11 +75,13 @@ def check_layout(
     title: str,
     rules: Collection[str] | None = None,
     complete: bool = True,
+    circles: Circles = "facets",
     progress: Progress | None = None,
 ) -> Report:
     """Run a PDK's rules on all that is below a cell, a whole wafer as well as a single die.
 
-    rules: ids of those to run; None: all. The same findings as of one flat run over everything, wherever they stand.
+    rules: ids of those to run; None: all. circles: measured by their facets, or as circles. The same findings as of one
+    flat run over everything, wherever they stand.
 
     Raises:
         UnknownNameError: the PDK has no such flow, or none of the rules.
@@ -88,7 +90,7 @@ def check_layout(
     for name, rule in pdk.rules.items():
         with suppress(PdkError):  # said when its turn comes
             jobs.append(task(name, rule))
-    with Across(pdk, layout, top, jobs) as across:
+    with Across(pdk, layout, top, jobs, circles) as across:
         applies = None if rules is None else frozenset(rules)
         return run(pdk, flow, Content(title, across, applies, complete), progress)
 

@@ -1,0 +1,229 @@
+"""A layout file checked against a process: read as one of someone else, its reserved layers supplied, its rules run.
+
+Builds draw the outlines of dies, streets and kerfs on reserved layers, and files of theirs are checked with these.
+Files of others have none: where the dies are, `Dies` says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import klayout.db as kdb
+
+from layoutgen import foreign, gds, geom
+from layoutgen.drc.checks import task
+from layoutgen.drc.run import check_layout
+from layoutgen.errors import InputError, PdkError, Problem, UnknownNameError, printable
+from layoutgen.findings import Report, RuleResult, Status
+from layoutgen.kerf import frame
+from layoutgen.pdk import Cut, LayerNumber, Pdk
+from layoutgen.report import junit, lyrdb, markdown
+from layoutgen.units import Um, dbu, to_dbu
+
+OPTIONS = {
+    "die": "--die",
+    "street": "--die and --step",
+    "cut_sure": "--die and --step",
+    "cut_maybe": "--die and --step",
+}
+"""What supplies a reserved layer."""
+NOT_ASKED = "not asked for"
+ENDINGS = (".lyrdb", ".xml", ".md")
+"""Of files that a report is written to: KLayout's markers, JUnit, Markdown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dies:
+    """Where the dies of a file are, if it does not say itself. Lengths in um."""
+
+    box: tuple[Um, Um, Um, Um] | None = None
+    """Lower-left and upper-right corner of the first die."""
+    layer: LayerNumber | None = None
+    """Instead: the layer of the file that outlines dies."""
+    step: tuple[Um, Um] | None = None
+    """From one die to the next in x and y; what it leaves between them is street, in whose middle the blade runs."""
+    count: tuple[int, int] = (1, 1)
+    """Columns and rows of dies."""
+    cut: Um | None = None
+    """Width of the kerf; left out, what the process says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A report, and the name of the cell that its coordinates belong to."""
+
+    report: Report
+    top: str
+
+    def save(self, path: Path, pdk: Pdk) -> None:
+        """Write the report as the file's ending says (`ENDINGS`).
+
+        Raises:
+            OutputError: it could not be written.
+        """
+        if path.suffix == ".lyrdb":
+            with gds.whole_file(path) as temporary:
+                lyrdb.write(self.report, self.top, temporary)
+        else:
+            writer = junit.text if path.suffix == ".xml" else markdown.text
+            gds.write_text(path, writer(self.report, pdk))
+
+
+def check_file(
+    path: Path,
+    pdk: Pdk,
+    flow: str | None = None,
+    *,
+    top: str = "",
+    rules: Collection[str] | None = None,
+    dies: Dies = Dies(),
+    ignore: Sequence[LayerNumber] | None = (),
+    seconds: float | None = None,
+    megabytes: int = foreign.MEGABYTES,
+    circles: str = "facets",
+    progress: Callable[[str], None] | None = None,
+) -> Checked:
+    """Run a process's rules (those of `rules` alone, where given) on a GDSII or OASIS file.
+
+    `ignore` are layers that the process does not know; None: all of them. A rule on a reserved layer that neither the
+    file has nor `dies` supplies is skipped.
+
+    Raises:
+        InputError: the file cannot be read or is empty, has no cell `top` or several top cells, a layer that the
+            process does not know, or a reserved layer that `dies` supplies, too.
+        UnknownNameError: the process has no such flow or rule.
+    """
+    flow_name, _ = pdk.flow(flow)
+    for rule in sorted(rules or ()):
+        if rule not in pdk.rules:
+            raise UnknownNameError("rule", rule, pdk.rules, where=f"PDK {pdk.name!r}")
+    if progress:
+        progress("reading")
+    layout = foreign.read(path, seconds=seconds, megabytes=megabytes)
+    cell = foreign.top_cell(layout, str(path), top)
+    if cell.bbox().empty():
+        raise InputError([Problem(str(path), "", f"cell {printable(cell.name, 60)!r} is empty; name another one")])
+    ignored = _ignored(layout, cell, pdk, str(path), ignore)
+    notes = [*_supply(layout, cell, pdk, dies, str(path))]
+    if ignored:
+        notes.append(f"Not looked at: {', '.join(f'{n}/{d}' for n, d in ignored)}")
+    title = printable(f"{path.name}, cell {cell.name}", 200)
+    report = check_layout(
+        layout, cell, pdk, flow_name, title=title, rules=rules, circles=circles, progress=progress
+    )
+    missing = {name for name in pdk.reserved if _empty(layout, cell, pdk.gds(name))}
+    results = [_skipped(result, pdk, flow_name, rules, missing) for result in report.results]
+    if rules is None:
+        results += _undrawn(layout, cell, pdk, flow_name, results)
+    return Checked(replace(report, results=tuple(results), scope=(*report.scope, *notes)), cell.name)
+
+
+def _empty(layout: kdb.Layout, cell: kdb.Cell, number: LayerNumber) -> bool:
+    index = layout.find_layer(*number)
+    return index is None or cell.bbox(index).empty()
+
+
+def _ignored(
+    layout: kdb.Layout, cell: kdb.Cell, pdk: Pdk, file: str, ignore: Sequence[LayerNumber] | None
+) -> list[LayerNumber]:
+    """The layers on which something is that the process does not know, if all of them may be left alone."""
+    known = {layer.gds for layer in pdk.drawn_layers.values()} | {d.gds for d in pdk.derived.values() if d.gds}
+    numbers = [(info.layer, info.datatype) for info in layout.layer_infos()]
+    strange = sorted({n for n in numbers if n not in known and not _empty(layout, cell, n)})
+    unknown = [] if ignore is None else [n for n in strange if n not in ignore]
+    if unknown:
+        shown = ", ".join(f"{n}/{d}" for n, d in unknown[:12]) + (", ..." if len(unknown) > 12 else "")
+        message = f"PDK {pdk.name!r} knows no layer {shown}; name another PDK, or leave them alone with --ignore"
+        raise InputError([Problem(file, "", message)])
+    return strange
+
+
+def _supply(layout: kdb.Layout, cell: kdb.Cell, pdk: Pdk, dies: Dies, file: str) -> Iterator[str]:
+    """Draw what `dies` says on the reserved layers, in a cell of its own; says what it drew."""
+    if dies.box is None and dies.layer is None:
+        return
+    problems = [
+        Problem(file, "", f"has layer {name!r} ({number[0]}/{number[1]}) already; leave --die, --step and --cut out")
+        for name in OPTIONS
+        if name in pdk.reserved and not _empty(layout, cell, number := pdk.gds(name)) and number != dies.layer
+    ]
+    if dies.layer is not None and _empty(layout, cell, dies.layer):
+        message = f"layer {dies.layer[0]}/{dies.layer[1]}, which outlines the dies, is empty; name another with --die"
+        problems.append(Problem(file, "", message))
+    if problems:
+        raise InputError(problems)
+    made = layout.create_cell("RESERVED")
+    if dies.layer is not None:
+        outlines = kdb.Region(cell.begin_shapes_rec(layout.layer(*dies.layer))).merged()
+        made.shapes(layout.layer(gds.layer_info(pdk, "die"))).insert(outlines)
+        cell.insert(kdb.CellInstArray(made.cell_index(), kdb.Trans()))
+        yield f"Dies as outlined on layer {dies.layer[0]}/{dies.layer[1]}"
+        return
+    for layer, points in _step(pdk, dies):
+        if layer in pdk.reserved:
+            made.shapes(layout.layer(gds.layer_info(pdk, layer))).insert(gds.polygon(to_dbu(points)))
+    x, y = dies.step or (0.0, 0.0)
+    columns, rows = dies.count
+    cell.insert(
+        kdb.CellInstArray(made.cell_index(), kdb.Trans(), kdb.Vector(dbu(x), 0), kdb.Vector(0, dbu(y)), columns, rows)
+    )
+    yield f"Dies as given: {columns} x {rows}, the first at {', '.join(f'{v:g}' for v in dies.box or ())} um"
+
+
+def _step(pdk: Pdk, dies: Dies) -> Iterator[tuple[str, list[list[float]]]]:
+    """Layer and corners of a die, and of the street and kerf around it."""
+    assert dies.box is not None  # noqa: S101  what calls this has looked
+    x0, y0, x1, y1 = dies.box
+    yield "die", geom.span(x0, y0, x1, y1).tolist()
+    if dies.step is None:
+        return
+    half_x, half_y = (dies.step[0] - (x1 - x0)) / 2, (dies.step[1] - (y1 - y0)) / 2
+    left, bottom, right, top = x0 - half_x, y0 - half_y, x1 + half_x, y1 + half_y
+    pieces = ((left, bottom, right, y0), (left, y1, right, top), (left, y0, x0, y1), (x1, y0, right, y1))
+    for piece in pieces:
+        if piece[2] > piece[0] and piece[3] > piece[1]:
+            yield "street", geom.span(*piece).tolist()
+    if pdk.cut:
+        cut = pdk.cut
+        if dies.cut is not None:
+            cut = Cut(kerf_min=dies.cut, kerf_max=dies.cut, tolerance=cut.tolerance, chipping=cut.chipping)
+        for layer, half in (("cut_sure", cut.removed), ("cut_maybe", cut.touched)):
+            for band in frame((left, bottom, right, top), half) if half > 0 else ():
+                yield layer, [list(point) for point in band]
+
+
+def _skipped(
+    result: RuleResult, pdk: Pdk, flow: str, rules: Collection[str] | None, missing: Collection[str]
+) -> RuleResult:
+    """The result, unless the rule asks for a reserved layer that is not there: then it is skipped."""
+    rule = pdk.rules.get(result.rule)
+    if rules is not None and result.rule not in rules:
+        return replace(result, reason=NOT_ASKED)
+    if rule is None or (rule.flows and flow not in rule.flows):
+        return result
+    lacks = [s for s in dict.fromkeys(s for layer in rule.layers for s in pdk.sources(layer)) if s in missing]
+    if not lacks:
+        return result
+    try:
+        subjects = {s for layer in task(result.rule, rule).subjects for s in pdk.sources(layer)}
+    except PdkError:
+        return result  # it failed, and says why
+    if result.status is Status.NOT_APPLICABLE and not subjects & {*lacks}:
+        return result  # nothing to check, wherever the dies are
+    number = pdk.gds(lacks[0])
+    by = OPTIONS.get(lacks[0])
+    mend = f"give it with {by}" if by else f"draw it on {number[0]}/{number[1]}"
+    return replace(result, status=Status.SKIPPED, reason=f"there is nothing on layer {lacks[0]!r}: {mend}", findings=())
+
+
+def _undrawn(
+    layout: kdb.Layout, cell: kdb.Cell, pdk: Pdk, flow: str, results: Sequence[RuleResult]
+) -> Iterator[RuleResult]:
+    """A failure for each layer that the flow must draw and did not, unless a rule has failed for it."""
+    told = " ".join(r.reason for r in results if r.status is Status.FAILED)
+    for layer in pdk.flows[flow].draws:
+        if layer in pdk.drawn_layers and _empty(layout, cell, pdk.gds(layer)) and f"layer {layer!r}" not in told:
+            reason = f"flow {flow!r} must draw layer {layer!r}, and nothing is on it"
+            yield RuleResult(f"DRAWN.{layer}", f"layer {layer} is drawn. The flow says so", Status.FAILED, reason)

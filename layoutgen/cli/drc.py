@@ -1,0 +1,180 @@
+"""`layoutgen drc FILE`."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from layoutgen.cli.progress import progress
+
+if TYPE_CHECKING:
+    from layoutgen.checked import Dies
+    from layoutgen.findings import Report
+    from layoutgen.pdk import LayerNumber, Pdk
+
+MOST_WORDS = 64
+FARTHEST = 500_000.0
+"""From (0, 0) in um: beyond the largest wafer."""
+
+
+@click.command("drc", short_help="Check a layout file against the rules of a process.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--pdk", required=True, help="The process: a name or a folder.")
+@click.option("--flow", help="One of the process's flows, where it has several.")
+@click.option("--top", default="", metavar="CELL", help="The cell to check; left out, the only top cell.")
+@click.option("--rules", metavar="ID,ID,...", help="Run these rules alone.")
+@click.option("-o", "--report", "reports", type=click.Path(path_type=Path), multiple=True,
+              help="A file for the report: .lyrdb (KLayout), .xml (JUnit) or .md; may be given again.")  # fmt: skip
+@click.option("--die", metavar="X0,Y0,X1,Y1",
+              help="Corners of the first die in um; or LAYER/DATATYPE, on which the dies are outlined.")  # fmt: skip
+@click.option("--step", metavar="DX,DY", help="From one die to the next in um; between them is the street.")
+@click.option("--count", metavar="NX,NY", help="Columns and rows of dies; left out, 1,1.")
+@click.option("--cut", type=click.FloatRange(min=0, min_open=True), metavar="UM",
+              help="Width of the kerf in the middle of the street, in place of the process's.")  # fmt: skip
+@click.option("--ignore", multiple=True, metavar="LAYER/DATATYPE",
+              help="A layer that the process does not know; `all` for all of them; may be given again.")  # fmt: skip
+@click.option("--circles", type=click.Choice(["facets", "analytic"]), default="facets", show_default=True,
+              help="Measure circles by their corners, or as the circles that they stand for.")  # fmt: skip
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True),
+              help="Time that reading the file may take; left out, 8 and 0.5 for each megabyte.")  # fmt: skip
+@click.option("--megabytes", type=click.IntRange(min=256), default=1024, show_default=True,
+              help="Memory that reading the file may take.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+def command(
+    file: Path, pdk: str, flow: str | None, top: str, rules: str | None, reports: tuple[Path, ...], die: str | None,
+    step: str | None, count: str | None, cut: float | None, ignore: tuple[str, ...], circles: str,
+    seconds: float | None, megabytes: int, as_json: bool, quiet: bool,
+) -> int:  # fmt: skip
+    """Check FILE, a GDSII or OASIS layout (or .gz of one), against the rules of a process.
+
+    Files of builds have their dies, streets and kerfs on reserved layers. For those of others, --die, --step and
+    --count say where dies are: a rule that asks for one of these layers is skipped without.
+
+    Exit code 0: every rule that applies has run, and found nothing. 1: findings. 2: anything else; also where a rule
+    failed or was skipped, the file has a layer that the process does not know, or lacks one that the flow must draw.
+    """
+    from layoutgen import checked, discover
+
+    for path in reports:
+        if path.suffix not in checked.ENDINGS:
+            raise click.BadParameter(f"{str(path)!r} must end in {', '.join(checked.ENDINGS)}", param_hint="--report")
+    dies = _dies(die, step, count, cut)
+    layers = None if "all" in ignore else [_layer(text, "--ignore") for text in ignore]
+    process = discover.pdk(pdk)
+    wanted = None if rules is None else [rule.strip() for rule in rules.split(",")]
+    with progress(len(process.rules if wanted is None else wanted) + 1, quiet or as_json) as tell:
+        done = checked.check_file(
+            file, process, flow, top=top, rules=wanted, dies=dies, ignore=layers, seconds=seconds, megabytes=megabytes,
+            circles=circles, progress=lambda step: tell(step if step == "reading" else f"checking {step}"),
+        )  # fmt: skip
+    for path in reports:
+        done.save(path, process)
+    if as_json:
+        click.echo(json.dumps(_result(done.report, process, reports), indent=1, ensure_ascii=False))
+    elif not quiet:
+        _say(done.report, process)
+    return done.report.exit_code
+
+
+def _dies(die: str | None, step: str | None, count: str | None, cut: float | None) -> Dies:
+    """Where the dies are, from the options."""
+    from layoutgen.checked import Dies
+
+    outlined = die is not None and re.fullmatch(r"\d+/\d+", die) is not None
+    if (step is not None or count is not None) and (die is None or outlined):
+        raise click.UsageError("--step and --count need --die X0,Y0,X1,Y1, the corners of the first die")
+    if count is not None and step is None:
+        raise click.UsageError("--count needs --step")
+    if cut is not None and step is None:
+        raise click.UsageError("--cut needs --step, in whose street the blade runs")
+    if die is None:
+        return Dies()
+    if outlined:
+        return Dies(layer=_layer(die, "--die"))
+    x0, y0, x1, y1 = _numbers(die, 4, "--die")
+    if not (x0 < x1 and y0 < y1):
+        raise click.BadParameter(f"{die!r} must be the lower-left and then the upper-right corner", param_hint="--die")
+    if step is None:
+        return Dies((x0, y0, x1, y1))
+    dx, dy = _numbers(step, 2, "--step")
+    if dx < x1 - x0 or dy < y1 - y0:
+        raise click.BadParameter(f"{step!r} is less than the die's {x1 - x0:g},{y1 - y0:g}", param_hint="--step")
+    columns, rows = _numbers(count or "1,1", 2, "--count")
+    if not (columns >= 1 and rows >= 1 and columns == int(columns) and rows == int(rows)):
+        raise click.BadParameter(f"{count!r} must be whole numbers, 1 at least", param_hint="--count")
+    if max(abs(x0) + columns * dx, abs(y0) + rows * dy) > FARTHEST:
+        raise click.BadParameter(f"{count!r} dies reach beyond {FARTHEST:g} um", param_hint="--count")
+    return Dies((x0, y0, x1, y1), step=(dx, dy), count=(int(columns), int(rows)), cut=cut)
+
+
+def _numbers(text: str, number: int, option: str) -> list[float]:
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != number or not all(abs(v) < 1e6 for v in values):
+        raise click.BadParameter(f"{text!r} must be {number} numbers with commas between, in um", param_hint=option)
+    return values
+
+
+def _layer(text: str, option: str) -> LayerNumber:
+    match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
+    if match is None:
+        raise click.BadParameter(f"{text!r} must be LAYER/DATATYPE, as 10/0", param_hint=option)
+    return int(match[1]), int(match[2])
+
+
+def _result(report: Report, pdk: Pdk, files: tuple[Path, ...]) -> dict[str, Any]:
+    from layoutgen.report import worst
+
+    rules = [
+        {
+            "rule": r.rule, "status": r.status.value, "reason": r.reason, "count": len(r.findings),
+            "worst": worst(r, pdk), "first": list(r.findings[0].at) if r.findings else None,
+        }
+        for r in report.results
+    ]  # fmt: skip
+    return {
+        "title": report.title, "pdk": report.pdk, "flow": report.flow, "exit_code": report.exit_code,
+        "summary": report.summary, "scope": list(report.scope), "rules": rules, "files": [str(f) for f in files],
+    }  # fmt: skip
+
+
+def _say(report: Report, pdk: Pdk) -> None:
+    from layoutgen.checked import NOT_ASKED
+    from layoutgen.findings import Status
+    from layoutgen.report import length, place, verdict, worst
+
+    rows = [("rule", "asks for", "worst", "count", "first at (um)")]
+    for r in sorted((r for r in report.results if r.status is Status.RUN), key=lambda r: not r.findings):
+        value = worst(r, pdk)
+        first = place(r.findings[0]) if r.findings else ""
+        rows.append((r.rule, _asks(r.rule, pdk), "" if value is None else length(value), str(len(r.findings)), first))
+    click.echo(f"{report.title}: {report.pdk}, flow {report.flow}")
+    widths = [max(len(row[i]) for row in rows) for i in range(5)]
+    for row in rows:
+        cells = [f"{row[i]:>{widths[i]}}" if i in (2, 3) else f"{row[i]:{widths[i]}}" for i in range(5)]
+        click.echo(f"  {'  '.join(cells)}".rstrip())
+    for status in (Status.FAILED, Status.SKIPPED, Status.NOT_APPLICABLE):
+        for r in report.results:
+            if r.status is status and r.reason != NOT_ASKED:
+                click.echo(f"  {r.rule} {status.value}: {r.reason}")
+    for note in report.scope:
+        click.echo(f"  {note}")
+    click.echo(verdict(report))
+
+
+def _asks(rule: str, pdk: Pdk) -> str:
+    """What a rule asks for, in a few words."""
+    from layoutgen.drc.checks import task
+
+    words = task(rule, pdk.rules[rule]).words if rule in pdk.rules else ""
+    return words if len(words) <= MOST_WORDS else words[: MOST_WORDS - 3] + "..."
+
+
+__all__ = ["command"]

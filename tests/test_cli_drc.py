@@ -1,0 +1,233 @@
+"""`layoutgen drc`, as a user and a CI job meet it, on layouts drawn here."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+
+import klayout.db as kdb
+import klayout.rdb as rdb
+import pytest
+
+from layoutgen.cli import run
+
+PDK = """\
+name = "tiny"
+title = "A metal and a via"
+source = "Made up"
+
+[layers]
+metal = { gds = [1, 0], title = "Metal", drawn = "remaining" }
+via = { gds = [2, 0], title = "Via", drawn = "opening" }
+label = { gds = [3, 0], title = "Label", drawn = "remaining" }
+
+[reserved]
+die = { gds = [200, 0], title = "Die" }
+street = { gds = [200, 1], title = "Street" }
+cut_sure = { gds = [200, 2], title = "Surely cut" }
+cut_maybe = { gds = [200, 3], title = "Possibly cut" }
+
+[roles]
+metal = "metal"
+via = "via"
+
+[cut]
+kerf_min = 20.0
+kerf_max = 30.0
+tolerance = 5.0
+
+[flows.one]
+title = "The only one"
+current = "none"
+stages = []
+draws = ["metal", "via"]
+
+[connect]
+metal = "metal"
+pad = ["metal"]
+ball = ["via"]
+
+[masks.M]
+data = "metal"
+gds = [1, 0]
+title = "Metal"
+drawn = "remaining"
+resist = "positive"
+transfer = "etch"
+aligns_to = "incoming"
+marks = "metal"
+
+[rules."M.S"]
+check = "space"
+layers = ["metal"]
+limit = 5.0
+why = "Shorts."
+source = "Made up"
+
+[rules."M.D"]
+check = "edge_distance"
+layers = ["metal", "die"]
+limit = 10.0
+outside = "ignore"
+why = "Chips."
+source = "Made up"
+
+[rules."M.K"]
+check = "separation"
+layers = ["metal", "cut_maybe"]
+limit = 1.0
+why = "The blade."
+source = "Made up"
+
+[rules."L.D"]
+check = "edge_distance"
+layers = ["label", "die"]
+limit = 10.0
+why = "Chips."
+source = "Made up"
+"""
+Boxes = dict[tuple[int, int], list[tuple[float, float, float, float]]]
+GOOD: Boxes = {(1, 0): [(10, 10, 30, 90), (40, 10, 60, 90)], (2, 0): [(15, 15, 20, 20)]}
+NEAR: Boxes = {(1, 0): [(10, 10, 30, 90), (33.5, 10, 60, 90)], (2, 0): [(15, 15, 20, 20)]}
+DIE = ("--die", "0,0,100,100", "--step", "150,150")
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_with_a_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user_pdk: Callable[..., Path]) -> None:
+    monkeypatch.chdir(tmp_path)
+    user_pdk("tiny", PDK)
+
+
+def drawn(boxes: Boxes, name: str = "x.gds", cells: tuple[str, ...] = ("TOP",)) -> str:
+    layout = kdb.Layout()
+    for cell in cells:
+        top = layout.create_cell(cell)
+        for layer, many in boxes.items():
+            for box in many:
+                top.shapes(layout.layer(*layer)).insert(kdb.DBox(*box))
+    layout.write(name)
+    return name
+
+
+def drc(*arguments: str) -> int:
+    return run(["drc", *arguments, "--pdk", "tiny"])
+
+
+@pytest.mark.parametrize("name", ["x.gds", "x.oas", "x.gds.gz", "x.oas.gz"])
+def test_clean(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert drc(drawn(GOOD, name), *DIE) == 0
+    out = capsys.readouterr().out
+    assert "clean: 3 rules run, 0 findings, 1 not applicable" in out
+    assert "Dies as given: 1 x 1, the first at 0, 0, 100, 100 um" in out
+    assert "L.D not applicable: nothing on layer 'label'" in out
+
+
+def test_findings_in_the_table_and_in_each_report(capsys: pytest.CaptureFixture[str]) -> None:
+    files = ("r.lyrdb", "r.xml", "r.md")
+    assert drc(drawn(NEAR), *DIE, *(a for f in files for a in ("-o", f))) == 1
+    row = next(line for line in capsys.readouterr().out.splitlines() if "M.S" in line)
+    assert row.split() == ["M.S", "space", "of", "metal", ">=", "5", "um", "3.5", "1", "(31.750,", "50.000)"]
+    database = rdb.ReportDatabase("r")
+    database.load(str(Path("r.lyrdb").absolute()))
+    assert (database.num_items(), database.top_cell_name) == (1, "TOP")
+    assert ET.parse("r.xml").getroot()[0].attrib["failures"] == "1"  # noqa: S314
+    assert "| M.S |" in Path("r.md").read_text("utf-8")
+
+
+def test_a_rule_on_a_layer_that_is_not_there_is_skipped_and_so_not_clean(capsys: pytest.CaptureFixture[str]) -> None:
+    assert drc(drawn(GOOD)) == 2
+    out = capsys.readouterr().out
+    assert "M.D skipped: there is nothing on layer 'die': give it with --die" in out
+    assert "M.K skipped: there is nothing on layer 'cut_maybe': give it with --die and --step" in out
+    assert "L.D not applicable" in out
+    assert "incomplete, so not clean" in out
+    assert drc("x.gds", "--die", "0,0,100,100") == 2
+    assert "M.D skipped" not in (out := capsys.readouterr().out)
+    assert "M.K skipped" in out
+
+
+def test_where_the_dies_are_decides_what_is_found(capsys: pytest.CaptureFixture[str]) -> None:
+    def found(*arguments: str) -> dict[str, int]:
+        drc("x.gds", "--json", *arguments)
+        return {r["rule"]: r["count"] for r in json.loads(capsys.readouterr().out)["rules"]}
+
+    drawn({**GOOD, (7, 5): [(0, 0, 100, 100)]})
+    assert found(*DIE, "--ignore", "7/5") == {"M.S": 0, "M.D": 0, "M.K": 0, "L.D": 0}
+    assert found("--die", "1,0,100,100", "--ignore", "7/5")["M.D"] == 1
+    assert found("--die", "7/5", "--ignore", "all")["M.D"] == 0
+    # the street's middle is 10 um from the die; the process's blade may touch 20 um to each side, this one 5 + 5
+    narrow = ("--die", "0,0,70,100", "--step", "90,140", "--ignore", "all")
+    assert found(*narrow)["M.K"] == 2
+    assert found(*narrow, "--cut", "10")["M.K"] == 0
+    drawn({(1, 0): [(160, 10, 180, 90)], (2, 0): [(165, 15, 170, 20)]})
+    assert found("--die", "0,0,100,100", "--step", "150,150", "--count", "2,1")["M.D"] == 0
+    assert found("--die", "0,0,100,100", "--step", "145,150", "--count", "2,1")["M.D"] == 0
+    assert found("--die", "0,0,100,100", "--step", "155,150", "--count", "2,1")["M.D"] == 1
+
+
+def test_the_reserved_layers_of_a_file_are_taken(capsys: pytest.CaptureFixture[str]) -> None:
+    drawn({**GOOD, (200, 0): [(0, 0, 100, 100)], (200, 3): [(-50, -50, -30, 150)]})
+    assert drc("x.gds") == 0
+    assert drc("x.gds", *DIE) == 2
+    assert "x.gds: has layer 'die' (200/0) already; leave --die, --step and --cut out" in capsys.readouterr().err
+
+
+def test_rules_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert drc(drawn(GOOD), "--rules", "M.S") == 0
+    out = capsys.readouterr().out
+    assert "M.D" not in out
+    assert "clean: 1 rules run, 0 findings, 3 not applicable" in out
+    assert drc("x.gds", "--rules", "M.S, M.D") == 2
+    assert drc("x.gds", "--rules", "M.SS") == 2
+    assert "error: no rule 'M.SS' in PDK 'tiny'; did you mean 'M.S'?" in capsys.readouterr().err
+
+
+def test_several_top_cells(capsys: pytest.CaptureFixture[str]) -> None:
+    drawn(GOOD, cells=("ONE", "TWO"))
+    assert drc("x.gds", *DIE) == 2
+    assert "x.gds: has 2 top cells; name one of: ONE, TWO" in capsys.readouterr().err
+    assert drc("x.gds", *DIE, "--top", "TWO") == 0
+    assert drc("x.gds", *DIE, "--top", "TOW") == 2
+    assert "x.gds: no cell 'TOW'; did you mean 'TWO'?" in capsys.readouterr().err
+
+
+def test_a_layer_that_the_flow_must_draw_is_empty(capsys: pytest.CaptureFixture[str]) -> None:
+    assert drc(drawn({(1, 0): GOOD[1, 0]}), *DIE) == 2
+    assert "DRAWN.via failed: flow 'one' must draw layer 'via', and nothing is on it" in capsys.readouterr().out
+    assert drc("x.gds", *DIE, "--rules", "M.S") == 0
+    assert drc(drawn({(2, 0): GOOD[2, 0]}), *DIE) == 2
+    assert "M.S failed: flow 'one' must draw layer 'metal'" in (out := capsys.readouterr().out)
+    assert "DRAWN" not in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("none.gds",), "none.gds: cannot be read (no such file); name a GDSII or OASIS file"),
+        (("empty.gds",), "empty.gds: has no shape in any cell; draw something"),
+        (("x.gds",), "x.gds: PDK 'tiny' knows no layer 9/9; name another PDK, or leave them alone with --ignore"),
+        (("x.gds", "--flow", "two"), "no flow 'two' in PDK 'tiny'; known: one"),
+        (("x.gds", "-o", "r.txt"), "'r.txt' must end in .lyrdb, .xml, .md"),
+        (("x.gds", "--step", "1,1"), "--step and --count need --die X0,Y0,X1,Y1"),
+        (("x.gds", "--die", "0,0,9,9", "--count", "2,2"), "--count needs --step"),
+        (("x.gds", "--die", "0,0,9,9", "--cut", "2"), "--cut needs --step"),
+        (("x.gds", "--die", "0,0,9"), "'0,0,9' must be 4 numbers with commas between, in um"),
+        (("x.gds", "--die", "0,0,nan,9"), "must be 4 numbers"),
+        (("x.gds", "--die", "9,0,0,9"), "must be the lower-left and then the upper-right corner"),
+        (("x.gds", "--die", "0,0,9,9", "--step", "8,9"), "'8,9' is less than the die's 9,9"),
+        (("x.gds", "--die", "0,0,9,9", "--step", "9,9", "--count", "1.5,1"), "must be whole numbers, 1 at least"),
+        (("x.gds", "--die", "0,0,9,9", "--step", "9,9", "--count", "99999,1"), "reach beyond 500000 um"),
+        (("x.gds", "--die", "77/1", "--ignore", "all"), "layer 77/1, which outlines the dies, is empty"),
+        (("x.gds", "--ignore", "9"), "'9' must be LAYER/DATATYPE, as 10/0"),
+    ],
+)
+def test_what_is_wrong_is_one_line(arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    drawn({}, "empty.gds")
+    drawn({**GOOD, (9, 9): [(0, 0, 1, 1)]})
+    assert drc(*arguments, "-q") == 2
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
