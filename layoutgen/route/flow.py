@@ -21,8 +21,8 @@ from layoutgen.route.tiles import UNBOUNDED, Floats, Ints, Tiles
 from layoutgen.route.topology import OUTSIDE, Ends, Step, Strand, Topology
 from layoutgen.units import Um
 
-COST = 100
-"""Cost units of a flow per um."""
+COST = 30
+"""Cost units of a flow per um: finer ones take longer, and make wires no shorter."""
 ROUNDS = 16
 """Solutions of a flow, at most, until all capacities that it knows only in part are honoured."""
 DEARER = 0.12

@@ -75,8 +75,8 @@ def pulled_tight(points: Sequence[Post]) -> list[int] | None:
             dx, dy = px - x, py - y
             if dx * dx + dy * dy <= 1e-12:
                 continue
-            from_left = lx * dy - ly * dx if left >= 0 else -1.0
-            from_right = rx * dy - ry * dx if right >= 0 else 1.0
+            from_left = lx * dy - ly * dx
+            from_right = rx * dy - ry * dx
             if side != RIGHT and from_right < -_EPS:
                 if rx * dx + ry * dy <= 0:
                     return None
@@ -87,9 +87,10 @@ def pulled_tight(points: Sequence[Post]) -> list[int] | None:
                     return None
                 bends.append(left)
                 break
-            if side == LEFT and from_left < 0:
-                lx, ly, left = dx, dy, j
-            elif side == RIGHT and from_right > 0:
+            if side == LEFT:
+                if from_left < 0 or left < 0:
+                    lx, ly, left = dx, dy, j
+            elif side == RIGHT and (from_right > 0 or right < 0):
                 rx, ry, right = dx, dy, j
         else:
             # a wall straight behind
