@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
+import numpy as np
 import shapely
 
 from layoutgen.route.eject import ASKS, Link
@@ -74,15 +75,15 @@ def _tree(problem: RouteProblem, net: str, cluster: tuple[int, ...]) -> list[Lin
 
 def _to_free(problem: RouteProblem, askers: Iterable[int], free: Mapping[str, list[int]]) -> dict[int, Um]:
     """How far terminals are from the nearest free one that they may take, where there is any."""
-    at = shapely.points([(t.x, t.y) for t in problem.terminals])
+    at = np.array([(t.x, t.y) for t in problem.terminals], dtype=float).reshape(-1, 2)
     by_group: dict[str, list[int]] = {}
     for i in askers:
         by_group.setdefault(problem.terminals[i].group, []).append(i)
     air: dict[int, Um] = {}
     for group, members in by_group.items():
         if group in free:
-            near, away = shapely.STRtree(at[free[group]]).query_nearest(
-                at[members], return_distance=True, all_matches=False
+            near, away = shapely.STRtree(np.asarray(shapely.points(at[free[group]]))).query_nearest(
+                shapely.points(at[members]), return_distance=True, all_matches=False
             )
             air |= {members[k]: d for k, d in zip(near[0].tolist(), away.tolist(), strict=True)}
     return air
