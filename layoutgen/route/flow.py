@@ -21,8 +21,8 @@ from layoutgen.route.tiles import UNBOUNDED, Floats, Ints, Tiles
 from layoutgen.route.topology import OUTSIDE, Ends, Step, Strand, Topology
 from layoutgen.units import Um
 
-COST = 100
-"""Cost units of a flow per um."""
+COST = 30
+"""Cost units of a flow per um: finer ones take longer, and make wires no shorter."""
 ROUNDS = 16
 """Solutions of a flow, at most, until all capacities that it knows only in part are honoured."""
 DEARER = 0.12
@@ -104,7 +104,7 @@ class Space:
     @property
     def hull(self) -> npt.NDArray[np.bool_]:
         """Per edge: whether it lies on the outline."""
-        out: npt.NDArray[np.bool_] = np.asarray(self.tiles.edge_tris).reshape(-1, 2)[:, 1] < 0
+        out: npt.NDArray[np.bool_] = self.tiles.tri_array[:, 1] < 0
         return out
 
 
@@ -136,7 +136,7 @@ def open_space(
     """
     tiles = topo.tiles
     n = len(tiles.edges)
-    sides = np.asarray(tiles.edge_tris, dtype=np.int64).reshape(-1, 2)
+    sides = tiles.tri_array
     crossed = np.fromiter(map(len, topo.order), dtype=np.int64, count=n)
     counted, second_counted = free_of(topo)
     free = counted if free is None else np.maximum(0, free)
@@ -154,7 +154,7 @@ def open_space(
     step = (whole[:, 2:] - whole[:, :2]) / np.repeat(gaps, gaps)[:, None]
     start = whole[:, :2] + step * gap[:, None]
 
-    triangles = np.asarray(tiles.triangles, dtype=np.int64).reshape(-1, 3)
+    triangles = tiles.corner_array
     region = sides[edge]
     tri = list(range(len(triangles)))
     plain = np.ones(len(triangles), dtype=bool)
@@ -264,8 +264,8 @@ def network(
     """
     tiles = space.tiles
     at = np.column_stack([tiles.features.x, tiles.features.y]).astype(np.float64)
-    ends = np.asarray(tiles.edges, dtype=np.int64).reshape(-1, 2)
-    tri_edges = np.asarray(tiles.tri_edges, dtype=np.int64).reshape(-1, 3)
+    ends = tiles.end_array
+    tri_edges = tiles.edge_array
     hull = space.hull
 
     count = np.clip(space.room, 1, slots)
@@ -403,7 +403,7 @@ def solve(net: Network) -> Ints:
 def flow_of(net: Network, flows: Ints) -> Flow:
     """The wires that a flow on every arc means."""
     space = net.space
-    sides = np.asarray(space.tiles.edge_tris, dtype=np.int64).reshape(-1, 2)
+    sides = space.tiles.tri_array
     through = np.zeros(len(space.edge), dtype=np.int64)
     for place, tri, amount in (
         (net.pass_place, net.pass_tri, flows[net.passing]),
@@ -446,9 +446,9 @@ def _near_numbers(net: Network) -> Ints:
 def take_apart(space: Space, flow: Flow) -> Planar:
     """The wires of a flow: in every region, what comes in is joined to what goes out by nested chords."""
     tiles = space.tiles
-    ends = np.asarray(tiles.edges, dtype=np.int64).reshape(-1, 2)
-    triangles = np.asarray(tiles.triangles, dtype=np.int64).reshape(-1, 3)
-    tri_edges = np.asarray(tiles.tri_edges, dtype=np.int64).reshape(-1, 3)
+    ends = tiles.end_array
+    triangles = tiles.corner_array
+    tri_edges = tiles.edge_array
     amount = np.abs(flow.through)
     gap = np.repeat(np.arange(len(amount)), amount)
     number = np.arange(len(gap)) - np.repeat(np.cumsum(amount) - amount, amount)
@@ -495,8 +495,7 @@ def take_apart(space: Space, flow: Flow) -> Planar:
     # follow each wire from its source
     planar = Planar(cost=flow.cost)
     edge_l, gap_l = edge.tolist(), space.gap[gap].tolist()
-    pairs: list[tuple[int, int]] = [(int(a), int(b)) for a, b in np.asarray(tiles.edge_tris).tolist()]
-    node_ends: list[tuple[int, int]] = [(int(a), int(b)) for a, b in ends.tolist()]
+    pairs, node_ends = tiles.edge_tris, tiles.edges
     start_l, end_l = flow.start.tolist(), flow.end.tolist()
     start_tri = space.tri[flow.start_region].tolist()
     used: list[tuple[int, int, int, int]] = []

@@ -135,23 +135,26 @@ class Surroundings:
         self._most = float(self._spaces.max(initial=0.0))
 
     def too_near(
-        self, shapes: _Shapes, spaces: _Floats, nets: npt.NDArray[np.str_]
+        self, shapes: _Shapes, spaces: _Floats, nets: npt.NDArray[np.str_], *, rising: bool = False
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Numbers of the shapes asked for and of those here that come nearer than the larger of their spaces."""
+        """Numbers of the shapes asked for and of those here that come nearer than the larger of their spaces.
+
+        rising: only pairs whose second number is the larger one, which are all of shapes that are asked for themselves.
+        """
         asked, here = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
-        if not len(shapes):
+        drawn = np.flatnonzero(~shapely.is_empty(shapes))
+        if not len(drawn):
             return asked[0], here[0]
+        shapely.prepare(shapes)
+        bounds = shapely.bounds(shapes[drawn])
         for radius, own, tree in self._groups:
-            reach = np.maximum(spaces, self._most) + radius - SLACK
-            i, k = tree.query(shapes, predicate="dwithin", distance=reach)
-            k = own[k]
-            keep = nets[i] != self._nets[k]
+            reach = np.maximum(spaces[drawn], self._most)[:, None] + radius
+            i, k = tree.query(shapely.box(*np.hstack([bounds[:, :2] - reach, bounds[:, 2:] + reach]).T))
+            i, k = drawn[i], own[k]
+            keep = (nets[i] != self._nets[k]) & ((i < k) | (not rising))
             i, k = i[keep], k[keep]
-            space = np.maximum(spaces[i], self._spaces[k])
-            unequal = np.flatnonzero(space < reach[i] - radius)
-            keep = np.ones(len(i), dtype=bool)
-            apart = shapely.distance(shapes[i[unequal]], self._shapes[k[unequal]])
-            keep[unequal] = apart <= space[unequal] + radius - SLACK
+            space = np.maximum(spaces[i], self._spaces[k]) + radius - SLACK
+            keep = shapely.dwithin(shapes[i], self._shapes[k], space)
             asked.append(i[keep])
             here.append(k[keep])
         i, k = np.concatenate(asked), np.concatenate(here)
@@ -224,8 +227,8 @@ def conflicts(
         fixed = np.array([around.shape(n) for n in k.tolist()], dtype=object)
         found += _listed(own[i], np.full(len(i), -1), shapes[own[i]], fixed)
         others = Surroundings(shapes[own].tolist(), [0.0] * len(own), spaces[own].tolist(), names[own].tolist())
-        i, k = others.too_near(shapes[own], spaces[own], names[own])
-        i, k = own[i[i < k]], own[k[i < k]]
+        i, k = others.too_near(shapes[own], spaces[own], names[own], rising=True)
+        i, k = own[i], own[k]
         found += _listed(i, k, shapes[i], shapes[k])
     outside = np.flatnonzero(leaves(problem, shapes, np.array([w.tie for w in wires]))).tolist()
     out = np.array(sorted({*outside, *(() if draft else too_narrow(wires, shapes))}), dtype=np.int64)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 
+import numpy as np
 import shapely
 
 from layoutgen.route.eject import ASKS, Link
 from layoutgen.route.problem import RouteProblem, Terminal
 from layoutgen.route.topology import OUTSIDE
-from layoutgen.units import dbu
+from layoutgen.units import Um, dbu
 
 
 def make_links(problem: RouteProblem) -> tuple[list[Link], dict[str, list[int]]]:
@@ -36,15 +38,13 @@ def make_links(problem: RouteProblem) -> tuple[list[Link], dict[str, list[int]]]
             clusters.setdefault((t.net, -1), []).append(i)
     ties: list[Link] = []
     rim = shapely.LinearRing(problem.outline)
-    trees = {
-        group: shapely.STRtree(shapely.points([(problem.terminals[i].x, problem.terminals[i].y) for i in members]))
-        for group, members in free.items()
-    }
+    air = _to_free(problem, [asker for _, asker in clusters if asker >= 0], free)
     for (net, asker), members in clusters.items():
         cluster = tuple(members)
         if asker >= 0:
             free.setdefault(problem.terminals[asker].group, [])
-            links.append(_ask(problem, net, asker, trees))
+            link = Link(net, asker, ASKS, air.get(asker, 0.0), (asker,), problem.terminals[asker].group)
+            links.append(link)
         else:
             links += _tree(problem, net, cluster)
         if problem.ties:
@@ -73,10 +73,17 @@ def _tree(problem: RouteProblem, net: str, cluster: tuple[int, ...]) -> list[Lin
     return out
 
 
-def _ask(problem: RouteProblem, net: str, asker: int, trees: dict[str, shapely.STRtree]) -> Link:
-    t = problem.terminals[asker]
-    air = 0.0
-    if t.group in trees:
-        at = shapely.Point(t.x, t.y)
-        air = float(trees[t.group].query_nearest(at, return_distance=True, all_matches=False)[1][0])
-    return Link(net, asker, ASKS, air, (asker,), t.group)
+def _to_free(problem: RouteProblem, askers: Iterable[int], free: Mapping[str, list[int]]) -> dict[int, Um]:
+    """How far terminals are from the nearest free one that they may take, where there is any."""
+    at = np.array([(t.x, t.y) for t in problem.terminals], dtype=float).reshape(-1, 2)
+    by_group: dict[str, list[int]] = {}
+    for i in askers:
+        by_group.setdefault(problem.terminals[i].group, []).append(i)
+    air: dict[int, Um] = {}
+    for group, members in by_group.items():
+        if group in free:
+            near, away = shapely.STRtree(np.asarray(shapely.points(at[free[group]]))).query_nearest(
+                shapely.points(at[members]), return_distance=True, all_matches=False
+            )
+            air |= {members[k]: d for k, d in zip(near[0].tolist(), away.tolist(), strict=True)}
+    return air

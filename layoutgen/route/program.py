@@ -116,7 +116,7 @@ def _constrain(
 def _through(net: Network) -> tuple[Ints, Ints, Floats]:
     """(place, arc, sign): arcs into places from the first triangles of their edges, less those into the second."""
     space = net.space
-    sides = np.asarray(space.tiles.edge_tris, dtype=np.int64).reshape(-1, 2)
+    sides = space.tiles.tri_array
     first = sides[space.edge[net.place_gap], 0]
     tri = np.full(len(net.tail), -1, dtype=np.int64)
     tri[net.passing], tri[net.starting] = net.pass_tri, space.tri[net.start_region]
@@ -136,7 +136,7 @@ def _through(net: Network) -> tuple[Ints, Ints, Floats]:
 def _across(net: Network) -> tuple[Ints, Ints]:
     """(edge, arc) of arcs that cross the second diagonal of an edge within one triangle."""
     space = net.space
-    tri_edges = np.asarray(space.tiles.tri_edges, dtype=np.int64).reshape(-1, 3)
+    tri_edges = space.tiles.edge_array
     edge = space.edge[net.place_gap]
     third = tri_edges[net.pass_tri].sum(axis=1) - edge[net.tail[net.passing] // 2] - edge[net.pass_place]
     rows, arcs = [third], [np.arange(net.passing.start, net.passing.stop)]

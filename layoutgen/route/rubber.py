@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 import numpy as np
+import numpy.typing as npt
 import shapely
 import shapely.ops
 
@@ -25,6 +26,8 @@ _TEE_ROUNDS = 3
 """How often the end on another wire is moved to the point of it that is nearest to the last bend."""
 _EPS = 1e-7
 """Cross products (um^2) that count as zero."""
+_SAME = 1e-6
+"""Points that are no further apart (um) are one."""
 Path = list[tuple[Um, Um]]
 Post = tuple[Um, Um, int]
 """A point (x, y) the wire passes with it on its LEFT or RIGHT."""
@@ -51,7 +54,7 @@ def tangent_path(start: tuple[Um, Um], posts: Iterable[Post], end: tuple[Um, Um]
     if bends is None:
         return None
     path = [points[k][:2] for k in bends]
-    return [p for q, p in enumerate(path) if q == 0 or math.dist(p, path[q - 1]) > 1e-6]
+    return [p for q, p in enumerate(path) if q == 0 or math.dist(p, path[q - 1]) > _SAME]
 
 
 def pulled_tight(points: Sequence[Post]) -> list[int] | None:
@@ -72,8 +75,8 @@ def pulled_tight(points: Sequence[Post]) -> list[int] | None:
             dx, dy = px - x, py - y
             if dx * dx + dy * dy <= 1e-12:
                 continue
-            from_left = lx * dy - ly * dx if left >= 0 else -1.0
-            from_right = rx * dy - ry * dx if right >= 0 else 1.0
+            from_left = lx * dy - ly * dx
+            from_right = rx * dy - ry * dx
             if side != RIGHT and from_right < -_EPS:
                 if rx * dx + ry * dy <= 0:
                     return None
@@ -84,9 +87,10 @@ def pulled_tight(points: Sequence[Post]) -> list[int] | None:
                     return None
                 bends.append(left)
                 break
-            if side == LEFT and from_left < 0:
-                lx, ly, left = dx, dy, j
-            elif side == RIGHT and from_right > 0:
+            if side == LEFT:
+                if from_left < 0 or left < 0:
+                    lx, ly, left = dx, dy, j
+            elif side == RIGHT and (from_right > 0 or right < 0):
                 rx, ry, right = dx, dy, j
         else:
             # a wall straight behind
@@ -183,7 +187,10 @@ class Rubber:
         still = [wire for wire, s in topo.strands.items() if not s.tees]
         mask = np.zeros(len(topo.strands), dtype=bool)
         mask[[self._numbers[wire] for wire in still]] = True
-        self._first, self._rows = self._ordered(self._posts.found.of(mask[self._posts.found.wire]), still)
+        found = self._posts.found.of(mask[self._posts.found.wire])
+        self._straight = mask & self._unbent(found, still)
+        bent = [wire for wire in still if not self._straight[self._numbers[wire]]]
+        self._first, self._rows = self._ordered(found.of(~self._straight[found.wire]), bent)
 
     def path(self, wire: int) -> Path | None:
         """Centre line of a wire in um, of a tie up to its last leg; None where it does not fit."""
@@ -197,6 +204,8 @@ class Rubber:
     def _draw(self, wire: int) -> Path | None:
         n = self._numbers[wire]
         start, end = self._points[n].tolist()
+        if self._straight[n]:
+            return [tuple(start), tuple(end)]
         return tangent_path(tuple(start), self._rows[self._first[n] : self._first[n + 1]], tuple(end))
 
     def _draw_on_wires(self, wire: int, s: Strand) -> Path | None:
@@ -226,6 +235,19 @@ class Rubber:
         out = [(tee.x, tee.y) if tee else (f.x[v], f.y[v]) for v, tee in ((s.start, s.start_tee), (s.end, s.end_tee))]
         if s.end == OUTSIDE:
             out[1] = self.ends[wire].inner if wire in self.ends else out[0]
+        return out
+
+    def _unbent(self, found: Found, wires: Sequence[int]) -> npt.NDArray[np.bool_]:
+        """Which wires pass all their posts on the right side of them if they run straight."""
+        own = [(self._numbers[wire], self.ends[wire].posts) for wire in wires if wire in self.ends]
+        wire = np.concatenate([found.wire, *(np.full(len(rows), n) for n, rows in own)])
+        x, y, side = (
+            np.concatenate([column, *(rows[:, k] for _, rows in own)])
+            for k, column in enumerate((found.x, found.y, found.side), start=1)
+        )
+        (x0, y0), (dx, dy) = self._points[wire, 0].T, (self._points[:, 1] - self._points[:, 0])[wire].T
+        out: npt.NDArray[np.bool_] = np.hypot(*(self._points[:, 1] - self._points[:, 0]).T) > _SAME
+        out[wire[side * (dx * (y - y0) - dy * (x - x0)) <= _EPS]] = False
         return out
 
     def _ordered(self, found: Found, wires: Sequence[int]) -> tuple[list[int], list[Post]]:

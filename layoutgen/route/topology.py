@@ -375,8 +375,9 @@ class Topology:
     def _sector(self, t: int, end: tuple[int, Tee | None], step: Sequence[Step], ends: Ends) -> int:
         """Which of the sectors at its end in triangle t a new wire runs in, from the region of its next crossing."""
         v, tee = end
-        if (not step and ends.tri < 0) or self._around(t, v, tee) is None:
-            return -1
+        around = None if not step and ends.tri < 0 else self._around(t, v, tee)
+        if not around:
+            return -1 if around is None else 0
         regions = self.regions(t)
         sectors = regions.sectors[self._corner(t, v)] if v >= 0 else regions.sides[self._direct_edge(tee)]
         if step:
