@@ -14,7 +14,6 @@ from layoutgen import discover, gds, handover, maskset
 from layoutgen import spec as spec_module
 from layoutgen.cell import Drawing, Library
 from layoutgen.chip import Chip
-from layoutgen.drc.look import Flat
 from layoutgen.drc.run import Content, run
 from layoutgen.errors import UnknownNameError
 from layoutgen.findings import Report
@@ -155,7 +154,7 @@ def check(drawing: Drawing, pdk: Pdk, flow: str | None = None) -> Report:
     found = gds.fetch(layout, pdk, layout.top_cell())
     absent = {layer for layer in pdk.reserved if found(layer).is_empty()}
     applies = frozenset(rule for rule, r in pdk.rules.items() if not absent & {*r.layers})
-    return run(pdk, name, Content(drawing.name, Flat(pdk, found), applies=applies, complete=False))
+    return run(pdk, name, Content(drawing.name, found, applies=applies, complete=False))
 
 
 def save(drawing: Drawing, pdk: Pdk, path: str | Path) -> None:

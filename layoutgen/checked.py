@@ -14,6 +14,7 @@ import klayout.db as kdb
 
 from layoutgen import foreign, gds, geom
 from layoutgen.drc.checks import task
+from layoutgen.drc.checks.kind import Circles
 from layoutgen.drc.run import check_layout
 from layoutgen.errors import InputError, PdkError, Problem, UnknownNameError, printable
 from layoutgen.findings import Report, RuleResult, Status
@@ -82,7 +83,7 @@ def check_file(
     ignore: Sequence[LayerNumber] | None = (),
     seconds: float | None = None,
     megabytes: int = foreign.MEGABYTES,
-    circles: str = "facets",
+    circles: Circles = "facets",
     progress: Callable[[str], None] | None = None,
 ) -> Checked:
     """Run a process's rules (those of `rules` alone, where given) on a GDSII or OASIS file.
@@ -110,9 +111,7 @@ def check_file(
     if ignored:
         notes.append(f"Not looked at: {', '.join(f'{n}/{d}' for n, d in ignored)}")
     title = printable(f"{path.name}, cell {cell.name}", 200)
-    report = check_layout(
-        layout, cell, pdk, flow_name, title=title, rules=rules, circles=circles, progress=progress
-    )
+    report = check_layout(layout, cell, pdk, flow_name, title=title, rules=rules, circles=circles, progress=progress)
     missing = {name for name in pdk.reserved if _empty(layout, cell, pdk.gds(name))}
     results = [_skipped(result, pdk, flow_name, rules, missing) for result in report.results]
     if rules is None:

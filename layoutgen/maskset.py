@@ -14,9 +14,10 @@ import klayout.db as kdb
 from layoutgen import discover, gds
 from layoutgen.connect import Upper, check_nets, check_tied
 from layoutgen.die import Context, Die, DieContext, Stages, build_die
-from layoutgen.drc.run import check_layout
+from layoutgen.drc.look import Through
+from layoutgen.drc.run import Content, run
 from layoutgen.errors import InputError, LayoutgenError, Problem, SpecError
-from layoutgen.findings import Report
+from layoutgen.findings import Report, merge_reports
 from layoutgen.kerf import Step, StreetContext, build_step
 from layoutgen.pdk import Pdk
 from layoutgen.spec import Spec
@@ -76,14 +77,9 @@ def build(spec: Spec, progress: Progress = lambda _: None) -> MaskSet:
     layout = at_place(file, "", lambda: gds.to_layout(wafer.drawing, base.pdk))
     gds.write_derived(layout, layout.cell("DIE"), base.pdk)
 
-    report = check_layout(
-        layout,
-        layout.top_cell(),
-        base.pdk,
-        flow,
-        title=spec.file.name,
-        progress=lambda rule: progress(f"checking {rule}"),
-    )
+    contents = _contents(base.pdk, step, grid, layout, wafer)
+    reports = [run(base.pdk, flow, content, lambda rule: progress(f"checking {rule}")) for content in contents]
+    report = merge_reports(reports, spec.file.name)
     progress("checking nets")
     report = _with_nets(report, spec, base.pdk, flow, die, step, grid, layout)
     cells = {name: asdict(base.settings(name)) for name in sorted({*base.pdk.cells, *base.parameters})}
@@ -123,6 +119,33 @@ def at_place(file: str, place: str, call: Callable[[], T]) -> T:
         raise SpecError([replace(p, file=p.file or file) for p in e.problems]) from e
     except LayoutgenError as e:
         raise SpecError([Problem(file, place, line) for line in str(e).splitlines()]) from e
+
+
+def _contents(pdk: Pdk, step: Step, grid: Grid, layout: kdb.Layout, wafer: Wafer) -> Iterator[Content]:
+    """What the rules are run on: one step among its neighbours, and all that is on the wafer besides its steps."""
+    dies = set(grid.dies)
+    for place in grid.representatives:
+        window = _window(step, grid, place)
+        beside = sum(n in dies for n in neighbours(place))
+        x, y = grid.at(place)
+        found = gds.fetch(layout, pdk, layout.top_cell(), window.enlarged(dbu(_halo(pdk))))
+        yield Content(
+            f"the step of die {grid.name(place)}, whose lower-left corner lies at ({x:.3f}, {y:.3f}) um, with its "
+            f"{beside} neighbours as they stand on the wafer",
+            Through(pdk, found, window),
+        )
+    for title, drawing in (
+        ("the wafer's own content: marks, rim, what runs at its edge, and the streets beside them", wafer.own),
+        ("each label once", wafer.in_dies),
+    ):
+        part = gds.to_layout(drawing, pdk)
+        yield Content(title, gds.fetch(part, pdk, part.top_cell()), complete=False)
+
+
+def _halo(pdk: Pdk) -> Um:
+    """How far beyond the step shapes can matter to any rule (um)."""
+    reach = max(pdk.reach(layer) for rule in pdk.rules.values() for layer in rule.layers)
+    return max(rule.limit or 0.0 for rule in pdk.rules.values()) + reach + 1.0
 
 
 def _window(step: Step, grid: Grid, place: Place) -> kdb.Box:

@@ -70,7 +70,8 @@ def command(
     with progress(len(process.rules if wanted is None else wanted) + 1, quiet or as_json) as tell:
         done = checked.check_file(
             file, process, flow, top=top, rules=wanted, dies=dies, ignore=layers, seconds=seconds, megabytes=megabytes,
-            circles=circles, progress=lambda step: tell(step if step == "reading" else f"checking {step}"),
+            circles="analytic" if circles == "analytic" else "facets",
+            progress=lambda step: tell(step if step == "reading" else f"checking {step}"),
         )  # fmt: skip
     for path in reports:
         done.save(path, process)

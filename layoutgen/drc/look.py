@@ -14,12 +14,15 @@ from layoutgen.drc.place import join, place
 from layoutgen.findings import Finding
 from layoutgen.pdk import Pdk
 from layoutgen.units import Um, dbu
-from layoutgen.windows import Pictures, Sheet, Source, Views, lay_out
+from layoutgen.windows import InPlace, Pictures, Sheet, Source, Views, lay_out
+from layoutgen.windows.view import Needs
 
 WHOLE: Um = 250.0
 """Polygons that are judged as a whole are looked at through windows up to this extent, or the rule's own reach."""
 LEAST: Um = 30.0
 """The least halo: what is shorter is cut by every window."""
+LITTLE = 1000
+"""Items, boxes and edges up to which a layout is looked at flat."""
 STEPS = 1.5
 """Rules whose halos differ by less share one."""
 
@@ -52,6 +55,23 @@ class Flat:
         return job.run([self.region(layer) for layer in job.layers], self._circles)
 
 
+class Through(Flat):
+    """One window only: what touches it is found, and what surrounds it is there to be seen from it.
+
+    A finding that reaches into several windows is kept by each: given to the one with its lower left corner, a long one
+    that begins beyond what there is would be lost.
+    """
+
+    def __init__(self, pdk: Pdk, fetch: Callable[[str], kdb.Region], window: kdb.Box) -> None:
+        super().__init__(pdk, fetch)
+        self._window = window
+
+    def find(self, job: Task) -> Iterable[Finding]:
+        """What breaks a rule there."""
+        near = _near(self._window, job.reach, [self.region(layer) for layer in job.layers])
+        return [f for f in job.run(near, self._circles) if _touches(f, self._window)]
+
+
 class Across:
     """A layout of any size: one window of each kind is looked at, and what it shows put back at all of its places.
 
@@ -71,7 +91,7 @@ class Across:
         self._source = Source(layout, top, found)
         self._views = Views(self._source)
         self._pictures = Pictures(self._source)
-        self._sheets: dict[tuple[tuple[str, ...], int, int], list[tuple[Sheet, Flat]]] = {}
+        self._sheets: dict[tuple[tuple[str, ...], int, int, Needs], list[tuple[Sheet | InPlace, Flat]]] = {}
         self._halos = _grouped(self._halo(job) for job in jobs)
 
     def __enter__(self) -> Self:
@@ -103,14 +123,14 @@ class Across:
 
     def find(self, job: Task) -> Iterable[Finding]:
         """What breaks a rule, each at all its places."""
-        if job.between != "any":
+        if job.between != "any" or self._is_little(job):
             return join(self._flat.find(job))
         layers = [job.layers[0], *(_hull(name) if job.kind.hulls else name for name in job.layers[1:])]
-        halo, lattice = self._shared(self._halo(job)), dbu(job.lattice) if job.lattice else 0
+        halo, lattice = self._shared(self._halo(job)), dbu(job.lattice) if job.lattice and dbu(job.lattice) > 1 else 0
         whole = (0, *job.kind.also_whole) if job.whole else ()
         short = (halo - dbu(self._reach(job)) - 2) // max(1, len(whole))
         found: list[Finding] = []
-        for sheet, flat in self._looked(layers, halo, lattice):
+        for sheet, flat in self._looked(layers, halo, lattice, self._needs(job, layers)):
             regions = [flat.region(layer) for layer in layers]
             for k in whole:
                 regions[k], large = _small(regions[k], short)
@@ -119,12 +139,24 @@ class Across:
             found += place(job.run(regions, self._circles), sheet, short)
         return join(found)
 
-    def _looked(self, layers: Sequence[str], halo: int, lattice: int) -> list[tuple[Sheet, Flat]]:
+    def _is_little(self, job: Task) -> bool:
+        """Whether so little stands on a rule's layers that all of it is looked at faster than windows are laid."""
+        layers = [self._source.layer(name) for layer in job.layers for name in self._pdk.sources(layer)]
+        return sum(layer.places for layer in layers if layer is not None) <= LITTLE
+
+    def _needs(self, job: Task, layers: Sequence[str]) -> Needs:
+        """Layers without which there is nothing to find in a window."""
+        drawn = [frozenset(self._drawn([layers[job.layers.index(name)]])) for name in job.subjects]
+        return (frozenset().union(*drawn),) if job.kind.layers[0].endswith("*") else tuple(drawn)
+
+    def _looked(
+        self, layers: Sequence[str], halo: int, lattice: int, needs: Needs = ()
+    ) -> list[tuple[Sheet | InPlace, Flat]]:
         """The sheets that show some layers, and these on each."""
         drawn = tuple(sorted(name for name in {*self._drawn(layers)} if self._source.layer(name) is not None))
-        key = (drawn, halo, lattice)
+        key = (drawn, halo, lattice, needs)
         if key not in self._sheets:
-            laid = lay_out(self._pictures, self._views.view(drawn, halo, lattice), lattice)
+            laid = lay_out(self._pictures, self._views.view(drawn, halo, lattice, needs), lattice)
             self._sheets[key] = [(sheet, Flat(self._pdk, sheet.region)) for sheet in laid]
         return self._sheets[key]
 
@@ -161,3 +193,36 @@ def _small(region: kdb.Region, most: int) -> tuple[kdb.Region, bool]:
     """Polygons up to an extent, and whether there are larger ones."""
     small = kdb.Region([p for p in region.each() if max(p.bbox().width(), p.bbox().height()) <= most])
     return small, small.count() < region.count()
+
+
+def _near(window: kdb.Box, reach: Um, regions: list[kdb.Region]) -> list[kdb.Region]:
+    """The whole polygons that can matter to a finding that touches the window.
+
+    Of the first layer those within reach of it: a finding marks a part of them. Of the others all within reach of
+    those, because a long polygon is judged by what lies around its far end, too.
+    """
+    margin = dbu(reach) + 2
+    box = window.enlarged(margin, margin)
+    first, *others = regions
+    near = _touching(first, box)
+    around = (near.bbox() + box).enlarged(margin, margin)
+    return [near, *(_touching(region, around) for region in others)]
+
+
+def _touching(region: kdb.Region, box: kdb.Box) -> kdb.Region:
+    return kdb.Region([shape for shape in region.each() if shape.bbox().touches(box)])
+
+
+def _touches(finding: Finding, window: kdb.Box) -> bool:
+    """Whether any part of the marker lies in the window, whose right and top border belong to the next one."""
+    owned = kdb.Box(window.left, window.bottom, window.right - 1, window.top - 1)
+    edges = [kdb.Edge(*e) for e in finding.edges]
+    if any(e.clipped(owned) for e in edges):
+        return True
+    if len(edges) == 2:
+        shape = kdb.EdgePair(edges[0], edges[1]).normalized().polygon(0)
+    else:
+        shape = kdb.Polygon([kdb.Point(x, y) for x, y in finding.polygon])
+    if any(owned.contains(p) for p in shape.each_point_hull()):  # KLayout calls a touch in a corner no interaction
+        return True
+    return not kdb.Region(shape).interacting(kdb.Region(owned)).is_empty()

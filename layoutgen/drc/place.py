@@ -15,18 +15,17 @@ import klayout.db as kdb
 import numpy as np
 import numpy.typing as npt
 import shapely
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from layoutgen.findings import Edge, Finding
-from layoutgen.windows import Sheet
+from layoutgen.windows import InPlace, Sheet, View
+from layoutgen.windows.source import Ints
 
 Place: TypeAlias = tuple[int, int]
 _JOINS = 2
 """Parts of one slanted edge that rounding has moved apart, in database units."""
 
 
-def place(found: Sequence[Finding], sheet: Sheet, short: int) -> Iterator[Finding]:
+def place(found: Sequence[Finding], sheet: Sheet | InPlace, short: int) -> Iterator[Finding]:
     """Findings of a sheet where they stand in the layout, each with all its places; long ones cut into parts.
 
     short: extent in database units up to which every window that might own a finding sees it whole.
@@ -34,6 +33,9 @@ def place(found: Sequence[Finding], sheet: Sheet, short: int) -> Iterator[Findin
     if not found:
         return
     boxes = np.array([_box(f) for f in found], dtype=np.int64)
+    if isinstance(sheet, InPlace):
+        yield from _in_place(found, boxes, sheet, short)
+        return
     slots = sheet.slots(boxes[:, :2])
     moved = sheet.moved[slots]
     boxes -= np.concatenate([moved, moved], axis=1)
@@ -41,12 +43,27 @@ def place(found: Sequence[Finding], sheet: Sheet, short: int) -> Iterator[Findin
     cores = sheet.view.cores[windows]
     low = boxes[:, :2]
     mine = (cores[:, :2] <= low).all(axis=1) & (low < cores[:, 2:]).all(axis=1)
-    long = (boxes[:, 2:] - low > short).any(axis=1)
+    long = np.asarray((boxes[:, 2:] - low > short).any(axis=1))
     for k in np.flatnonzero(mine & ~long).tolist():
-        yield _repeated(_moved(found[k], -moved[k]), sheet, int(windows[k]))
+        yield _repeated(_moved(found[k], -moved[k]), sheet.view, int(windows[k]))
     for k in np.flatnonzero(long).tolist():
         for part in _parts(_moved(found[k], -moved[k]), cores[k].tolist()):
-            yield _repeated(part, sheet, int(windows[k]))
+            yield _repeated(part, sheet.view, int(windows[k]))
+
+
+def _in_place(found: Sequence[Finding], boxes: Ints, there: InPlace, short: int) -> Iterator[Finding]:
+    """The same where windows are seen together: a long finding may lie in several of them."""
+    view, own = there.view, set(there.windows.tolist())
+    long = np.asarray((boxes[:, 2:] - boxes[:, :2] > short).any(axis=1)).tolist()
+    owners = view.owner(boxes[:, :2])
+    for k, f in enumerate(found):
+        if not long[k]:
+            if int(owners[k]) in own:
+                yield _repeated(f, view, int(owners[k]))
+            continue
+        for window in view.touched(kdb.Box(*boxes[k].tolist())).tolist():
+            for part in _parts(f, view.cores[window].tolist()) if window in own else ():
+                yield _repeated(part, view, window)
 
 
 def join(found: Iterable[Finding]) -> list[Finding]:
@@ -75,8 +92,8 @@ def _moved(f: Finding, by: Iterable[int]) -> Finding:
     return replace(f, edges=edges, polygon=tuple((x + dx, y + dy) for x, y in f.polygon))
 
 
-def _repeated(f: Finding, sheet: Sheet, window: int) -> Finding:
-    places = sheet.view.places(window)[1:]
+def _repeated(f: Finding, view: View, window: int) -> Finding:
+    places = view.places(window)[1:]
     return replace(f, repeats=tuple(map(tuple, places.tolist()))) if len(places) else f
 
 
@@ -119,17 +136,20 @@ def _joined(parts: list[Finding]) -> Iterator[Finding]:
     ends = {point for f in parts for a, b, c, d in f.part for point in ((f.part, a, b), (f.part, c, d))}
     seen = [f.part for f in parts for _ in f.edges]
     cut = [
-        np.flatnonzero([(part, *line) not in ends for part, line in zip(seen, lines[:, side].astype(int).tolist(), strict=True)])
+        np.flatnonzero(
+            [(part, *line) not in ends for part, line in zip(seen, lines[:, side].astype(int).tolist(), strict=True)]
+        )
         for side in (slice(0, 2), slice(2, 4))
     ]
-    i, j = shapely.STRtree(shapely.points(lines[cut[0], :2])).query(
-        shapely.points(lines[cut[1], 2:]), predicate="dwithin", distance=_JOINS
-    )
-    chain = _connected(len(lines), cut[1][i], cut[0][j])
+    starts, stops = ([shapely.Point(*p) for p in tips] for tips in (lines[cut[0], :2], lines[cut[1], 2:]))
+    i = j = np.empty(0, dtype=np.int64)
+    if stops:
+        i, j = shapely.STRtree(starts).query(stops, predicate="dwithin", distance=_JOINS)
+    chain = _connected(len(lines), zip(cut[1][i].tolist(), cut[0][j].tolist(), strict=True))
     first: dict[object, int] = {}
-    alike = [(k, first.setdefault(key, k)) for k, f in enumerate(parts) for key in (f.part,)]
-    alike += [(int(owner[e]), first.setdefault(("chain", int(c)), int(owner[e]))) for e, c in enumerate(chain.tolist())]
-    group = _connected(len(parts), *np.array(alike).T)
+    alike = [(k, first.setdefault(f.part, k)) for k, f in enumerate(parts)]
+    alike += [(k, first.setdefault(number, k)) for k, number in zip(owner.tolist(), chain.tolist(), strict=True)]
+    group = _connected(len(parts), alike)
     for members in _split(group):
         mine = [parts[k] for k in members.tolist()]
         measured = [f.measured for f in mine if f.measured is not None]
@@ -138,14 +158,22 @@ def _joined(parts: list[Finding]) -> Iterator[Finding]:
         yield replace(mine[0], edges=edges, measured=min(measured, default=None), part=())
 
 
-def _connected(count: int, a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+def _connected(count: int, pairs: Iterable[tuple[int, int]]) -> Ints:
     """The number of the group of each, once some pairs are joined."""
-    graph = coo_array((np.ones(len(a)), (a, b)), shape=(count, count))
-    groups: npt.NDArray[np.int32] = connected_components(graph, directed=False)[1]
-    return groups
+    root = list(range(count))
+
+    def find(k: int) -> int:
+        while root[k] != k:
+            root[k] = root[root[k]]
+            k = root[k]
+        return k
+
+    for a, b in pairs:
+        root[max(find(a), find(b))] = min(find(a), find(b))
+    return np.array([find(k) for k in range(count)])
 
 
-def _split(group: npt.NDArray[np.int32]) -> list[npt.NDArray[np.int64]]:
+def _split(group: Ints) -> list[Ints]:
     """Positions of the members of each group."""
     order = np.argsort(group, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(group[order])) + 1)

@@ -13,9 +13,10 @@ from typing import Protocol
 
 import klayout.db as kdb
 
+from layoutgen import derive
 from layoutgen.drc.checks import KINDS, Task, task
 from layoutgen.drc.checks.kind import Circles, um
-from layoutgen.drc.look import Across
+from layoutgen.drc.look import Across, Flat
 from layoutgen.errors import PdkError, Problem, UnknownNameError, printable
 from layoutgen.findings import Finding, Report, RuleResult, Status
 from layoutgen.pdk import Pdk, Rule
@@ -35,10 +36,10 @@ class Looker(Protocol):
 
 @dataclass(frozen=True)
 class Content:
-    """A part of the layout that rules are run on."""
+    """What rules are run on: something that looks at a layout, or the function that gives a layer's shapes (dbu)."""
 
     title: str
-    look: Looker
+    look: Looker | derive.Fetch
     applies: frozenset[str] | None = None
     """Ids of the rules to run here; None: all."""
     complete: bool = True
@@ -56,12 +57,13 @@ def run(pdk: Pdk, flow: str, content: Content, progress: Progress | None = None)
     for name in sorted(content.applies or ()):
         if name not in pdk.rules:
             raise UnknownNameError("rule", name, pdk.rules, where=f"PDK {pdk.name!r}")
+    look = Flat(pdk, content.look) if callable(content.look) else content.look
     results = []
     for name, rule in pdk.rules.items():
         if progress:
             progress(name)
         started = perf_counter()
-        status, reason, found = _run_one(pdk, flow, content, name, rule)
+        status, reason, found = _run_one(pdk, flow, content, look, name, rule)
         results.append(RuleResult(name, text(name, rule), status, reason, found, perf_counter() - started))
     return Report(content.title, pdk.name, flow, tuple(_scope(content, results)), tuple(results))
 
@@ -129,16 +131,18 @@ def describe(name: str, rule: Rule) -> str:
     return "\n\n".join(parts)
 
 
-def _run_one(pdk: Pdk, flow: str, content: Content, name: str, rule: Rule) -> tuple[Status, str, tuple[Finding, ...]]:
+def _run_one(
+    pdk: Pdk, flow: str, content: Content, look: Looker, name: str, rule: Rule
+) -> tuple[Status, str, tuple[Finding, ...]]:
     try:
         job = task(name, rule)  # first of all: a rule that could never run is wrong in every flow
         if rule.flows and flow not in rule.flows:
             return Status.NOT_APPLICABLE, f"a rule of flow {', '.join(rule.flows)}", ()
         if content.applies is not None and name not in content.applies:
             return Status.NOT_APPLICABLE, f"not checked on {content.title}", ()
-        if ended := _absent(pdk, flow, content, job):
+        if ended := _absent(pdk, flow, content, look, job):
             return *ended, ()
-        found = {f.identity: f for f in content.look.find(job)}
+        found = {f.identity: f for f in look.find(job)}
         return Status.RUN, "", tuple(sorted(found.values(), key=lambda f: (f.edges, f.polygon)))
     except PdkError as e:
         return Status.FAILED, _reason(e), ()
@@ -146,21 +150,21 @@ def _run_one(pdk: Pdk, flow: str, content: Content, name: str, rule: Rule) -> tu
         return Status.FAILED, printable(f"{type(e).__name__}: {e}"), ()
 
 
-def _absent(pdk: Pdk, flow: str, content: Content, job: Task) -> tuple[Status, str] | None:
+def _absent(pdk: Pdk, flow: str, content: Content, look: Looker, job: Task) -> tuple[Status, str] | None:
     """How a rule ends whose layers are empty, or None where it can run and say something."""
     draws = pdk.flows[flow].draws if content.complete else ()
     needed = {layer: _needed(pdk, layer, draws) for layer in job.layers}
     for layer, sources in needed.items():
         for source in sources:
-            if content.look.is_empty(source):
+            if look.is_empty(source):
                 made = f" (which {layer!r} is made of)" if source != layer else ""
                 return Status.FAILED, f"flow {flow!r} must draw layer {source!r}{made}, and nothing is on it"
     where = "in this flow" if content.complete else f"on {content.title}"
-    idle = [s for s in job.subjects if not needed[s] and content.look.is_empty(s)]
+    idle = [s for s in job.subjects if not needed[s] and look.is_empty(s)]
     several = job.kind.layers[0].endswith("*")
     if idle and (not several or len(idle) == len(job.subjects)):
         return Status.NOT_APPLICABLE, f"nothing on layer {', '.join(map(repr, idle))} {where}"
-    missing = [layer for layer in job.needed if content.look.is_empty(layer)]
+    missing = [layer for layer in job.needed if look.is_empty(layer)]
     if missing:
         return Status.FAILED, f"nothing on layer {', '.join(map(repr, missing))}, so nothing could be measured to it"
     return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import klayout.db as kdb
 import numpy as np
 
@@ -9,8 +11,8 @@ from layoutgen.windows.source import Ints, Source
 
 CLOSURES = 2
 """Steps from edge to edge: the slanted edges of a frame, and those that these may cross."""
-_SIDE = 6
-"""Frames along x and y whose shapes are merged at once."""
+_SIDE = 8
+"""Frames along x and y, about, whose shapes are merged at once."""
 
 
 def pictures(source: Source, layer: str, frames: Ints, margin: int) -> list[list[kdb.Polygon]]:
@@ -36,25 +38,30 @@ def pictures(source: Source, layer: str, frames: Ints, margin: int) -> list[list
     return out
 
 
+def around(source: Source, layer: str, frames: Ints, margin: int) -> kdb.Region:
+    """The merged shapes of a layer around all of (n, 4) frames, as `pictures` has them, in one."""
+    index = source.layers.get(layer)
+    if index is None or source.top.bbox(index).empty():
+        return kdb.Region()
+    return _merged(source, index, [kdb.Box(*frame) for frame in frames.tolist()], margin)
+
+
 def _together(frames: Ints) -> list[Ints]:
-    """Positions of frames that stand near each other: their shapes are merged at once."""
+    """Positions of frames whose shapes are merged at once, neighbours together."""
     if not len(frames):
         return []
-    side = _SIDE * (frames[:, 2:] - frames[:, :2]).max(axis=0)
-    place = frames[:, :2] // side
+    place = frames[:, :2] // (_SIDE * (frames[:, 2:] - frames[:, :2]).max(axis=0))
     order = np.lexsort((place[:, 1], place[:, 0]))
-    new = (np.diff(place[order], axis=0) != 0).any(axis=1)
-    return np.split(order, np.flatnonzero(new) + 1)
+    return np.array_split(order, -(-len(order) // _SIDE**2))
 
 
 def _merged(source: Source, index: int, frames: list[kdb.Box], margin: int) -> kdb.Region:
     """The merged shapes around frames."""
-    around = kdb.Region(frames).merged()
+    around = _boxes(frames).merged()
     inner = around
     raw = _touching(source, index, around)
     for _ in range(CLOSURES):
-        boxes = kdb.Region([edge.bbox() for edge in _slanted(raw, margin).each()])
-        boxes.merged_semantics = False
+        boxes = _boxes(edge.bbox() for edge in _slanted(raw, margin).each())
         out = boxes.interacting(inner)
         if out.is_empty():
             break
@@ -64,6 +71,14 @@ def _merged(source: Source, index: int, frames: list[kdb.Box], margin: int) -> k
             break
         raw = _touching(source, index, around)
     return (raw & around).merged()
+
+
+def _boxes(boxes: Iterable[kdb.Box]) -> kdb.Region:
+    region = kdb.Region()
+    region.merged_semantics = False
+    for box in boxes:
+        region.insert(box)
+    return region
 
 
 def _slanted(shapes: kdb.Region, margin: int) -> kdb.Edges:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import klayout.db as kdb
 import numpy as np
 
-from layoutgen.windows.frame import pictures
+from layoutgen.windows.frame import around, pictures
 from layoutgen.windows.source import Ints, Source
 from layoutgen.windows.view import View
 
@@ -43,7 +43,22 @@ class Sheet:
     def slots(self, points: Ints) -> Ints:
         """Positions in `windows` of the windows that (n, 2) points of the sheet belong to."""
         column, row = ((points - self.first) // self.pitch).T
-        return np.clip(row * self.columns + column, 0, len(self.windows) - 1)
+        slots: Ints = np.clip(row * self.columns + column, 0, len(self.windows) - 1)
+        return slots
+
+
+@dataclass(frozen=True)
+class InPlace:
+    """Some windows of a view, seen together where they stand."""
+
+    source: Source
+    view: View
+    windows: Ints
+
+    def region(self, layer: str) -> kdb.Region:
+        """What the windows see of a layer."""
+        frames = self.view.cores[self.windows] + np.array([-1, -1, 1, 1]) * self.view.halo
+        return around(self.source, layer, frames, self.view.halo // 2)
 
 
 class Pictures:
@@ -53,10 +68,10 @@ class Pictures:
         self.source = source
         self._known: dict[tuple[str, int, bytes], list[list[kdb.Polygon]]] = {}
 
-    def of(self, layer: str, view: View) -> tuple[Ints, list[list[kdb.Polygon]]]:
-        """Which picture each window shows of a layer, and the pictures, from the lower left corner of the core."""
-        seen, first, shown = np.unique(view.signature(layer), return_index=True, return_inverse=True)
-        cores = view.cores[first]
+    def of(self, layer: str, view: View, windows: Ints) -> tuple[Ints, list[list[kdb.Polygon]]]:
+        """Which picture each of some windows shows of a layer; and the pictures, from the corner of a core."""
+        seen, first, shown = np.unique(view.signature(layer)[windows], return_index=True, return_inverse=True)
+        cores = view.cores[windows[first]]
         key = (layer, view.halo, cores.tobytes())
         if key not in self._known:
             frames = cores + np.array([-1, -1, 1, 1]) * view.halo
@@ -69,25 +84,30 @@ class Pictures:
         return shown.reshape(-1), self._known[key]
 
 
-def lay_out(taken: Pictures, view: View, lattice: int = 0) -> Iterator[Sheet]:
-    """All windows of a view on as many sheets as it takes.
+def lay_out(taken: Pictures, view: View, lattice: int = 0) -> Iterator[Sheet | InPlace]:
+    """All windows of a view: on as many sheets as it takes, or seen where they stand.
 
     lattice: step of a grid through (0, 0) that windows keep their place in; 0: none.
     """
-    shown = {layer: taken.of(layer, view) for layer in view.layers}
-    around = kdb.Box(0, 0, 1, 1)
+    laid, there = view.in_place()
+    if len(there):
+        yield InPlace(taken.source, view, there)
+    if not len(laid):
+        return
+    shown = {layer: taken.of(layer, view, laid) for layer in view.layers}
+    extent = kdb.Box(0, 0, 1, 1)
     for _, distinct in shown.values():
         for picture in distinct:
             for polygon in picture:
-                around += polygon.bbox()
+                extent += polygon.bbox()
     step = max(1, lattice)
-    low = np.array([around.left, around.bottom]) - APART * view.halo // 2
-    size = np.array([around.width(), around.height()]) + APART * view.halo + step
+    low = np.array([extent.left, extent.bottom]) - APART * view.halo // 2
+    size = np.array([extent.width(), extent.height()]) + APART * view.halo + step
     pitch = -(-size // step) * step
     most = np.maximum(1, MOST // pitch)
-    count = len(view.cores)
-    for start in range(0, count, int(most.prod())):
-        windows = np.arange(start, min(count, start + int(most.prod())))
+    for start in range(0, len(laid), int(most.prod())):
+        here = np.arange(start, min(len(laid), start + int(most.prod())))
+        windows = laid[here]
         columns = int(
             min(most[0], max(1, round(float(np.sqrt(len(windows) * pitch[1] / pitch[0]))), -(-len(windows) // most[1])))
         )
@@ -96,18 +116,18 @@ def lay_out(taken: Pictures, view: View, lattice: int = 0) -> Iterator[Sheet]:
         first = -(np.array([columns, rows]) * pitch // (2 * step)) * step
         corner = view.cores[windows, :2]
         at = first + slot * pitch + -(low // step) * step + (corner % step if lattice else 0)
-        layout = _layout(shown, windows, at)
+        layout = _layout(shown, here, at)
         yield Sheet(view, windows, at - corner, first, pitch, columns, layout)
 
 
-def _layout(shown: dict[str, tuple[Ints, list[list[kdb.Polygon]]]], windows: Ints, at: Ints) -> kdb.Layout:
-    """The pictures of windows, each layer's where its window has come to stand."""
+def _layout(shown: dict[str, tuple[Ints, list[list[kdb.Polygon]]]], here: Ints, at: Ints) -> kdb.Layout:
+    """The pictures of some windows, each layer's where its window has come to stand."""
     layout = kdb.Layout()
     top = layout.create_cell("SHEET")
     for name, (which, distinct) in shown.items():
         index = layout.layer(kdb.LayerInfo(name))
         cells: dict[int, int] = {}
-        for number, (x, y) in zip(which[windows].tolist(), at.tolist(), strict=True):
+        for number, (x, y) in zip(which[here].tolist(), at.tolist(), strict=True):
             if not distinct[number]:
                 continue
             if number not in cells:

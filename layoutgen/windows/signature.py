@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,8 @@ import shapely
 
 from layoutgen.windows.grid import Grid
 from layoutgen.windows.source import Ints, Layer
+
+Hashes: TypeAlias = npt.NDArray[np.uint64]
 
 _COLUMNS = 6
 """Of a row of a signature: what it is (two numbers), and where (four)."""
@@ -30,7 +33,9 @@ _MIX = np.array(
 def signatures(layer: Layer | None, grid: Grid) -> Ints:
     """A number for each window (flat, y fastest): equal ones see the same on the layer; 0: nothing."""
     out = np.zeros(grid.shape[0] * grid.shape[1], dtype=np.int64)
-    rows, windows = _rows(layer, grid) if layer else (np.empty((0, _COLUMNS)), np.empty(0))
+    if layer is None:
+        return out
+    rows, windows = _rows(layer, grid)
     if not len(windows):
         return out
     hashes = _hashes(rows)
@@ -45,7 +50,7 @@ def signatures(layer: Layer | None, grid: Grid) -> Ints:
     return out
 
 
-def _alike(rows: Ints, first: Ints, count: Ints, totals: np.ndarray) -> Iterator[Ints]:
+def _alike(rows: Ints, first: Ints, count: Ints, totals: Hashes) -> Iterator[Ints]:
     """Positions of windows with equal sums of hashes, compared in full, row by row."""
     order = np.lexsort((totals, count))
     same = (totals[order][1:] == totals[order][:-1]) & (count[order][1:] == count[order][:-1])
@@ -63,7 +68,7 @@ def _alike(rows: Ints, first: Ints, count: Ints, totals: np.ndarray) -> Iterator
             yield left
 
 
-def _hashes(rows: Ints) -> np.ndarray:
+def _hashes(rows: Ints) -> Hashes:
     """One well mixed number per row; their sum tells windows apart before rows are compared."""
     mixed = np.zeros(len(rows), dtype=np.uint64)
     for column, factor in zip(rows.T, _MIX, strict=True):
@@ -111,9 +116,9 @@ def _reaching(layer: Layer, grid: Grid, item: Ints, i: Ints, j: Ints) -> tuple[I
     of_kind = [layer.slanted(c, m, _margin(grid)) for c, m in kinds.tolist()]
     which = which.reshape(-1)
     meets = np.zeros(len(items), dtype=bool)  # something else: what is all its own is known by the item itself
-    for k, boxes in enumerate(of_kind):
+    for number, boxes in enumerate(of_kind):
         if len(boxes):
-            mine = np.flatnonzero(which == k)
+            mine = np.flatnonzero(which == number)
             around = np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
             meets[mine] = _meets_others(layer, mine, around + np.tile(items.at[mine], 2))
     tilted = meets[item]

@@ -61,7 +61,8 @@ class Edges:
     def slanted(self) -> npt.NDArray[np.bool_]:
         """Which are neither at 0 nor 45 nor 90 degrees."""
         step = np.abs(self.line[:, 2:] - self.line[:, :2])
-        return (step.min(axis=1) > 0) & (step[:, 0] != step[:, 1])
+        tilted: npt.NDArray[np.bool_] = (step.min(axis=1) > 0) & (step[:, 0] != step[:, 1])
+        return tilted
 
 
 class Source:
@@ -116,6 +117,16 @@ class Layer:
         """Boxes outside of repeated cells, which windows cut: (n, 4) extents."""
         self.edges = Edges(lines)
         self._batches, self._boxes, self._edges = [], [], []
+
+    @property
+    def places(self) -> int:
+        """How many things stand on it, what is in a repeated cell counted by its size."""
+        inside = 0
+        for number, count in zip(*np.unique(self.items.content, return_counts=True), strict=True):
+            drawn = self._drawn[int(number)]
+            each = 1 if isinstance(drawn, kdb.Polygon) else kdb.Region(drawn.begin_shapes_rec(self._index)).count()
+            inside += each * int(count)
+        return inside + len(self.boxes) + len(self.edges.line)
 
     @cached_property
     def trees(self) -> tuple[shapely.STRtree, shapely.STRtree, shapely.STRtree]:
@@ -173,7 +184,7 @@ class Layer:
             a, b = (motion * kdb.DVector(v.x, v.y) for v in (inst.a, inst.b))
             i, j = np.meshgrid(np.arange(max(1, inst.na)), np.arange(max(1, inst.nb)), indexing="ij")
             steps = np.stack([i * a.x + j * b.x, i * a.y + j * b.y], axis=-1).reshape(-1, 2)
-        places = steps + (first.disp.x, first.disp.y)
+        places = steps + np.array([first.disp.x, first.disp.y])
         whole = np.floor(places + 1e-9).astype(np.int64)
         rest = np.round(places - whole, 9)
         for part in np.unique(rest, axis=0).tolist():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import klayout.db as kdb
 import numpy as np
@@ -16,6 +17,7 @@ FEW = 4
 """Windows that fewer others are like are looked at more finely, in this many parts along x and y."""
 MANY = 64
 """So many of them may be worth it."""
+Needs: TypeAlias = tuple[frozenset[str], ...]
 TROUBLE = 0.15
 """What a window costs by itself, in windows full of shapes."""
 
@@ -32,6 +34,8 @@ class Level:
     seen: Mapping[str, Ints]
     chosen: Ints
     like: list[Ints]
+    in_place: bool = False
+    """Whether they are best looked at where they stand: hardly any is like another."""
 
 
 @dataclass(frozen=True)
@@ -71,19 +75,19 @@ class View:
         meet = (c[:, 0] <= box.right) & (box.left <= c[:, 2]) & (c[:, 1] <= box.top) & (box.bottom <= c[:, 3])
         return np.flatnonzero(meet)
 
+    def in_place(self) -> tuple[Ints, Ints]:
+        """Numbers of the windows that are laid out on sheets, and of those that are looked at where they stand."""
+        there = np.concatenate([np.full(len(level.chosen), level.in_place) for level in self.levels])
+        return np.flatnonzero(~there), np.flatnonzero(there)
+
     def signature(self, layer: str) -> Ints:
         """What each window sees of a layer, by number; 0: nothing."""
-        parts = [
-            level.seen[layer][level.chosen] + start
-            for level, start in zip(self.levels, self._starts(layer), strict=True)
-        ]
-        return np.concatenate(
-            [np.where(part == start, 0, part) for part, start in zip(parts, self._starts(layer), strict=True)]
-        )
-
-    def _starts(self, layer: str) -> list[int]:
-        most = [int(level.seen[layer].max(initial=0)) for level in self.levels]
-        return [0, *np.cumsum(most).tolist()[:-1]]
+        parts, start = [], 0
+        for level in self.levels:
+            seen = level.seen[layer]
+            parts.append(np.where(seen, seen + start, 0)[level.chosen])
+            start += int(seen.max(initial=0))
+        return np.concatenate(parts)
 
 
 class Views:
@@ -95,7 +99,7 @@ class Views:
         self._signatures: dict[tuple[str, int], Ints] = {}
         self._fine: dict[tuple[str, int, bytes], Ints] = {}
         self._grids: dict[int, Grid] = {}
-        self._views: dict[tuple[frozenset[str], int, int], View] = {}
+        self._views: dict[tuple[frozenset[str], int, int, Needs], View] = {}
 
     @property
     def period(self) -> Period:
@@ -106,41 +110,41 @@ class Views:
             self._period = find_period(fullest.items, fullest.boxes) if fullest else Period((0, 0), (0, 0))
         return self._period
 
-    def view(self, layers: Iterable[str], halo: int, lattice: int = 0) -> View:
+    def view(self, layers: Iterable[str], halo: int, lattice: int = 0, needs: Needs = ()) -> View:
         """The windows to look at for what depends on some layers, up to `halo` away.
 
-        lattice: step of a grid through (0, 0) that the answer is tied to as well; 0: none.
+        lattice: step of a grid through (0, 0) that the answer is tied to as well; 0: none. needs: sets of layers; a
+        window in which nothing is on any layer of one of them has nothing to say.
         """
-        key = (frozenset(layers), halo, lattice)
+        key = (frozenset(layers), halo, lattice, needs)
         if key not in self._views:
-            self._views[key] = self._look(sorted(key[0]), halo, lattice)
+            self._views[key] = self._look(sorted(key[0]), halo, lattice, needs)
         return self._views[key]
 
-    def _look(self, layers: Sequence[str], halo: int, lattice: int) -> View:
+    def _look(self, layers: Sequence[str], halo: int, lattice: int, needs: Needs) -> View:
         if halo not in self._grids:
             self._grids[halo] = lay(self.source.bbox, self.period, halo)
         grid = self._grids[halo]
         for name in layers:
             if (name, halo) not in self._signatures:
                 self._signatures[name, halo] = signatures(self.source.layer(name), grid)
-        levels = [_level(grid, {name: self._signatures[name, halo] for name in layers}, lattice)]
+        levels = [_level(grid, {name: self._signatures[name, halo] for name in layers}, lattice, needs)]
         few = [k for k, like in enumerate(levels[0].like) if len(like) < FEW]
         core = min(int(np.diff(grid.x).min()), int(np.diff(grid.y).min()))
         parts = min(FEW, core * 2 // max(1, CORE_HALOS * halo))
-        if parts > 1 and len(few) >= MANY:
-            again = np.concatenate([levels[0].like[k] for k in few])
-            finer = grid.finer(again, parts)
-            fine = _level(finer, self._finer(layers, halo, finer), lattice)
-            if len(fine.like) * (1 / parts**2 + TROUBLE) < len(few):
-                kept = sorted(set(range(len(levels[0].like))) - set(few))
-                levels[0] = replace(levels[0], chosen=levels[0].chosen[kept], like=[levels[0].like[k] for k in kept])
-                levels.append(fine)
+        if len(few) >= MANY:
+            fine = None
+            if parts > 1:
+                finer = grid.finer(np.concatenate([levels[0].like[k] for k in few]), parts)
+                fine = _level(finer, self._finer(layers, halo, finer), lattice, needs)
+                if len(fine.like) * (1 / parts**2 + TROUBLE) >= len(few):
+                    fine = None
+            levels = _parted(levels[0], few, fine)
         return View(tuple(layers), levels, np.concatenate([level.grid.cores(level.chosen) for level in levels]), halo)
 
     def _finer(self, layers: Sequence[str], halo: int, finer: Grid) -> dict[str, Ints]:
         """Signatures on a finer grid, which views with the same windows to look at again share."""
-        assert finer.only is not None
-        which = finer.only.tobytes()
+        which = b"" if finer.only is None else finer.only.tobytes()
         out = {}
         for name in layers:
             key = (name, halo, which)
@@ -150,10 +154,22 @@ class Views:
         return out
 
 
-def _level(grid: Grid, seen: Mapping[str, Ints], lattice: int) -> Level:
-    """Windows that see the same on every layer."""
+def _parted(level: Level, few: Sequence[int], fine: Level | None) -> list[Level]:
+    """The windows that many others are like, and the few ones: on a finer grid, or else where they stand."""
+    out = []
+    for chosen, in_place in ((sorted(set(range(len(level.like))) - set(few)), False), (few, True)):
+        like = [level.like[k] for k in chosen]
+        out.append(replace(level, chosen=level.chosen[chosen], like=like, in_place=in_place))
+    return [out[0], fine or out[1]]
+
+
+def _level(grid: Grid, seen: Mapping[str, Ints], lattice: int, needs: Needs) -> Level:
+    """Windows that see the same on every layer, of those that see what is needed."""
     columns = list(seen.values())
-    windows = np.flatnonzero(np.any(columns, axis=0)) if columns else np.empty(0, dtype=np.int64)
+    shown = np.any(columns, axis=0) if columns else np.zeros(grid.shape[0] * grid.shape[1], dtype=bool)
+    for group in needs:
+        shown &= np.any([np.zeros(len(shown)), *(seen[name] for name in group if name in seen)], axis=0)
+    windows = np.flatnonzero(shown)
     rows = [column[windows] for column in columns]
     cores = grid.cores(windows)
     rows += [cores[:, 2] - cores[:, 0], cores[:, 3] - cores[:, 1]]  # borders at whole units: one may be a unit longer

@@ -64,5 +64,5 @@ def subjects(options: Options) -> tuple[int, ...]:
 
 KIND = Kind(
     name="overlap", doc=__doc__, layers=("first", "second"), limit="positive", options=Options, check=check,
-    words=words, subjects=subjects,
+    words=words, subjects=subjects, whole=lambda options: options.required,
 )  # fmt: skip
