@@ -135,7 +135,7 @@ def _result(report: Report, pdk: Pdk, files: tuple[Path, ...]) -> dict[str, Any]
 
     rules = [
         {
-            "rule": r.rule, "status": r.status.value, "reason": r.reason, "count": len(r.findings),
+            "rule": r.rule, "status": r.status.value, "reason": r.reason, "count": r.count,
             "worst": worst(r, pdk), "first": list(r.findings[0].at) if r.findings else None,
         }
         for r in report.results
@@ -155,7 +155,7 @@ def _say(report: Report, pdk: Pdk) -> None:
     for r in sorted((r for r in report.results if r.status is Status.RUN), key=lambda r: not r.findings):
         value = worst(r, pdk)
         first = place(r.findings[0]) if r.findings else ""
-        rows.append((r.rule, _asks(r.rule, pdk), "" if value is None else length(value), str(len(r.findings)), first))
+        rows.append((r.rule, _asks(r.rule, pdk), "" if value is None else length(value), str(r.count), first))
     click.echo(f"{report.title}: {report.pdk}, flow {report.flow}")
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
     for row in rows:

@@ -38,6 +38,8 @@ def line(finding: Finding) -> str:
         parts.append(f"measured {length(finding.measured)} um")
     if finding.note:
         parts.append(finding.note)
+    if finding.count > 1:
+        parts.append(f"at {finding.count} places")
     return ": ".join((parts[0], ", ".join(parts[1:]))) if parts[1:] else parts[0]
 
 

@@ -51,8 +51,9 @@ def _outcome(case: ET.Element, result: RuleResult, pdk: Pdk) -> None:
         case Status.RUN if result.findings:
             least = worst(result, pdk)
             measured = f", worst {length(least)} um" if least is not None else ""
-            lines = [words, *(printable(line(f)) for f in result.findings[:SHOWN])]
-            if (more := len(result.findings) - SHOWN) > 0:
+            shown = result.findings[:SHOWN]
+            lines = [words, *(printable(line(f)) for f in shown)]
+            if (more := result.count - len(shown)) > 0:
                 lines.append(f"... and {more} more")
             failure = ET.SubElement(case, "failure", type="finding", message=f"{result.verdict}{measured}")
             failure.text = "\n".join(lines)

@@ -31,7 +31,7 @@ def write(report: Report, top_cell: str, path: Path) -> None:
     for result in report.results:
         category = database.create_category(printable(result.rule))
         category.description = _description(result)
-        for finding in result.findings:
+        for finding in (one for f in result.findings for one in f.each()):
             item = database.create_item(cell.rdb_id(), category.rdb_id())
             _fill(item, finding)
     database.save(str(path.absolute()))  # an absolute path: "pipe:..." would be run as a command

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
 import corpus
 import klayout.db as kdb
+import klayout.rdb as rdb
 import pytest
 
 from layoutgen import gds
@@ -15,6 +17,7 @@ from layoutgen.drc.checks import Task, task
 from layoutgen.drc.run import check_layout
 from layoutgen.findings import Finding
 from layoutgen.pdk import Pdk, read
+from layoutgen.report import lyrdb
 
 TINY = """
 name = "tiny"
@@ -130,7 +133,7 @@ def test_shapes_at_any_angle_are_found_to_the_grid(pdk: Pdk, seed: int) -> None:
 
 
 @pytest.mark.usefixtures("always_windows")
-def test_a_fault_of_a_die_is_one_finding_with_all_its_places(pdk: Pdk) -> None:
+def test_a_fault_of_a_die_is_one_finding_with_all_its_places(pdk: Pdk, tmp_path: Path) -> None:
     layout = kdb.Layout()
     top, die = layout.create_cell("TOP"), layout.create_cell("DIE")
     index = layout.layer(kdb.LayerInfo(1, 0, "rdl"))
@@ -146,3 +149,7 @@ def test_a_fault_of_a_die_is_one_finding_with_all_its_places(pdk: Pdk) -> None:
         (i, j) for i in range(40) for j in range(30)
     }
     assert report.exit_code == 1
+    lyrdb.write(report, "TOP", tmp_path / "all.lyrdb")
+    database = rdb.ReportDatabase("")
+    database.load(str(tmp_path / "all.lyrdb"))
+    assert database.num_items() == 1200

@@ -1,0 +1,261 @@
+"""Wafer DRC against KLayout's own modes: flat, deep and tiled, on wafers of the same dies.
+
+Run it alone: python benchmarks/drc.py [--quick] [--only WORD]. Every row and every peer is a process of its own, from
+the file to the written report: width, space (between any two edges), enclosure and separation on three layers. A peer
+is stopped at 120 s (5 s where it has to be quick) and counts as that. Exit code 1 where a row falls short of its bar,
+or finds something else than the flat run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+STOP, QUICK_STOP = 120.0, 5.0
+"""Seconds after which a peer is stopped."""
+LIMITS = {"W": 19.0, "S": 20.0, "E": 10.0, "X": 10.0}
+PROCESS = """
+name = "bench"
+title = "Three layers"
+source = "this script"
+roles = { metal = "rdl" }
+masks = {}
+connect = { metal = "rdl", pad = [], ball = [] }
+[layers]
+via = { gds = [2, 0], title = "via" }
+rdl = { gds = [3, 0], title = "metal" }
+post = { gds = [5, 0], title = "post" }
+[reserved]
+[derived]
+[flows.one]
+title = "One"
+current = "none"
+stages = []
+draws = ["rdl", "via", "post"]
+"""
+RULES = {
+    "W": ("width", ["rdl"]),
+    "S": ("space", ["rdl"]),
+    "E": ("enclosure", ["via", "rdl"]),
+    "X": ("separation", ["post", "via"]),
+}
+CASES = {
+    "a": ("dies apart", 5.0),
+    "b": ("tie bus per die", 10.0),
+    "c": ("bus over the wafer", 50.0),
+    "d": ("two dies, turned", 5.0),
+    "e": ("the same, flattened", 3.0),
+}
+PEERS = ("flat", "deep", "tiled")
+QUICK_LEAVES = ("a", "d")
+"""Cases of a full run only."""
+
+
+def make(case: str, path: Path, *, contacts: int, radius: float) -> int:
+    """Write a wafer (um) and return the number of its dies."""
+    import klayout.db as kdb
+
+    layout = kdb.Layout()
+    via, rdl, post = (layout.layer(n, 0) for n in (2, 3, 5))
+    pitch, kerf = 400_000, 80_000
+    side = contacts * pitch + 200_000
+    step = side + kerf
+    dies = [layout.create_cell(f"DIE{k}") for k in range(2 if case == "d" else 1)]
+    for k, die in enumerate(dies):
+        for i in range(contacts):
+            for j in range(contacts):
+                x, y = 300_000 + i * pitch, 300_000 + j * pitch
+                for layer, d in ((via, 180_000), (rdl, 240_000), (post, 500 * k + 20_000)):
+                    at = kdb.Box(x - d // 2, y - d // 2, x + d // 2, y + d // 2)
+                    off = (150_000, 150_000) if layer == post else (0, 0)
+                    die.shapes(layer).insert(kdb.Polygon.ellipse(at.moved(*off), 64))
+                die.shapes(rdl).insert(
+                    kdb.Path([kdb.Point(x, y), kdb.Point(x + 150_000, y + 170_000)], 20_000).polygon()
+                )
+        if case in ("b", "c", "e"):
+            for i in range(contacts):
+                x = 300_000 + i * pitch
+                die.shapes(rdl).insert(kdb.Box(x - 10_000, -kerf // 2, x + 10_000, 300_000))
+        if case == "b":
+            die.shapes(rdl).insert(kdb.Box(-kerf, -kerf // 2 - 15_000, side, -kerf // 2 + 15_000))
+            die.shapes(rdl).insert(kdb.Box(-kerf // 2 - 15_000, -kerf, -kerf // 2 + 15_000, side))
+    top = layout.create_cell("WAFER")
+    reach, count = round(radius * 1000), 0
+    n = reach // step + 1
+    for j in range(-n, n):
+        at = [
+            i
+            for i in range(-n, n)
+            if all(math.hypot(a * step, b * step) < reach for a in (i, i + 1) for b in (j, j + 1))
+        ]
+        count += len(at)
+        if at and case != "d":
+            first = kdb.Trans(at[0] * step, j * step)
+            array = kdb.CellInstArray(dies[0].cell_index(), first, kdb.Vector(step, 0), kdb.Vector(), len(at), 1)
+            top.insert(array)
+        for i in at if case == "d" else ():
+            turned = (i + j) % 2
+            turn = (
+                kdb.Trans(2, False, kdb.Vector(i * step + side, j * step + side))
+                if turned
+                else kdb.Trans(i * step, j * step)
+            )
+            top.insert(kdb.CellInstArray(dies[turned].cell_index(), turn))
+        half = round(math.sqrt(max(0, reach**2 - (j * step) ** 2)))
+        if case == "c" and half > step:
+            top.shapes(rdl).insert(kdb.Box(-half, j * step - kerf // 2 - 15_000, half, j * step - kerf // 2 + 15_000))
+            top.shapes(rdl).insert(kdb.Box(j * step - kerf // 2 - 15_000, -half, j * step - kerf // 2 + 15_000, half))
+    if case == "e":
+        top.flatten(True)
+    layout.write(str(path))
+    return count
+
+
+def ours(path: Path, folder: Path) -> int:
+    """The whole way through layoutgen, and how many edges were marked, in um of length."""
+    import klayout.db as kdb
+
+    from layoutgen.drc.run import check_layout
+    from layoutgen.pdk import read
+    from layoutgen.report import lyrdb
+
+    process = folder / "bench"
+    process.mkdir(exist_ok=True)
+    rules = [
+        f'[rules.{name}]\ncheck = "{kind}"\nlayers = {json.dumps(layers)}\n'
+        f'limit = {LIMITS[name]}\nwhy = "w"\nsource = "s"\n'
+        for name, (kind, layers) in RULES.items()
+    ]
+    (process / "pdk.toml").write_text(PROCESS + "\n".join(rules), "utf-8")
+    pdk = read(process, lambda _: process)
+    layout = kdb.Layout()
+    layout.read(str(path))
+
+    report = check_layout(layout, layout.top_cell(), pdk, "one", title=path.name)
+    lyrdb.write(report, layout.top_cell().name, folder / "ours.lyrdb")
+    edges = kdb.Edges()
+    for finding in report.findings:
+        for one in finding.each():
+            for e in one.edges:
+                edges.insert(kdb.Edge(*e))
+    return round(edges.merged().length() / 1000)
+
+
+def peer(mode: str, path: Path, folder: Path) -> int:
+    """KLayout's own engine in one of its modes."""
+    import klayout.db as kdb
+    import klayout.rdb as rdb
+
+    layout = kdb.Layout()
+    layout.read(str(path))
+    top = layout.top_cell()
+    via, rdl, post = (layout.layer(n, 0) for n in (2, 3, 5))
+    u, angle = kdb.Region.Euclidian, 80
+    if mode == "tiled":
+        edges = _tiled(layout, top)
+    else:
+        store = kdb.DeepShapeStore()
+        a, b, c = (
+            kdb.Region(top.begin_shapes_rec(n), store) if mode == "deep" else kdb.Region(top.begin_shapes_rec(n))
+            for n in (via, rdl, post)
+        )
+        found = [
+            b.width_check(19_000, False, u, angle),
+            b.isolated_check(20_000, False, u, angle),
+            b.notch_check(20_000, False, u, angle),
+            a.enclosed_check(b, 10_000, False, u, angle),
+            c.separation_check(a, 10_000, False, u, angle),
+        ]
+        edges = kdb.Edges()
+        for pairs in found:
+            edges += pairs.edges()
+    database = rdb.ReportDatabase("peer")
+    cell, category = database.create_cell(top.name), database.create_category("all")
+    database.create_items(cell.rdb_id(), category.rdb_id(), kdb.CplxTrans(layout.dbu), edges)
+    database.save(str(folder / f"{mode}.lyrdb"))
+    return round(edges.merged().length() / 1000)
+
+
+def _tiled(layout: object, top: object) -> object:
+    import klayout.db as kdb
+
+    edges = kdb.Edges()
+    tiles = kdb.TilingProcessor()
+    for name, number in (("via", 2), ("rdl", 3), ("post", 5)):
+        tiles.input(name, layout, top.cell_index(), layout.layer(number, 0))  # type: ignore[attr-defined]
+    tiles.output("out", edges)
+    tiles.tile_size(8000, 8000)
+    tiles.tile_border(60, 60)
+    tiles.threads = 2
+    checks = (
+        "rdl.width_check(19000, false, Region.Euclidian, 80)",
+        "rdl.isolated_check(20000, false, Region.Euclidian, 80)",
+        "rdl.notch_check(20000, false, Region.Euclidian, 80)",
+        "via.enclosed_check(rdl, 10000, false, Region.Euclidian, 80)",
+        "post.separation_check(via, 10000, false, Region.Euclidian, 80)",
+    )
+    for check in checks:
+        tiles.queue(f"_output(out, {check}.edges)")
+    tiles.execute("drc")
+    return edges
+
+
+def timed(what: str, path: Path, folder: Path, stop: float) -> tuple[float, float, int | None]:
+    """Seconds, megabytes, and what was marked of one run in a process of its own; None where it was stopped."""
+    started = time.perf_counter()
+    try:
+        done = subprocess.run(
+            [sys.executable, __file__, "--run", what, str(path), str(folder)],
+            capture_output=True, text=True, timeout=stop, check=True,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return stop, 0.0, None
+    marked, megabytes = json.loads(done.stdout.splitlines()[-1])
+    return time.perf_counter() - started, megabytes, marked
+
+
+def main() -> int:
+    """The table, and whether every row meets its bar."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--quick", action="store_true", help="smaller wafers, within a minute: ratios only")
+    options.add_argument("--only", default="", help="cases with this letter or word")
+    options.add_argument("--run", nargs=3, help=argparse.SUPPRESS)
+    given = options.parse_args()
+    if given.run:
+        what, path, folder = given.run[0], Path(given.run[1]), Path(given.run[2])
+        marked = ours(path, folder) if what == "ours" else peer(what, path, folder)
+        print(json.dumps([marked, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+        return 0
+    contacts, radius = (6, 50_000.0) if given.quick else (10, 100_000.0)
+    print(f"{'':24}{'dies':>6}{'ours s':>9}{'MB':>6}{'flat s':>9}{'deep s':>9}{'tiled s':>9}{'x best':>8}{'bar':>6}")
+    short: list[str] = []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for case, (words, full_bar) in CASES.items():
+            if (given.quick and case in QUICK_LEAVES) or (given.only not in (case, "") and given.only not in words):
+                continue
+            path = folder / f"{case}.gds"
+            dies = make(case, path, contacts=contacts, radius=radius)
+            bar = full_bar if not given.quick else 1.0
+            seconds, megabytes, marked = timed("ours", path, folder, STOP)
+            others = {mode: timed(mode, path, folder, QUICK_STOP if given.quick else STOP) for mode in PEERS}
+            ratio = min(t for t, _, _ in others.values()) / seconds
+            peers = "".join(f"{'>= ' if m is None else ''}{t:.1f}".rjust(9) for t, _, m in others.values())
+            said = others["flat"][2]
+            wrong = said is not None and marked is not None and abs(said - marked) > 1 + 1e-4 * said
+            if ratio < bar or marked is None or wrong or (megabytes > 500 and case != "e"):
+                short.append(f"{case} ({words})" + (f": marks {marked} um, flat {said}" if wrong else ""))
+            print(f"({case}) {words:20}{dies:6}{seconds:9.1f}{megabytes:6.0f}{peers}{ratio:8.1f}{bar:6.1f}", flush=True)
+    print("every row meets its bar" if not short else f"short: {', '.join(short)}")
+    return 1 if short else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
