@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TypeAlias
 
 import klayout.db as kdb
 import numpy as np
@@ -20,7 +19,6 @@ from layoutgen.findings import Edge, Finding
 from layoutgen.windows import InPlace, Sheet, View
 from layoutgen.windows.source import Ints
 
-Place: TypeAlias = tuple[int, int]
 _JOINS = 2
 """Parts of one slanted edge that rounding has moved apart, in database units."""
 
