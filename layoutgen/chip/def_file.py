@@ -377,7 +377,7 @@ class _Builder:
     """A design with its library on its way into a chip."""
 
     def __init__(self, design: Design, library: Library, tokens: Tokens, layer: str) -> None:
-        self.design, self.library, self.tokens = design, library, tokens
+        self.design, self.lef, self.tokens = design, library, tokens
         self._look_up_macros()
         kinds = {library.macros[c.macro].kind for c in design.components.values()}
         self.bump_kind = "COVER BUMP" if "COVER BUMP" in kinds else "COVER"
@@ -392,19 +392,19 @@ class _Builder:
     def _look_up_macros(self) -> None:
         missing: dict[str, int] = {}
         for c in self.design.components.values():
-            if c.macro not in self.library.macros:
+            if c.macro not in self.lef.macros:
                 missing.setdefault(c.macro, c.begun)
-        known = self.library.macros
+        known = self.lef.macros
         mend = nearest if known else lambda *_: "; name the LEF files"
         self._raise(
             (at, f"macro {printable(name, 60)!r} is in no LEF file{mend(name, known)}") for name, at in missing.items()
         )
 
     def _layer(self, layer: str) -> str:
-        macros = self.library.macros
+        macros = self.lef.macros
         placed_macros = [macros[name] for name in dict.fromkeys(c.macro for c in self.design.components.values())]
         port_layers = [z for ports in self.design.ports.values() for port in ports for z, _ in port.shapes]
-        known = [*self.library.layers, *self.library.pin_layers, *(z for m in macros.values() for z in m.obstructions)]
+        known = [*self.lef.layers, *self.lef.pin_layers, *(z for m in macros.values() for z in m.obstructions)]
         known = list(dict.fromkeys([*known, *port_layers]))
         if layer:
             if layer not in known:
@@ -454,14 +454,14 @@ class _Builder:
             design.name, width, height, tuple(pads), tuple(balls),
             outline=() if outline == box(0.0, 0.0, width, height) else outline,
             keepouts=tuple(moved(shape, -x0, -y0) for shape in keepouts),
-            origin=(x0, y0), layer=self.library.layers.get(self.layer) or RoutedLayer(self.layer),
+            origin=(x0, y0), layer=self.lef.layers.get(self.layer) or RoutedLayer(self.layer),
         )  # fmt: skip
 
     def _of_components(self, keepouts: list[Ring]) -> list[_Terminal]:
         """Terminals of placed cells; what is only in the way goes to `keepouts`."""
         out, unplaced = [], []
         for inst, c in self.design.components.items():
-            macro = self.library.macros[c.macro]
+            macro = self.lef.macros[c.macro]
             metal = self._metal_of(macro)
             if not metal.pins and not metal.obstructions:
                 continue
@@ -528,7 +528,7 @@ class _Builder:
                 continue
             if (c := self.design.components.get(inst)) is None:
                 shown += f"component {printable(inst, 60)!r}, which is not in COMPONENTS; add it there"
-            elif pin not in (pins := self.library.macros[c.macro].pins):
+            elif pin not in (pins := self.lef.macros[c.macro].pins):
                 shown += (
                     f"pin {printable(pin, 60)!r} of {printable(inst, 60)!r}, whose macro {printable(c.macro, 60)!r} "
                 )

@@ -80,19 +80,19 @@ class Across:
     """
 
     def __init__(
-        self, pdk: Pdk, layout: kdb.Layout, top: kdb.Cell, jobs: Sequence[Task], circles: Circles = "facets"
+        self, pdk: Pdk, layout: kdb.Layout, top: kdb.Cell, tasks: Sequence[Task], circles: Circles = "facets"
     ) -> None:
-        """jobs: rules that may be asked for, which then share windows as far as they can."""
+        """tasks: rules that may be asked for, which then share windows as far as they can."""
         self._pdk, self._layout, self._circles = pdk, layout, circles
         self._flat = Flat(pdk, gds.fetch(layout, pdk, top), circles)
         layers = {name: layout.find_layer(gds.layer_info(pdk, name)) for name in pdk.drawn_layers}
-        self._hulls = self._add_hulls(top, jobs)
+        self._hulls = self._add_hulls(top, tasks)
         found = {name: index for name, index in layers.items() if index is not None} | self._hulls
         self._source = Source(layout, top, found)
         self._views = Views(self._source)
         self._pictures = Pictures(self._source)
         self._sheets: dict[tuple[tuple[str, ...], int, int, Needs], list[tuple[Sheet | InPlace, Flat]]] = {}
-        self._halos = _grouped(self._halo(job) for job in jobs)
+        self._halos = _grouped(self._halo(job) for job in tasks)
 
     def __enter__(self) -> Self:
         return self
@@ -101,10 +101,10 @@ class Across:
         for index in self._hulls.values():
             self._layout.delete_layer(index)
 
-    def _add_hulls(self, top: kdb.Cell, jobs: Sequence[Task]) -> dict[str, int]:
+    def _add_hulls(self, top: kdb.Cell, tasks: Sequence[Task]) -> dict[str, int]:
         """What polygons surround as layers of their own: a window sees too little of a large one to know."""
         added: dict[str, int] = {}
-        for job in jobs:
+        for job in tasks:
             for layer in job.layers[1:] if job.kind.hulls else ():
                 if _hull(layer) not in added:
                     region = self._flat.region(layer).hulls()

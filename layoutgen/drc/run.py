@@ -88,11 +88,11 @@ def check_layout(
     Raises:
         UnknownNameError: the PDK has no such flow, or none of the rules.
     """
-    jobs = []
+    tasks = []
     for name, rule in pdk.rules.items():
         with suppress(PdkError):  # said when its turn comes
-            jobs.append(task(name, rule))
-    with Across(pdk, layout, top, jobs, circles) as across:
+            tasks.append(task(name, rule))
+    with Across(pdk, layout, top, tasks, circles) as across:
         applies = None if rules is None else frozenset(rules)
         return run(pdk, flow, Content(title, across, applies, complete), progress)
 
