@@ -6,24 +6,27 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Self
 
 import klayout.db as kdb
+import numpy as np
+import shapely
 
 from layoutgen import derive, gds
 from layoutgen.drc.checks import Task
 from layoutgen.drc.checks.kind import Circles
-from layoutgen.drc.place import join, place
+from layoutgen.drc.place import extent, join, place
 from layoutgen.findings import Finding
 from layoutgen.pdk import Pdk
 from layoutgen.units import Um, dbu
-from layoutgen.windows import InPlace, Pictures, Sheet, Source, Views, lay_out
+from layoutgen.windows import InPlace, Near, Pictures, Sheet, Source, Views, lay_out
+from layoutgen.windows.source import Ints
 from layoutgen.windows.view import Needs
 
 WHOLE: Um = 250.0
 """Polygons that are judged as a whole are looked at through windows up to this extent, or the rule's own reach."""
 LEAST: Um = 30.0
 """The least halo: what is shorter is cut by every window."""
-LITTLE = 1000
-"""Items, boxes and edges up to which a layout is looked at flat."""
-STEPS = 1.5
+LITTLE = 200_000
+"""Corners up to which all that a rule is about is looked at where it stands, with what is around it."""
+STEPS = 4.0
 """Rules whose halos differ by less share one."""
 
 
@@ -123,13 +126,15 @@ class Across:
 
     def find(self, job: Task) -> Iterable[Finding]:
         """What breaks a rule, each at all its places."""
-        if job.between != "any" or self._is_little(job):
+        if job.between != "any":
             return join(self._flat.find(job))
         layers = [job.layers[0], *(_hull(name) if job.kind.hulls else name for name in job.layers[1:])]
+        if (found := self._beside(job, layers)) is not None:
+            return join(found)
         halo, lattice = self._shared(self._halo(job)), dbu(job.lattice) if job.lattice and dbu(job.lattice) > 1 else 0
         whole = (0, *job.kind.also_whole) if job.whole else ()
         short = (halo - dbu(self._reach(job)) - 2) // max(1, len(whole))
-        found: list[Finding] = []
+        found = []
         for sheet, flat in self._looked(layers, halo, lattice, self._needs(job, layers)):
             regions = [flat.region(layer) for layer in layers]
             for k in whole:
@@ -139,10 +144,37 @@ class Across:
             found += place(job.run(regions, self._circles), sheet, short)
         return join(found)
 
-    def _is_little(self, job: Task) -> bool:
-        """Whether so little stands on a rule's layers that all of it is looked at faster than windows are laid."""
-        layers = [self._source.layer(name) for layer in job.layers for name in self._pdk.sources(layer)]
-        return sum(layer.places for layer in layers if layer is not None) <= LITTLE
+    def _beside(self, job: Task, layers: Sequence[str]) -> list[Finding] | None:
+        """What breaks a rule, looked for around what little there is on a layer that it needs; None: there is much."""
+        drawn = {layer: frozenset(self._drawn([layer])) for layer in layers}
+        corners = {layer: sum(self._corners(name) for name in names) for layer, names in drawn.items()}
+        if sum(corners.values()) <= LITTLE:
+            return list(job.run([self._whole(layer) for layer in layers], self._circles))
+        needed = [layers[job.layers.index(name)] for name in job.subjects]
+        several = job.kind.layers[0].endswith("*")
+        around = min(needed, key=lambda layer: corners[layer])
+        if several or job.lattice or job.kind.also_whole or corners[around] > LITTLE:
+            return None
+        if job.whole and corners[layers[0]] > LITTLE:
+            return None
+        reach = dbu(self._reach(job)) + 2
+        boxes = np.array([_corners_of(shape.bbox().enlarged(reach, reach)) for shape in self._whole(around).each()])
+        if not len(boxes):
+            return []
+        near = Near(self._source, boxes + np.array([-1, -1, 1, 1]) * reach, reach)
+        flat = Flat(self._pdk, near.region)
+        regions = [self._whole(x) if corners[x] <= LITTLE else flat.region(x) for x in layers]
+        return _within(job.run(regions, self._circles), boxes)
+
+    def _corners(self, drawn: str) -> int:
+        layer = self._source.layer(drawn)
+        return 0 if layer is None else layer.corners
+
+    def _whole(self, layer: str) -> kdb.Region:
+        """All of a layer."""
+        if layer not in self._hulls:
+            return self._flat.region(layer)
+        return kdb.Region(self._source.top.begin_shapes_rec(self._hulls[layer])).merged()
 
     def _needs(self, job: Task, layers: Sequence[str]) -> Needs:
         """Layers without which there is nothing to find in a window."""
@@ -174,6 +206,20 @@ class Across:
 
     def _shared(self, halo: int) -> int:
         return min((h for h in self._halos if h >= halo), default=halo)
+
+
+def _within(found: Iterable[Finding], boxes: Ints) -> list[Finding]:
+    """Of findings those that touch any of (n, 4) boxes."""
+    found = list(found)
+    if not found:
+        return []
+    extents = np.array([extent(f) for f in found], dtype=float)
+    inside = shapely.STRtree(shapely.box(*boxes.T.astype(float))).query(shapely.box(*extents.T))[0]
+    return [found[k] for k in np.unique(inside).tolist()]
+
+
+def _corners_of(box: kdb.Box) -> tuple[int, int, int, int]:
+    return box.left, box.bottom, box.right, box.top
 
 
 def _hull(layer: str) -> str:

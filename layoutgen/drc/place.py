@@ -30,7 +30,7 @@ def place(found: Sequence[Finding], sheet: Sheet | InPlace, short: int) -> Itera
     """
     if not found:
         return
-    boxes = np.array([_box(f) for f in found], dtype=np.int64)
+    boxes = np.array([extent(f) for f in found], dtype=np.int64)
     if isinstance(sheet, InPlace):
         yield from _in_place(found, boxes, sheet, short)
         return
@@ -95,7 +95,8 @@ def _repeated(f: Finding, view: View, window: int) -> Finding:
     return replace(f, repeats=tuple(map(tuple, places.tolist()))) if len(places) else f
 
 
-def _box(f: Finding) -> tuple[int, int, int, int]:
+def extent(f: Finding) -> tuple[int, int, int, int]:
+    """The box around a finding's marker."""
     xs = [x for e in f.edges for x in (e[0], e[2])] + [x for x, _ in f.polygon]
     ys = [y for e in f.edges for y in (e[1], e[3])] + [y for _, y in f.polygon]
     return min(xs), min(ys), max(xs), max(ys)
@@ -188,7 +189,7 @@ def _folded(found: Iterable[Finding]) -> list[Finding]:
     """Equal findings at several places as one with its repeats."""
     same: dict[object, list[Finding]] = {}
     for f in found:
-        x, y = _box(f)[:2]
+        x, y = extent(f)[:2]
         shape = (
             tuple((a - x, b - y, c - x, d - y) for a, b, c, d in f.edges),
             tuple((a - x, b - y) for a, b in f.polygon),
@@ -196,8 +197,8 @@ def _folded(found: Iterable[Finding]) -> list[Finding]:
         same.setdefault((f.rule, shape, f.measured, f.note), []).append(f)
     out = []
     for group in same.values():
-        at = sorted({(x + dx, y + dy) for f in group for (x, y) in (_box(f)[:2],) for dx, dy in ((0, 0), *f.repeats)})
-        x, y = _box(group[0])[:2]
+        at = sorted({(x + dx, y + dy) for f in group for (x, y) in (extent(f)[:2],) for dx, dy in ((0, 0), *f.repeats)})
+        x, y = extent(group[0])[:2]
         first = _moved(group[0], (at[0][0] - x, at[0][1] - y))
         out.append(replace(first, repeats=tuple((a - at[0][0], b - at[0][1]) for a, b in at[1:])))
     return out

@@ -5,8 +5,8 @@ one of each, `frame` takes its picture, `sheet` puts the pictures side by side. 
 equal windows stand.
 """
 
-from layoutgen.windows.sheet import InPlace, Pictures, Sheet, lay_out
+from layoutgen.windows.sheet import InPlace, Near, Pictures, Sheet, lay_out
 from layoutgen.windows.source import Source
 from layoutgen.windows.view import View, Views
 
-__all__ = ["InPlace", "Pictures", "Sheet", "Source", "View", "Views", "lay_out"]
+__all__ = ["InPlace", "Near", "Pictures", "Sheet", "Source", "View", "Views", "lay_out"]

@@ -7,12 +7,13 @@ from collections.abc import Iterable
 import klayout.db as kdb
 import numpy as np
 
-from layoutgen.windows.source import Ints, Source
+from layoutgen.windows.near import shapes_near
+from layoutgen.windows.source import Ints, Layer, Source
 
 CLOSURES = 2
 """Steps from edge to edge: the slanted edges of a frame, and those that these may cross."""
-_SIDE = 8
-"""Frames along x and y, about, whose shapes are merged at once."""
+_AT_ONCE = 1024
+"""Frames whose shapes are merged at once."""
 
 
 def pictures(source: Source, layer: str, frames: Ints, margin: int) -> list[list[kdb.Polygon]]:
@@ -23,80 +24,57 @@ def pictures(source: Source, layer: str, frames: Ints, margin: int) -> list[list
     edges that touch a frame, and those that touch these; and the pictures are cut outside of these boxes only. Edges no
     longer than `margin` are cut like others.
     """
-    index = source.layers.get(layer)
-    if index is None or source.top.bbox(index).empty():
+    drawn = source.layer(layer)
+    if drawn is None:
         return [[] for _ in frames]
-    out: list[list[kdb.Polygon]] = [[] for _ in frames]
-    for group in _together(frames):
-        boxes = [kdb.Box(*frame) for frame in frames[group].tolist()]
-        region = _merged(source, index, boxes, margin)
+    out: list[list[kdb.Polygon]] = []
+    for start in range(0, len(frames), _AT_ONCE):
+        group = frames[start : start + _AT_ONCE]
+        region = _merged(drawn, group, margin)
         merged, slanted = kdb.Shapes(), kdb.Shapes()
         merged.insert(region)
         slanted.insert(_slanted(region, margin // 2))
-        for k, box in zip(group.tolist(), boxes, strict=True):
-            out[k] = _cut(merged, slanted, box)
+        out += [_cut(merged, slanted, kdb.Box(*frame)) for frame in group.tolist()]
     return out
 
 
 def around(source: Source, layer: str, frames: Ints, margin: int) -> kdb.Region:
     """The merged shapes of a layer around all of (n, 4) frames, as `pictures` has them, in one."""
-    index = source.layers.get(layer)
-    if index is None or source.top.bbox(index).empty():
-        return kdb.Region()
-    return _merged(source, index, [kdb.Box(*frame) for frame in frames.tolist()], margin)
+    drawn = source.layer(layer)
+    return kdb.Region() if drawn is None or not len(frames) else _merged(drawn, frames, margin)
 
 
-def _together(frames: Ints) -> list[Ints]:
-    """Positions of frames whose shapes are merged at once, neighbours together."""
-    if not len(frames):
-        return []
-    place = frames[:, :2] // (_SIDE * (frames[:, 2:] - frames[:, :2]).max(axis=0))
-    order = np.lexsort((place[:, 1], place[:, 0]))
-    return np.array_split(order, -(-len(order) // _SIDE**2))
-
-
-def _merged(source: Source, index: int, frames: list[kdb.Box], margin: int) -> kdb.Region:
+def _merged(layer: Layer, frames: Ints, margin: int) -> kdb.Region:
     """The merged shapes around frames."""
-    around = _boxes(frames).merged()
-    inner = around
-    raw = _touching(source, index, around)
+    raw = shapes_near(layer, frames)
+    around = inner = _boxes(frames.tolist())
     for _ in range(CLOSURES):
-        boxes = _boxes(edge.bbox() for edge in _slanted(raw, margin).each())
-        out = boxes.interacting(inner)
-        if out.is_empty():
+        reaching = _boxes(_corners(edge.bbox()) for edge in _slanted(raw, margin).each()).interacting(inner)
+        if reaching.is_empty() or (reaching - around).is_empty():
             break
-        around, before = (around + out).merged(), around
-        inner = around
-        if (around - before).is_empty():
-            break
-        raw = _touching(source, index, around)
+        around = (around + reaching).merged()
+        inner, frames = around, np.concatenate([frames, [_corners(box.bbox()) for box in reaching.each()]])
+        raw = shapes_near(layer, frames)
     return (raw & around).merged()
 
 
-def _boxes(boxes: Iterable[kdb.Box]) -> kdb.Region:
+def _boxes(boxes: Iterable[Iterable[int]]) -> kdb.Region:
     region = kdb.Region()
     region.merged_semantics = False
     for box in boxes:
-        region.insert(box)
+        region.insert(kdb.Box(*box))
     return region
+
+
+def _corners(box: kdb.Box) -> tuple[int, int, int, int]:
+    return box.left, box.bottom, box.right, box.top
 
 
 def _slanted(shapes: kdb.Region, margin: int) -> kdb.Edges:
     """The edges of shapes, as they are, that are longer than the margin and neither at 0 nor 45 nor 90 degrees."""
-    return shapes.edges().with_length(margin, None, False).with_angle(kdb.Edges.OrthoDiagonalEdges, True)
-
-
-def _touching(source: Source, index: int, around: kdb.Region) -> kdb.Region:
-    """All shapes that touch a region, box by box: a search for many boxes at once takes far longer."""
-    raw = kdb.Region()
-    raw.merged_semantics = False
-    boxes = [piece.bbox() for piece in around.decompose_trapezoids()]
-    for box in boxes:
-        raw += kdb.Region(source.top.begin_shapes_rec_touching(index, box))
-    if len(boxes) > 1:
-        raw = kdb.Region(list({*raw.each()}))  # a long shape touches many
-        raw.merged_semantics = False
-    return raw
+    edges = shapes.edges()
+    edges.merged_semantics = False
+    return edges.with_angle(kdb.Edges.OrthoDiagonalEdges, True).with_length(margin, None, False)
 
 
 def _cut(merged: kdb.Shapes, slanted: kdb.Shapes, frame: kdb.Box) -> list[kdb.Polygon]:

@@ -57,8 +57,31 @@ class InPlace:
 
     def region(self, layer: str) -> kdb.Region:
         """What the windows see of a layer."""
-        frames = self.view.cores[self.windows] + np.array([-1, -1, 1, 1]) * self.view.halo
+        frames = _stacked(self.view.cores[self.windows]) + np.array([-1, -1, 1, 1]) * self.view.halo
         return around(self.source, layer, frames, self.view.halo // 2)
+
+
+def _stacked(boxes: Ints) -> Ints:
+    """Boxes that stand on each other, as wide as each other, as one."""
+    boxes = boxes[np.lexsort((boxes[:, 1], boxes[:, 2], boxes[:, 0]))]
+    first = np.ones(len(boxes), dtype=bool)
+    first[1:] = (boxes[1:, [0, 2, 1]] != boxes[:-1, [0, 2, 3]]).any(axis=1)
+    starts = np.flatnonzero(first)
+    ends = np.append(starts[1:], len(boxes)) - 1
+    return np.concatenate([boxes[starts, :3], boxes[ends, 3:]], axis=1)
+
+
+@dataclass(frozen=True)
+class Near:
+    """What stands within (n, 4) frames, seen together where it stands; edges up to `margin` are cut like others."""
+
+    source: Source
+    frames: Ints
+    margin: int
+
+    def region(self, layer: str) -> kdb.Region:
+        """What the frames show of a layer."""
+        return around(self.source, layer, self.frames, self.margin)
 
 
 class Pictures:

@@ -77,6 +77,7 @@ class Source:
             self.bbox += top.bbox(index)
         self.counts = self._flat_counts()
         self._known: dict[int, Layer] = {}
+        self._placed: dict[tuple[object, ...], list[tuple[kdb.DCplxTrans, Ints]]] = {}
 
     def layer(self, name: str) -> Layer | None:
         """What is on a layer; None where the layout has no such layer, or nothing on it."""
@@ -86,6 +87,28 @@ class Source:
         if index not in self._known:
             self._known[index] = Layer(self, index)
         return self._known[index]
+
+    def placed(self, inst: kdb.Instance, motion: kdb.DCplxTrans) -> list[tuple[kdb.DCplxTrans, Ints]]:
+        """How an instance in a cell that stands somewhere is turned, with the rest of its place below one unit, and
+        (n, 2) where; several where an array's pitch is no whole number."""
+        array = (inst.a.x, inst.a.y, inst.b.x, inst.b.y, inst.na, inst.nb)
+        first = motion * _placed(inst)
+        key = (_key(first), _key(motion), array)
+        if key not in self._placed:
+            turned = kdb.DCplxTrans(first.mag, first.angle, first.is_mirror(), 0, 0)
+            steps = np.zeros((1, 2))
+            if inst.is_regular_array():
+                a, b = (motion * kdb.DVector(v.x, v.y) for v in (inst.a, inst.b))
+                i, j = np.meshgrid(np.arange(max(1, inst.na)), np.arange(max(1, inst.nb)), indexing="ij")
+                steps = np.stack([i * a.x + j * b.x, i * a.y + j * b.y], axis=-1).reshape(-1, 2)
+            places = steps + np.array([first.disp.x, first.disp.y])
+            whole = np.floor(places + 1e-9).astype(np.int64)
+            rest = np.round(places - whole, 9)
+            self._placed[key] = [
+                (kdb.DCplxTrans(part[0], part[1]) * turned, whole[(rest == part).all(axis=1)])
+                for part in np.unique(rest, axis=0).tolist()
+            ]
+        return self._placed[key]
 
     def _flat_counts(self) -> Counter[int]:
         """How many times each cell stands below the top."""
@@ -111,6 +134,8 @@ class Layer:
         self._batches: list[tuple[int, int, Ints, kdb.Box]] = []
         self._boxes: list[tuple[int, int, int, int]] = []
         self._edges: list[tuple[int, int, int, int]] = []
+        self.long: list[kdb.Polygon] = []
+        """The shapes whose edges these are."""
         self._walk(source)
         self.items = self._gathered()
         self.boxes, lines = (np.array(rows, dtype=np.int64).reshape(-1, 4) for rows in (self._boxes, self._edges))
@@ -118,15 +143,20 @@ class Layer:
         self.edges = Edges(lines)
         self._batches, self._boxes, self._edges = [], [], []
 
-    @property
-    def places(self) -> int:
-        """How many things stand on it, what is in a repeated cell counted by its size."""
+    @cached_property
+    def corners(self) -> int:
+        """How many corners all shapes have, wherever they stand."""
         inside = 0
         for number, count in zip(*np.unique(self.items.content, return_counts=True), strict=True):
-            drawn = self._drawn[int(number)]
-            each = 1 if isinstance(drawn, kdb.Polygon) else kdb.Region(drawn.begin_shapes_rec(self._index)).count()
-            inside += each * int(count)
-        return inside + len(self.boxes) + len(self.edges.line)
+            inside += self._corners_of(self._drawn[int(number)]) * int(count)
+        return inside + 4 * len(self.boxes) + len(self.edges.line)
+
+    def _corners_of(self, drawn: kdb.Cell | kdb.Polygon) -> int:
+        if isinstance(drawn, kdb.Polygon):
+            return drawn.num_points()
+        inside = kdb.Region(drawn.begin_shapes_rec(self._index))
+        inside.merged_semantics = False
+        return inside.edges().count()
 
     @cached_property
     def trees(self) -> tuple[shapely.STRtree, shapely.STRtree, shapely.STRtree]:
@@ -151,7 +181,7 @@ class Layer:
                 if source.counts[child.cell_index()] < REPEATED or max(box.width(), box.height()) > self._side:
                     open_cells += [(child, motion * one) for one in _single(inst)]
                 else:
-                    self._take_cell(child, motion, inst)
+                    self._take_cell(source, inst, motion)
         for shape, places in shapes.items():
             number = self._intern(shape, shape)
             self._batches.append((number, self._motion(kdb.DCplxTrans()), np.array(places), shape.bbox()))
@@ -170,26 +200,15 @@ class Layer:
             if polygon.is_box():
                 self._boxes.append(_corners(box))
             elif max(box.width(), box.height()) * SHAPE_PART > self._side * PART:
+                self.long.append(polygon)
                 self._edges += [(e.x1, e.y1, e.x2, e.y2) for e in polygon.each_edge()]
             else:
                 shapes.setdefault(polygon.moved(-box.left, -box.bottom), []).append((box.left, box.bottom))
 
-    def _take_cell(self, cell: kdb.Cell, motion: kdb.DCplxTrans, inst: kdb.Instance) -> None:
+    def _take_cell(self, source: Source, inst: kdb.Instance, motion: kdb.DCplxTrans) -> None:
         """All places of one instance, arrays at once."""
-        number, box = self._content(cell), cell.bbox(self._index)
-        first = motion * _placed(inst)
-        turned = kdb.DCplxTrans(first.mag, first.angle, first.is_mirror(), 0, 0)
-        steps = np.zeros((1, 2))
-        if inst.is_regular_array():
-            a, b = (motion * kdb.DVector(v.x, v.y) for v in (inst.a, inst.b))
-            i, j = np.meshgrid(np.arange(max(1, inst.na)), np.arange(max(1, inst.nb)), indexing="ij")
-            steps = np.stack([i * a.x + j * b.x, i * a.y + j * b.y], axis=-1).reshape(-1, 2)
-        places = steps + np.array([first.disp.x, first.disp.y])
-        whole = np.floor(places + 1e-9).astype(np.int64)
-        rest = np.round(places - whole, 9)
-        for part in np.unique(rest, axis=0).tolist():
-            moved = kdb.DCplxTrans(part[0], part[1]) * turned
-            here = whole[(rest == part).all(axis=1)]
+        number, box = self._content(inst.cell), inst.cell.bbox(self._index)
+        for moved, here in source.placed(inst, motion):
             self._batches.append((number, self._motion(moved), here, _around(box, moved)))
 
     # ------------------------------------------------------------------ what is the same
@@ -200,10 +219,23 @@ class Layer:
         return number
 
     def _motion(self, motion: kdb.DCplxTrans) -> int:
-        key = (motion.mag, motion.angle, float(motion.is_mirror()), motion.disp.x, motion.disp.y)
+        key = _key(motion)
         if key not in self._motions:
             self._turns.append(motion)
         return self._motions.setdefault(key, len(self._motions))
+
+    def touching(self, content: int, motion: int, box: kdb.Box) -> kdb.Region:
+        """The shapes of a content, turned, that touch a box seen from `at`; where it stands askew all of them."""
+        drawn, turn = self._drawn[content], self._turns[motion]
+        if isinstance(drawn, kdb.Polygon):
+            return kdb.Region(drawn)
+        if turn.is_ortho() and not turn.is_mag() and turn.disp == kdb.DVector():
+            to = kdb.Trans(round(turn.angle / 90) % 4, turn.is_mirror(), 0, 0)
+            found = kdb.Region(drawn.begin_shapes_rec_touching(self._index, box.transformed(to.inverted())))
+            return found if to == kdb.Trans() else found.transformed(to)
+        every = drawn.begin_shapes_rec(self._index)
+        every.global_trans = kdb.ICplxTrans(turn)
+        return kdb.Region(every)
 
     def slanted(self, content: int, motion: int, least: int) -> Ints:
         """(n, 4) extents of the edges neither at 0 nor 45 nor 90 degrees that are longer than `least`, from `at`."""
@@ -231,8 +263,7 @@ class Layer:
                 if not inst.cell.bbox(self._index).empty():
                     m = inst.cplx_trans
                     array = (inst.a.x, inst.a.y, inst.b.x, inst.b.y, inst.na, inst.nb)
-                    motion = (m.mag, m.angle, m.is_mirror(), m.disp.x, m.disp.y)
-                    below[self._content(inst.cell), motion, array] += 1
+                    below[self._content(inst.cell), _key(m), array] += 1
             self._of_cell[index] = self._intern((shapes, frozenset(below.items())), cell)
         return self._of_cell[index]
 
@@ -252,6 +283,10 @@ class Layer:
 
 def _corners(box: kdb.Box) -> tuple[int, int, int, int]:
     return (box.left, box.bottom, box.right, box.top)
+
+
+def _key(motion: kdb.DCplxTrans | kdb.ICplxTrans) -> tuple[float, ...]:
+    return motion.mag, motion.angle, float(motion.is_mirror()), motion.disp.x, motion.disp.y
 
 
 def _around(box: kdb.Box, motion: kdb.DCplxTrans) -> kdb.Box:

@@ -17,9 +17,9 @@ FEW = 4
 """Windows that fewer others are like are looked at more finely, in this many parts along x and y."""
 MANY = 64
 """So many of them may be worth it."""
+FULL = 2000
+"""Corners in a window from which on it pays, on average."""
 Needs: TypeAlias = tuple[frozenset[str], ...]
-TROUBLE = 0.15
-"""What a window costs by itself, in windows full of shapes."""
 
 
 @dataclass(frozen=True)
@@ -133,14 +133,15 @@ class Views:
         core = min(int(np.diff(grid.x).min()), int(np.diff(grid.y).min()))
         parts = min(FEW, core * 2 // max(1, CORE_HALOS * halo))
         if len(few) >= MANY:
-            fine = None
-            if parts > 1:
-                finer = grid.finer(np.concatenate([levels[0].like[k] for k in few]), parts)
+            levels = _parted(levels[0], few)
+            if parts > 1 and self._corners(layers) > FULL * sum(map(len, levels[0].like)):
+                finer = grid.finer(np.concatenate(levels[1].like), parts)
                 fine = _level(finer, self._finer(layers, halo, finer), lattice, needs)
-                if len(fine.like) * (1 / parts**2 + TROUBLE) >= len(few):
-                    fine = None
-            levels = _parted(levels[0], few, fine)
+                levels[1:] = _parted(fine, [k for k, like in enumerate(fine.like) if len(like) < FEW])
         return View(tuple(layers), levels, np.concatenate([level.grid.cores(level.chosen) for level in levels]), halo)
+
+    def _corners(self, layers: Iterable[str]) -> int:
+        return sum(layer.corners for name in layers if (layer := self.source.layer(name)) is not None)
 
     def _finer(self, layers: Sequence[str], halo: int, finer: Grid) -> dict[str, Ints]:
         """Signatures on a finer grid, which views with the same windows to look at again share."""
@@ -154,13 +155,13 @@ class Views:
         return out
 
 
-def _parted(level: Level, few: Sequence[int], fine: Level | None) -> list[Level]:
-    """The windows that many others are like, and the few ones: on a finer grid, or else where they stand."""
+def _parted(level: Level, few: Sequence[int]) -> list[Level]:
+    """The windows that many others are like, and the few ones, which are looked at where they stand."""
     out = []
     for chosen, in_place in ((sorted(set(range(len(level.like))) - set(few)), False), (few, True)):
         like = [level.like[k] for k in chosen]
         out.append(replace(level, chosen=level.chosen[chosen], like=like, in_place=in_place))
-    return [out[0], fine or out[1]]
+    return out
 
 
 def _level(grid: Grid, seen: Mapping[str, Ints], lattice: int, needs: Needs) -> Level:

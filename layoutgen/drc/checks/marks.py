@@ -53,10 +53,16 @@ def of_each(layer: kdb.Region, check: Callable[[kdb.Region], kdb.EdgePairs]) -> 
     distinct.merged_semantics = False  # they are merged and apart already
     for outline, first in ((outline, at[0]) for outline, at in places.items()):
         distinct.insert(outline.moved(first))
-    if check(distinct).is_empty():
+    wrong = kdb.Region()
+    for pair in check(distinct).each():
+        wrong.insert(pair.bbox().enlarged(1, 1))  # a box without area is none
+    if wrong.is_empty():
         return []
     found: list[kdb.EdgePair] = []
+    suspects = {shape for shape in distinct.interacting(wrong).each()}
     for outline, repeats in places.items():
+        if outline.moved(repeats[0]) not in suspects:
+            continue
         here = list(check(kdb.Region(outline)).each())
         found += [pair.transformed(kdb.Trans(by)) for by in repeats for pair in here]
     return found
