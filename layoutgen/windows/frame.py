@@ -55,7 +55,7 @@ def _merged(layer: Layer, frames: Ints, margin: int) -> kdb.Region:
         around = (around + reaching).merged()
         inner, frames = around, np.concatenate([frames, [_corners(box.bbox()) for box in reaching.each()]])
         raw = shapes_near(layer, frames)
-    return (raw & around).merged()
+    return (raw & around.merged()).merged()  # borders within would bend what crosses them
 
 
 def _boxes(boxes: Iterable[Iterable[int]]) -> kdb.Region:
