@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Self
 
 import klayout.db as kdb
@@ -20,14 +20,14 @@ from layoutgen.windows import InPlace, Near, Pictures, Sheet, Source, Views, lay
 from layoutgen.windows.source import Ints
 from layoutgen.windows.view import Needs
 
-WHOLE: Um = 250.0
-"""Polygons that are judged as a whole are looked at through windows up to this extent, or the rule's own reach."""
+WHOLE: tuple[Um, ...] = (250.0, 1000.0)
+"""Polygons that are judged as a whole are looked at through windows up to these extents, or the rule's own reach."""
 LEAST: Um = 30.0
 """The least halo: what is shorter is cut by every window."""
 LITTLE = 200_000
 """Corners up to which all that a rule is about is looked at where it stands, with what is around it."""
-STEPS = 4.0
-"""Rules whose halos differ by less share one."""
+SHARED = 1.3
+"""So much more may a window see where a rule takes windows with the halo of another one."""
 
 
 class Flat:
@@ -95,7 +95,7 @@ class Across:
         self._views = Views(self._source)
         self._pictures = Pictures(self._source)
         self._sheets: dict[tuple[tuple[str, ...], int, int, Needs], list[tuple[Sheet | InPlace, Flat]]] = {}
-        self._halos = _grouped(self._halo(job) for job in tasks)
+        self._halos = self._grouped({self._halo(job) for job in tasks})
 
     def __enter__(self) -> Self:
         return self
@@ -131,18 +131,25 @@ class Across:
         layers = [job.layers[0], *(_hull(name) if job.kind.hulls else name for name in job.layers[1:])]
         if (found := self._beside(job, layers)) is not None:
             return join(found)
-        halo, lattice = self._shared(self._halo(job)), dbu(job.lattice) if job.lattice and dbu(job.lattice) > 1 else 0
+        for most in WHOLE if job.whole else WHOLE[:1]:
+            if (found := self._in_windows(job, layers, self._shared(self._halo(job, most)))) is not None:
+                return join(found)
+        return join(self._flat.find(job))
+
+    def _in_windows(self, job: Task, layers: Sequence[str], halo: int) -> list[Finding] | None:
+        """What breaks a rule, looked for in one window of each kind; None: a polygon is too large for them."""
+        lattice = dbu(job.lattice) if job.lattice and dbu(job.lattice) > 1 else 0
         whole = (0, *job.kind.also_whole) if job.whole else ()
         short = (halo - dbu(self._reach(job)) - 2) // max(1, len(whole))
-        found = []
+        found: list[Finding] = []
         for sheet, flat in self._looked(layers, halo, lattice, self._needs(job, layers)):
             regions = [flat.region(layer) for layer in layers]
             for k in whole:
                 regions[k], large = _small(regions[k], short)
                 if large:
-                    return join(self._flat.find(job))
+                    return None
             found += place(job.run(regions, self._circles), sheet, short)
-        return join(found)
+        return found
 
     def _beside(self, job: Task, layers: Sequence[str]) -> list[Finding] | None:
         """What breaks a rule, looked for around what little there is on a layer that it needs; None: there is much."""
@@ -199,10 +206,21 @@ class Across:
     def _reach(self, job: Task) -> Um:
         return job.reach + max(self._pdk.reach(layer) for layer in job.layers)
 
-    def _halo(self, job: Task) -> int:
+    def _halo(self, job: Task, most: Um = WHOLE[0]) -> int:
+        """How far windows look for a rule; polygons that are judged as a whole may be `most` um long."""
         reach = dbu(self._reach(job))
-        whole = dbu(WHOLE) * (1 + len(job.kind.also_whole)) if job.whole else 0
+        whole = dbu(most) * (1 + len(job.kind.also_whole)) if job.whole else 0
         return max(dbu(LEAST), reach + max(reach, whole) + 4)
+
+    def _grouped(self, halos: Collection[int]) -> list[int]:
+        """Few halos, each for those whose windows have the same cores and see hardly less."""
+        out: list[int] = []
+        for halo in sorted(halos, reverse=True):
+            core = self._views.core(halo)
+            alike = out and core == self._views.core(out[-1])
+            if not alike or (core + 2 * out[-1]) ** 2 > SHARED * (core + 2 * halo) ** 2:
+                out.append(halo)
+        return out
 
     def _shared(self, halo: int) -> int:
         return min((h for h in self._halos if h >= halo), default=halo)
@@ -224,15 +242,6 @@ def _corners_of(box: kdb.Box) -> tuple[int, int, int, int]:
 
 def _hull(layer: str) -> str:
     return f"what {layer} surrounds"
-
-
-def _grouped(halos: Iterable[int]) -> list[int]:
-    """Few halos, none much larger than those that it stands for."""
-    out: list[int] = []
-    for halo in sorted({*halos}, reverse=True):
-        if not out or halo * STEPS < out[-1]:
-            out.append(halo)
-    return out
 
 
 def _small(region: kdb.Region, most: int) -> tuple[kdb.Region, bool]:

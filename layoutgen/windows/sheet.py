@@ -89,22 +89,18 @@ class Pictures:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self._known: dict[tuple[str, int, bytes], list[list[kdb.Polygon]]] = {}
+        self._known: dict[tuple[str, int, int, int], list[kdb.Polygon]] = {}
 
     def of(self, layer: str, view: View, windows: Ints) -> tuple[Ints, list[list[kdb.Polygon]]]:
         """Which picture each of some windows shows of a layer; and the pictures, from the corner of a core."""
         seen, first, shown = np.unique(view.signature(layer)[windows], return_index=True, return_inverse=True)
-        cores = view.cores[windows[first]]
-        key = (layer, view.halo, cores.tobytes())
-        if key not in self._known:
-            frames = cores + np.array([-1, -1, 1, 1]) * view.halo
-            blank = seen == 0
-            taken = iter(pictures(self.source, layer, frames[~blank], view.halo // 2))
-            self._known[key] = [
-                [] if empty else [p.moved(-x, -y) for p in next(taken)]
-                for empty, (x, y) in zip(blank.tolist(), cores[:, :2].tolist(), strict=True)
-            ]
-        return shown.reshape(-1), self._known[key]
+        keys = [(layer, view.halo, *view.sight(layer, window)) for window in windows[first].tolist()]
+        new = [k for k, key in enumerate(keys) if seen[k] and key not in self._known]
+        cores = view.cores[windows[first]][new]
+        taken = pictures(self.source, layer, cores + np.array([-1, -1, 1, 1]) * view.halo, view.halo // 2)
+        for k, (x, y), picture in zip(new, cores[:, :2].tolist(), taken, strict=True):
+            self._known[keys[k]] = [polygon.moved(-x, -y) for polygon in picture]
+        return shown.reshape(-1), [self._known.get(key, []) for key in keys]
 
 
 def lay_out(taken: Pictures, view: View, lattice: int = 0) -> Iterator[Sheet | InPlace]:

@@ -90,6 +90,15 @@ class View:
         return np.concatenate(parts)
 
 
+    def sight(self, layer: str, window: int) -> tuple[int, int]:
+        """What a window sees of a layer, by numbers that other views of the same layout with this halo share."""
+        for level in self.levels:
+            if window < len(level.chosen):
+                return id(level.seen[layer]), int(level.seen[layer][level.chosen[window]])
+            window -= len(level.chosen)
+        raise IndexError(window)
+
+
 class Views:
     """Views of one layout, made as they are asked for."""
 
@@ -121,17 +130,24 @@ class Views:
             self._views[key] = self._look(sorted(key[0]), halo, lattice, needs)
         return self._views[key]
 
-    def _look(self, layers: Sequence[str], halo: int, lattice: int, needs: Needs) -> View:
+    def core(self, halo: int) -> int:
+        """The least length of a core where windows look as far as `halo`."""
+        grid = self._grid(halo)
+        return min(int(np.diff(grid.x).min()), int(np.diff(grid.y).min()))
+
+    def _grid(self, halo: int) -> Grid:
         if halo not in self._grids:
             self._grids[halo] = lay(self.source.bbox, self.period, halo)
-        grid = self._grids[halo]
+        return self._grids[halo]
+
+    def _look(self, layers: Sequence[str], halo: int, lattice: int, needs: Needs) -> View:
+        grid = self._grid(halo)
         for name in layers:
             if (name, halo) not in self._signatures:
                 self._signatures[name, halo] = signatures(self.source.layer(name), grid)
         levels = [_level(grid, {name: self._signatures[name, halo] for name in layers}, lattice, needs)]
         few = [k for k, like in enumerate(levels[0].like) if len(like) < FEW]
-        core = min(int(np.diff(grid.x).min()), int(np.diff(grid.y).min()))
-        parts = min(FEW, core * 2 // max(1, CORE_HALOS * halo))
+        parts = min(FEW, self.core(halo) * 2 // max(1, CORE_HALOS * halo))
         if len(few) >= MANY:
             levels = _parted(levels[0], few)
             if parts > 1 and self._corners(layers) > FULL * sum(map(len, levels[0].like)):
