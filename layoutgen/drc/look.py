@@ -20,7 +20,7 @@ from layoutgen.windows import InPlace, Near, Pictures, Sheet, Source, Views, lay
 from layoutgen.windows.source import Ints
 from layoutgen.windows.view import Needs
 
-WHOLE: tuple[Um, ...] = (250.0, 1000.0)
+WHOLE: tuple[Um, ...] = (250.0, 500.0, 1000.0)
 """Polygons that are judged as a whole are looked at through windows up to these extents, or the rule's own reach."""
 LEAST: Um = 30.0
 """The least halo: what is shorter is cut by every window."""
