@@ -114,5 +114,5 @@ def _cut(merged: kdb.Shapes, slanted: kdb.Shapes, frame: kdb.Box) -> list[kdb.Po
             if shape.edge.clipped(frame):
                 around.insert(shape.edge.bbox())
         long.merged_semantics = False
-        out += (long & around).each()
+        out += (long & around.merged()).each()  # borders of boxes within each other would break slanted edges
     return out
