@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import klayout.db as kdb
 import numpy as np
@@ -70,7 +70,20 @@ def _merged(source: Source, index: int, frames: list[kdb.Box], margin: int) -> k
         if (around - before).is_empty():
             break
         raw = _touching(source, index, around)
-    return (raw & around).merged()
+    inside = around.bbox()
+    polygons = [*raw.each()]
+    short = kdb.Region([p for p in polygons if p.bbox().inside(inside)])
+    return (short + kdb.Region(_clipped([p for p in polygons if not p.bbox().inside(inside)], around))).merged()
+
+
+def _clipped(polygons: Sequence[kdb.Polygon], to: kdb.Region) -> list[kdb.Polygon]:
+    """Polygons cut to a region, their holes left as they are.
+
+    A region's own operators join holes to the outline by cuts, which break slanted edges where these end.
+    """
+    if not polygons:
+        return []
+    return kdb.EdgeProcessor().boolean_p2p(polygons, [*to.merged().each()], kdb.EdgeProcessor.ModeAnd, False, False)
 
 
 def _boxes(boxes: Iterable[kdb.Box]) -> kdb.Region:
@@ -101,18 +114,14 @@ def _touching(source: Source, index: int, around: kdb.Region) -> kdb.Region:
 
 def _cut(merged: kdb.Shapes, slanted: kdb.Shapes, frame: kdb.Box) -> list[kdb.Polygon]:
     """The polygons that touch a frame, cut where none of their slanted edges touches it."""
-    out, long = [], kdb.Region()
+    out, long = [], []
     for shape in merged.each_touching(frame):
         polygon = shape.polygon
-        if polygon.bbox().inside(frame):
-            out.append(polygon)
-        else:
-            long.insert(polygon)
-    if not long.is_empty():
+        (out if polygon.bbox().inside(frame) else long).append(polygon)
+    if long:
         around = kdb.Region(frame)
         for shape in slanted.each_touching(frame):
             if shape.edge.clipped(frame):
                 around.insert(shape.edge.bbox())
-        long.merged_semantics = False
-        out += (long & around.merged()).each()  # borders of boxes within each other would break slanted edges
+        out += _clipped(long, around)
     return out

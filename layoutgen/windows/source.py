@@ -104,6 +104,7 @@ class Layer:
         self._side = max(source.bbox.width(), source.bbox.height()) // PART
         self._contents: dict[object, int] = {}
         self._of_cell: dict[int, int] = {}
+        self._turned: dict[int, bool] = {}
         self._drawn: dict[int, kdb.Cell | kdb.Polygon] = {}
         """By number of content, one that has it."""
         self._motions: dict[tuple[float, ...], int] = {}
@@ -189,8 +190,11 @@ class Layer:
         rest = np.round(places - whole, 9)
         for part in np.unique(rest, axis=0).tolist():
             moved = kdb.DCplxTrans(part[0], part[1]) * turned
-            here = whole[(rest == part).all(axis=1)]
-            self._batches.append((number, self._motion(moved), here, _around(box, moved)))
+            here, around = whole[(rest == part).all(axis=1)], _around(box, moved)
+            sides = _sides(here, around) if any(part) or self._rounds(cell, moved) else np.zeros_like(here)
+            for side in np.unique(sides, axis=0).tolist():
+                motion_number = self._motion(moved, tuple(side))
+                self._batches.append((number, motion_number, here[(sides == side).all(axis=1)], around))
 
     # ------------------------------------------------------------------ what is the same
 
@@ -199,11 +203,20 @@ class Layer:
         self._drawn.setdefault(number, drawn)
         return number
 
-    def _motion(self, motion: kdb.DCplxTrans) -> int:
-        key = (motion.mag, motion.angle, float(motion.is_mirror()), motion.disp.x, motion.disp.y)
+    def _motion(self, motion: kdb.DCplxTrans, side: tuple[int, ...] = (0, 0)) -> int:
+        key = (motion.mag, motion.angle, float(motion.is_mirror()), motion.disp.x, motion.disp.y, *side)
         if key not in self._motions:
             self._turns.append(motion)
         return self._motions.setdefault(key, len(self._motions))
+
+    def _rounds(self, cell: kdb.Cell, motion: kdb.DCplxTrans) -> bool:
+        """Whether points of a cell come to lie between whole units, once moved."""
+        index = cell.cell_index()
+        if index not in self._turned:
+            self._turned[index] = any(
+                self._rounds(inst.cell, kdb.DCplxTrans(inst.cplx_trans)) for inst in cell.each_inst()
+            )
+        return motion.is_complex() or self._turned[index]
 
     def slanted(self, content: int, motion: int, least: int) -> Ints:
         """(n, 4) extents of the edges neither at 0 nor 45 nor 90 degrees that are longer than `least`, from `at`."""
@@ -261,6 +274,15 @@ def _around(box: kdb.Box, motion: kdb.DCplxTrans) -> kdb.Box:
     moved = kdb.DBox(box).transformed(motion)
     low, high = np.floor([moved.left, moved.bottom]), np.ceil([moved.right, moved.top])
     return kdb.Box(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
+
+
+def _sides(at: Ints, box: kdb.Box) -> Ints:
+    """(n, 2) on which side of 0 a box at each place lies, along x and y: halves of a unit are rounded away from it.
+
+    0: above, 1: below; what lies across is known by its own place.
+    """
+    low, high = (at + np.array(corner) for corner in ((box.left, box.bottom), (box.right, box.top)))
+    return np.where(low >= 0, 0, np.where(high <= 0, 1, low))
 
 
 def _placed(inst: kdb.Instance) -> kdb.DCplxTrans:
