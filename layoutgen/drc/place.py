@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
+from layoutgen.drc.checks.marks import hull
 from layoutgen.findings import Edge, Finding
 from layoutgen.windows import InPlace, Sheet, View
 from layoutgen.windows.source import Ints
@@ -79,8 +80,7 @@ def join(found: Iterable[Finding]) -> list[Finding]:
     for polygons in areas.values():
         region = kdb.Region([kdb.Polygon([kdb.Point(*p) for p in f.polygon]) for f in polygons]).merged()
         for polygon in region.each():
-            hull = tuple((p.x, p.y) for p in polygon.each_point_hull())
-            whole.append(replace(polygons[0], polygon=hull, cut=False))
+            whole.append(replace(polygons[0], polygon=hull(polygon), cut=False))
     return _folded([*whole, *_joined(parts)])
 
 
@@ -111,7 +111,7 @@ def _parts(f: Finding, core: list[int]) -> Iterator[Finding]:
     if f.polygon:
         inside = kdb.Region(kdb.Polygon([kdb.Point(*p) for p in f.polygon])) & kdb.Region(box)
         for polygon in inside.each():
-            yield replace(f, polygon=tuple((p.x, p.y) for p in polygon.each_point_hull()), cut=True)
+            yield replace(f, polygon=hull(polygon), cut=True)
         return
     inner = tuple(part for edge in f.edges if (part := _cut(edge, box)))
     if inner:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import klayout.db as kdb
 import numpy as np
@@ -55,7 +55,24 @@ def _merged(layer: Layer, frames: Ints, margin: int) -> kdb.Region:
         around = (around + reaching).merged()
         inner, frames = around, np.concatenate([frames, [_corners(box.bbox()) for box in reaching.each()]])
         raw = shapes_near(layer, frames)
-    return (raw & around.merged()).merged()  # borders within would bend what crosses them
+    inside = around.bbox()
+    short, long = kdb.Region(), []
+    for polygon in raw.each():
+        if polygon.bbox().inside(inside):
+            short.insert(polygon)
+        else:
+            long.append(polygon)
+    return (short + kdb.Region(_clipped(long, around))).merged()
+
+
+def _clipped(polygons: Sequence[kdb.Polygon], to: kdb.Region) -> list[kdb.Polygon]:
+    """Polygons cut to a region, their holes left as they are.
+
+    A region's own operators join holes to the outline by cuts, which break slanted edges where these end.
+    """
+    if not polygons:
+        return []
+    return kdb.EdgeProcessor().boolean_p2p(polygons, [*to.merged().each()], kdb.EdgeProcessor.ModeAnd, False, False)
 
 
 def _boxes(boxes: Iterable[Iterable[int]]) -> kdb.Region:
@@ -79,18 +96,14 @@ def _slanted(shapes: kdb.Region, margin: int) -> kdb.Edges:
 
 def _cut(merged: kdb.Shapes, slanted: kdb.Shapes, frame: kdb.Box) -> list[kdb.Polygon]:
     """The polygons that touch a frame, cut where none of their slanted edges touches it."""
-    out, long = [], kdb.Region()
+    out, long = [], []
     for shape in merged.each_touching(frame):
         polygon = shape.polygon
-        if polygon.bbox().inside(frame):
-            out.append(polygon)
-        else:
-            long.insert(polygon)
-    if not long.is_empty():
+        (out if polygon.bbox().inside(frame) else long).append(polygon)
+    if long:
         around = kdb.Region(frame)
         for shape in slanted.each_touching(frame):
             if shape.edge.clipped(frame):
                 around.insert(shape.edge.bbox())
-        long.merged_semantics = False
-        out += (long & around).each()
+        out += _clipped(long, around)
     return out

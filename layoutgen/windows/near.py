@@ -58,15 +58,17 @@ def _add_items(
     for one, seen in zip(distinct.tolist(), np.split(which, first[1:]), strict=True):
         key = int(items.content[one]), int(items.motion[one]), seen.tobytes()
         if key not in cells:
-            cells[key] = _part(layer, near, key[0], key[1], parts[seen])
+            cells[key] = _part(layer, near, int(one), parts[seen])
         top.insert(kdb.CellInstArray(cells[key], kdb.Trans(*items.at[one].tolist())))
 
 
-def _part(layer: Layer, near: kdb.Layout, content: int, motion: int, boxes: Ints) -> int:
-    """A new cell with the shapes of a content that touch any of some boxes."""
+def _part(layer: Layer, near: kdb.Layout, item: int, boxes: Ints) -> int:
+    """A new cell with the shapes of an item that touch any of some boxes, seen from its place."""
     cell = near.create_cell("PART")
     shapes = cell.shapes(0)
-    found = [layer.touching(content, motion, kdb.Box(*box)) for box in boxes.tolist()]
+    content, motion = int(layer.items.content[item]), int(layer.items.motion[item])
+    x, y = layer.items.at[item].tolist()
+    found = [layer.touching(content, motion, kdb.Box(*box), (x, y)) for box in boxes.tolist()]
     if len(found) == 1:
         shapes.insert(found[0])
     else:

@@ -127,6 +127,7 @@ class Layer:
         self._side = max(source.bbox.width(), source.bbox.height()) // PART
         self._contents: dict[object, int] = {}
         self._of_cell: dict[int, int] = {}
+        self._turned: dict[int, bool] = {}
         self._drawn: dict[int, kdb.Cell | kdb.Polygon] = {}
         """By number of content, one that has it."""
         self._motions: dict[tuple[float, ...], int] = {}
@@ -209,7 +210,11 @@ class Layer:
         """All places of one instance, arrays at once."""
         number, box = self._content(inst.cell), inst.cell.bbox(self._index)
         for moved, here in source.placed(inst, motion):
-            self._batches.append((number, self._motion(moved), here, _around(box, moved)))
+            around = _around(box, moved)
+            sides = _sides(here, around) if self._rounds(inst.cell, moved) else np.zeros_like(here)
+            for side in np.unique(sides, axis=0).tolist():
+                motion_number = self._motion(moved, tuple(side))
+                self._batches.append((number, motion_number, here[(sides == side).all(axis=1)], around))
 
     # ------------------------------------------------------------------ what is the same
 
@@ -218,24 +223,37 @@ class Layer:
         self._drawn.setdefault(number, drawn)
         return number
 
-    def _motion(self, motion: kdb.DCplxTrans) -> int:
-        key = _key(motion)
+    def _motion(self, motion: kdb.DCplxTrans, side: tuple[int, ...] = (0, 0)) -> int:
+        key = (*_key(motion), *side)
         if key not in self._motions:
             self._turns.append(motion)
         return self._motions.setdefault(key, len(self._motions))
 
-    def touching(self, content: int, motion: int, box: kdb.Box) -> kdb.Region:
-        """The shapes of a content, turned, that touch a box seen from `at`; where it stands askew all of them."""
+    def touching(self, content: int, motion: int, box: kdb.Box, at: tuple[int, int]) -> kdb.Region:
+        """The shapes of a content, turned, that touch a box, both seen from the place where one stands.
+
+        All of them where they come to lie between whole units: these are rounded as they stand there.
+        """
         drawn, turn = self._drawn[content], self._turns[motion]
         if isinstance(drawn, kdb.Polygon):
             return kdb.Region(drawn)
-        if turn.is_ortho() and not turn.is_mag() and turn.disp == kdb.DVector():
-            to = kdb.Trans(round(turn.angle / 90) % 4, turn.is_mirror(), 0, 0)
-            found = kdb.Region(drawn.begin_shapes_rec_touching(self._index, box.transformed(to.inverted())))
-            return found if to == kdb.Trans() else found.transformed(to)
-        every = drawn.begin_shapes_rec(self._index)
-        every.global_trans = kdb.ICplxTrans(turn)
-        return kdb.Region(every)
+        if self._rounds(drawn, turn):
+            every = drawn.begin_shapes_rec(self._index)
+            every.global_trans = kdb.ICplxTrans(kdb.DCplxTrans(*map(float, at)) * turn)
+            return kdb.Region(every).moved(-at[0], -at[1])
+        to = kdb.Trans(round(turn.angle / 90) % 4, turn.is_mirror(), 0, 0)
+        found = kdb.Region(drawn.begin_shapes_rec_touching(self._index, box.transformed(to.inverted())))
+        return found if to == kdb.Trans() else found.transformed(to)
+
+    def _rounds(self, cell: kdb.Cell, motion: kdb.DCplxTrans) -> bool:
+        """Whether points of a cell come to lie between whole units, once moved."""
+        index = cell.cell_index()
+        if index not in self._turned:
+            self._turned[index] = any(
+                self._rounds(inst.cell, kdb.DCplxTrans(inst.cplx_trans)) for inst in cell.each_inst()
+            )
+        between = motion.disp.x % 1 != 0 or motion.disp.y % 1 != 0
+        return between or motion.is_complex() or self._turned[index]
 
     def slanted(self, content: int, motion: int, least: int) -> Ints:
         """(n, 4) extents of the edges neither at 0 nor 45 nor 90 degrees that are longer than `least`, from `at`."""
@@ -296,6 +314,15 @@ def _around(box: kdb.Box, motion: kdb.DCplxTrans) -> kdb.Box:
     moved = kdb.DBox(box).transformed(motion)
     low, high = np.floor([moved.left, moved.bottom]), np.ceil([moved.right, moved.top])
     return kdb.Box(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
+
+
+def _sides(at: Ints, box: kdb.Box) -> Ints:
+    """(n, 2) on which side of 0 a box at each place lies, along x and y: halves of a unit are rounded away from it.
+
+    0: above, 1: below; what lies across is known by its own place.
+    """
+    low, high = (at + np.array(corner) for corner in ((box.left, box.bottom), (box.right, box.top)))
+    return np.where(low >= 0, 0, np.where(high <= 0, 1, low))
 
 
 def _placed(inst: kdb.Instance) -> kdb.DCplxTrans:

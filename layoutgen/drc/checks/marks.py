@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 
 from layoutgen.drc.checks.kind import Facing, Metric
-from layoutgen.findings import Edge, Finding
+from layoutgen.findings import Edge, Finding, Hull
 from layoutgen.units import DBU, IntPoints, Um
 
 OCTAGON = 2  # KLayout's corner mode: corners of up to 90 degrees stay as they are
@@ -103,7 +103,12 @@ def polygons(rule: str, found: kdb.Region, note: str) -> list[Finding]:
 
 def polygon(rule: str, shape: kdb.Polygon, note: str, measured: Um | None = None) -> Finding:
     """A finding from one polygon, marked by its outline."""
-    return Finding(rule, polygon=tuple((p.x, p.y) for p in shape.each_point_hull()), measured=measured, note=note)
+    return Finding(rule, polygon=hull(shape), measured=measured, note=note)
+
+
+def hull(shape: kdb.Polygon) -> Hull:
+    """One outline around all of a polygon: holes are joined to it by cuts without width."""
+    return tuple((p.x, p.y) for p in shape.resolved_holes().each_point_hull())
 
 
 def edge(e: kdb.Edge) -> Edge:

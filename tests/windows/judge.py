@@ -1,0 +1,116 @@
+"""Checks a layout through windows and flat, rule by rule, and says what differs."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import corpus
+import equality
+import klayout.db as kdb
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from layoutgen import gds
+from layoutgen.drc import look
+from layoutgen.drc.checks import Task, task
+from layoutgen.pdk import Pdk, read
+
+PDK = """
+name = "tiny"
+title = "Two layers"
+source = "test"
+roles = { metal = "rdl" }
+masks = {}
+connect = { metal = "rdl", pad = [], ball = [] }
+[layers]
+rdl = { gds = [1, 0], title = "metal" }
+tie = { gds = [1, 1], title = "tie" }
+via = { gds = [2, 0], title = "via" }
+[reserved]
+die = { gds = [200, 0], title = "die" }
+[derived]
+all = { expression = "rdl | tie" }
+foot = { expression = "size(via, 2)" }
+[flows.one]
+title = "One"
+current = "none"
+stages = []
+draws = []
+"""
+RULES = {
+    "width": 'layers = ["all"], limit = 10.0',
+    "space": 'layers = ["all"], limit = 10.0',
+    "space.polygons": 'layers = ["all"], limit = 10.0, between = "polygons"',
+    "notch": 'layers = ["all"], limit = 10.0',
+    "wide_space": 'layers = ["all"], steps = [{ width = 11.0, run = 30.0, space = 12.0 }]',
+    "separation": 'layers = ["via", "tie"], limit = 10.0',
+    "enclosure": 'layers = ["foot", "all"], limit = 3.0',
+    "overlap": 'layers = ["tie", "rdl"], limit = 8.0',
+    "inside": 'layers = ["via", "rdl"]',
+    "exact_size": 'layers = ["via"], limit = 8.0',
+    "pitch": 'layers = ["via"], limit = 60.0',
+    "edge_distance": 'layers = ["via", "die"], limit = 10.0',
+    "grid": 'layers = ["rdl"], limit = 0.01',
+    "max_width": 'layers = ["tie"], limit = 11.0',
+    "area": 'layers = ["via"], limit = 70.0',
+    "density": 'layers = ["all"], window = 70.0, step = 35.0, max = 60.0',
+}
+
+
+def pdk(folder: Path) -> Pdk:
+    """A process of four layers with one rule of most kinds."""
+    folder = folder / "tiny"
+    folder.mkdir()
+    rules = [
+        f'"{name}" = {{ check = "{name.split(".")[0]}", {rest}, why = "w", source = "s" }}\n'
+        for name, rest in RULES.items()
+    ]
+    (folder / "pdk.toml").write_text(PDK + "[rules]\n" + "".join(rules), "utf-8")
+    return read(folder, lambda name: folder)
+
+
+@dataclass
+class Judge:
+    """Compares, and counts what it has seen, so that nobody takes an empty comparison for a proof."""
+
+    pdk: Pdk
+    slanted: bool
+    layouts: int = 0
+    found: Counter[str] = field(default_factory=Counter)
+    """By rule, layouts with findings."""
+    clean: Counter[str] = field(default_factory=Counter)
+    """By rule, layouts without."""
+    looked: Counter[str] = field(default_factory=Counter)
+    """By kind of sheet, how many were looked at, and windows put back elsewhere."""
+
+    def differences(self, layout: kdb.Layout, rules: Collection[str] = ()) -> Iterator[str]:
+        """Of each rule, what windows find and a flat run does not, or the other way round."""
+        self.layouts += 1
+        jobs = [task(name, rule) for name, rule in self.pdk.rules.items() if not rules or name in rules]
+        top = layout.top_cell()
+        whole = look.Flat(self.pdk, gds.fetch(layout, self.pdk, top))
+        with look.Across(self.pdk, layout, top, jobs) as across:
+            for job in jobs:
+                ours = list(across.find(job))
+                (self.found if ours else self.clean)[job.rule] += 1
+                compare = equality.any_angle if self.slanted else equality.straight
+                yield from (f"{job.rule}: {text}" for text in compare(job, ours, whole))
+
+
+def generated(part: int, count: int, *, slanted: bool, shrink: bool, see: Callable[[kdb.Layout], None]) -> None:
+    """Shows `see` so many generated layouts, always the same ones for a part; with shrink, the least that it refuses."""
+
+    @seed(part)
+    @settings(
+        max_examples=count, deadline=None, database=None, derandomize=False, suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate, Phase.shrink] if shrink else [Phase.generate],
+    )  # fmt: skip
+    @given(st.randoms(use_true_random=False, note_method_calls=False))
+    def each(rng: random.Random) -> None:
+        see(corpus.layout(rng, slanted=slanted))
+
+    each()
