@@ -6,7 +6,7 @@ Everything is in database units.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -65,6 +65,15 @@ class Edges:
         return tilted
 
 
+@dataclass(frozen=True)
+class Placed:
+    """A cell and (n, 2) where it stands; `motion`: how it is turned, with the rest of its place below one unit."""
+
+    cell: kdb.Cell
+    motion: kdb.DCplxTrans
+    at: Ints
+
+
 class Source:
     """A layout below a cell; `layers` gives each layer's name its index in the layout."""
 
@@ -77,7 +86,7 @@ class Source:
             self.bbox += top.bbox(index)
         self.counts = self._flat_counts()
         self._known: dict[int, Layer] = {}
-        self._placed: dict[tuple[object, ...], list[tuple[kdb.DCplxTrans, Ints]]] = {}
+        self._below: dict[tuple[object, ...], list[Placed]] = {}
 
     def layer(self, name: str) -> Layer | None:
         """What is on a layer; None where the layout has no such layer, or nothing on it."""
@@ -88,27 +97,27 @@ class Source:
             self._known[index] = Layer(self, index)
         return self._known[index]
 
-    def placed(self, inst: kdb.Instance, motion: kdb.DCplxTrans) -> list[tuple[kdb.DCplxTrans, Ints]]:
-        """How an instance in a cell that stands somewhere is turned, with the rest of its place below one unit, and
-        (n, 2) where; several where an array's pitch is no whole number."""
-        array = (inst.a.x, inst.a.y, inst.b.x, inst.b.y, inst.na, inst.nb)
-        first = motion * _placed(inst)
-        key = (_key(first), _key(motion), array)
-        if key not in self._placed:
-            turned = kdb.DCplxTrans(first.mag, first.angle, first.is_mirror(), 0, 0)
-            steps = np.zeros((1, 2))
-            if inst.is_regular_array():
-                a, b = (motion * kdb.DVector(v.x, v.y) for v in (inst.a, inst.b))
-                i, j = np.meshgrid(np.arange(max(1, inst.na)), np.arange(max(1, inst.nb)), indexing="ij")
-                steps = np.stack([i * a.x + j * b.x, i * a.y + j * b.y], axis=-1).reshape(-1, 2)
-            places = steps + np.array([first.disp.x, first.disp.y])
-            whole = np.floor(places + 1e-9).astype(np.int64)
-            rest = np.round(places - whole, 9)
-            self._placed[key] = [
-                (kdb.DCplxTrans(part[0], part[1]) * turned, whole[(rest == part).all(axis=1)])
-                for part in np.unique(rest, axis=0).tolist()
-            ]
-        return self._placed[key]
+    def below(self, cell: kdb.Cell, motion: kdb.DCplxTrans) -> list[Placed]:
+        """What stands in a cell that stands somewhere itself, arrays and single instances alike."""
+        key = (cell.cell_index(), *_key(motion))
+        if key not in self._below:
+            places: dict[tuple[int, float, float, bool], list[Floats]] = defaultdict(list)
+            for inst in cell.each_inst():
+                first = motion * _placed(inst)
+                at = np.array([[first.disp.x, first.disp.y]])
+                if inst.is_regular_array():
+                    a, b = (motion * kdb.DVector(v.x, v.y) for v in (inst.a, inst.b))
+                    i, j = np.meshgrid(np.arange(max(1, inst.na)), np.arange(max(1, inst.nb)), indexing="ij")
+                    at = at + np.stack([i * a.x + j * b.x, i * a.y + j * b.y], axis=-1).reshape(-1, 2)
+                places[inst.cell_index, first.mag, first.angle, first.is_mirror()].append(at)
+            self._below[key] = []
+            for (child, *turned), found in places.items():
+                whole, rest = _whole_and_rest(np.concatenate(found))
+                for part in np.unique(rest, axis=0).tolist():
+                    turn = kdb.DCplxTrans(*part) * kdb.DCplxTrans(*turned, 0, 0)
+                    here = whole[(rest == part).all(axis=1)]
+                    self._below[key].append(Placed(self.layout.cell(child), turn, here))
+        return self._below[key]
 
     def _flat_counts(self) -> Counter[int]:
         """How many times each cell stands below the top."""
@@ -174,15 +183,14 @@ class Layer:
         while open_cells:
             cell, motion = open_cells.pop()
             self._take_shapes(cell, motion, shapes)
-            for inst in cell.each_inst():
-                child = inst.cell
-                box = child.bbox(self._index)
+            for placed in source.below(cell, motion):
+                child, box = placed.cell, placed.cell.bbox(self._index)
                 if box.empty():
                     continue
                 if source.counts[child.cell_index()] < REPEATED or max(box.width(), box.height()) > self._side:
-                    open_cells += [(child, motion * one) for one in _single(inst)]
+                    open_cells += [(child, kdb.DCplxTrans(x, y) * placed.motion) for x, y in placed.at.tolist()]
                 else:
-                    self._take_cell(source, inst, motion)
+                    self._take_cell(placed)
         for shape, places in shapes.items():
             number = self._intern(shape, shape)
             self._batches.append((number, self._motion(kdb.DCplxTrans()), np.array(places), shape.bbox()))
@@ -206,15 +214,14 @@ class Layer:
             else:
                 shapes.setdefault(polygon.moved(-box.left, -box.bottom), []).append((box.left, box.bottom))
 
-    def _take_cell(self, source: Source, inst: kdb.Instance, motion: kdb.DCplxTrans) -> None:
-        """All places of one instance, arrays at once."""
-        number, box = self._content(inst.cell), inst.cell.bbox(self._index)
-        for moved, here in source.placed(inst, motion):
-            around = _around(box, moved)
-            sides = _sides(here, around) if self._rounds(inst.cell, moved) else np.zeros_like(here)
-            for side in np.unique(sides, axis=0).tolist():
-                motion_number = self._motion(moved, tuple(side))
-                self._batches.append((number, motion_number, here[(sides == side).all(axis=1)], around))
+    def _take_cell(self, placed: Placed) -> None:
+        """All places of one cell."""
+        cell, motion, at = placed.cell, placed.motion, placed.at
+        number, around = self._content(cell), _around(cell.bbox(self._index), motion)
+        sides = _sides(at, around) if self._rounds(cell, motion) else np.zeros_like(at)
+        for side in np.unique(sides, axis=0).tolist():
+            here = at[(sides == side).all(axis=1)]
+            self._batches.append((number, self._motion(motion, tuple(side)), here, around))
 
     # ------------------------------------------------------------------ what is the same
 
@@ -332,13 +339,7 @@ def _placed(inst: kdb.Instance) -> kdb.DCplxTrans:
     return kdb.DCplxTrans(motion.mag, motion.angle, motion.is_mirror(), motion.disp.x / dbu, motion.disp.y / dbu)
 
 
-def _single(inst: kdb.Instance) -> list[kdb.DCplxTrans]:
-    """Each place of an instance."""
-    first = _placed(inst)
-    if not inst.is_regular_array():
-        return [first]
-    return [
-        kdb.DCplxTrans(i * inst.a.x + j * inst.b.x, i * inst.a.y + j * inst.b.y) * first
-        for i in range(max(1, inst.na))
-        for j in range(max(1, inst.nb))
-    ]
+def _whole_and_rest(places: Floats) -> tuple[Ints, Floats]:
+    """Places in whole units, and what is left of each."""
+    whole = np.floor(places + 1e-9).astype(np.int64)
+    return whole, np.round(places - whole, 9)

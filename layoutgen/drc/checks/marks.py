@@ -59,7 +59,7 @@ def of_each(layer: kdb.Region, check: Callable[[kdb.Region], kdb.EdgePairs]) -> 
     if wrong.is_empty():
         return []
     found: list[kdb.EdgePair] = []
-    suspects = {shape for shape in distinct.interacting(wrong).each()}
+    suspects = set(distinct.interacting(wrong).each())
     for outline, repeats in places.items():
         if outline.moved(repeats[0]) not in suspects:
             continue
