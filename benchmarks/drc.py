@@ -9,8 +9,10 @@ or finds something else than the flat run.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
+import random
 import resource
 import subprocess
 import sys
@@ -18,8 +20,12 @@ import tempfile
 import time
 from pathlib import Path
 
+import klayout.db as kdb
+
 STOP, QUICK_STOP = 120.0, 5.0
 """Seconds after which a peer is stopped."""
+PITCH, KERF = 400_000, 80_000
+"""Of contacts, and between dies, in database units."""
 LIMITS = {"W": 19.0, "S": 20.0, "E": 10.0, "X": 10.0}
 PROCESS = """
 name = "bench"
@@ -52,6 +58,7 @@ CASES = {
     "c": ("bus over the wafer", 50.0),
     "d": ("two dies, turned", 5.0),
     "e": ("the same, flattened", 3.0),
+    "f": ("all dies different", 1.0),
 }
 PEERS = ("flat", "deep", "tiled")
 QUICK_LEAVES = ("a", "d")
@@ -60,68 +67,69 @@ QUICK_LEAVES = ("a", "d")
 
 def make(case: str, path: Path, *, contacts: int, radius: float) -> int:
     """Write a wafer (um) and return the number of its dies."""
-    import klayout.db as kdb
-
     layout = kdb.Layout()
     via, rdl, post = (layout.layer(n, 0) for n in (2, 3, 5))
-    pitch, kerf = 400_000, 80_000
-    side = contacts * pitch + 200_000
-    step = side + kerf
-    dies = [layout.create_cell(f"DIE{k}") for k in range(2 if case == "d" else 1)]
+    side = contacts * PITCH + 200_000
+    step = side + KERF
+    reach = round(radius * 1000)
+    n = reach // step + 1
+    places = [
+        (i, j)
+        for j in range(-n, n)
+        for i in range(-n, n)
+        if all(math.hypot(a * step, b * step) < reach for a in (i, i + 1) for b in (j, j + 1))
+    ]
+    dice = random.Random(1)  # noqa: S311  no secret
+    kinds = {"d": 2, "f": len(places)}.get(case, 1)
+    dies = [layout.create_cell(f"DIE{k}") for k in range(kinds)]
     for k, die in enumerate(dies):
-        for i in range(contacts):
-            for j in range(contacts):
-                x, y = 300_000 + i * pitch, 300_000 + j * pitch
-                for layer, d in ((via, 180_000), (rdl, 240_000), (post, 500 * k + 20_000)):
-                    at = kdb.Box(x - d // 2, y - d // 2, x + d // 2, y + d // 2)
-                    off = (150_000, 150_000) if layer == post else (0, 0)
-                    die.shapes(layer).insert(kdb.Polygon.ellipse(at.moved(*off), 64))
-                die.shapes(rdl).insert(
-                    kdb.Path([kdb.Point(x, y), kdb.Point(x + 150_000, y + 170_000)], 20_000).polygon()
-                )
+        for i, j in itertools.product(range(contacts), repeat=2):
+            x, y = 300_000 + i * PITCH, 300_000 + j * PITCH
+            tip = (x + 150_000, y + 170_000)
+            if case == "f":
+                x, y, *tip = (v + dice.randrange(-9_000, 9_000) for v in (x, y, *tip))
+            for layer, d in ((via, 180_000), (rdl, 240_000), (post, 20_000 + 500 * (k if case == "d" else 0))):
+                at = kdb.Box(x - d // 2, y - d // 2, x + d // 2, y + d // 2)
+                off = (150_000, 150_000) if layer == post else (0, 0)
+                die.shapes(layer).insert(kdb.Polygon.ellipse(at.moved(*off), 64))
+            die.shapes(rdl).insert(kdb.Path([kdb.Point(x, y), kdb.Point(*tip)], 20_000).polygon())
         if case in ("b", "c", "e"):
             for i in range(contacts):
-                x = 300_000 + i * pitch
-                die.shapes(rdl).insert(kdb.Box(x - 10_000, -kerf // 2, x + 10_000, 300_000))
+                x = 300_000 + i * PITCH
+                die.shapes(rdl).insert(kdb.Box(x - 10_000, -KERF // 2, x + 10_000, 300_000))
         if case == "b":
-            die.shapes(rdl).insert(kdb.Box(-kerf, -kerf // 2 - 15_000, side, -kerf // 2 + 15_000))
-            die.shapes(rdl).insert(kdb.Box(-kerf // 2 - 15_000, -kerf, -kerf // 2 + 15_000, side))
+            die.shapes(rdl).insert(kdb.Box(-KERF, -KERF // 2 - 15_000, side, -KERF // 2 + 15_000))
+            die.shapes(rdl).insert(kdb.Box(-KERF // 2 - 15_000, -KERF, -KERF // 2 + 15_000, side))
     top = layout.create_cell("WAFER")
-    reach, count = round(radius * 1000), 0
-    n = reach // step + 1
-    for j in range(-n, n):
-        at = [
-            i
-            for i in range(-n, n)
-            if all(math.hypot(a * step, b * step) < reach for a in (i, i + 1) for b in (j, j + 1))
-        ]
-        count += len(at)
-        if at and case != "d":
-            first = kdb.Trans(at[0] * step, j * step)
-            array = kdb.CellInstArray(dies[0].cell_index(), first, kdb.Vector(step, 0), kdb.Vector(), len(at), 1)
-            top.insert(array)
-        for i in at if case == "d" else ():
+    rows = {j: [i for i, other in places if other == j] for j in range(-n, n)}
+    if case == "d":
+        for i, j in places:
             turned = (i + j) % 2
-            turn = (
-                kdb.Trans(2, False, kdb.Vector(i * step + side, j * step + side))
-                if turned
-                else kdb.Trans(i * step, j * step)
-            )
+            turn = kdb.Trans(2, False, i * step + side, j * step + side) if turned else kdb.Trans(i * step, j * step)
             top.insert(kdb.CellInstArray(dies[turned].cell_index(), turn))
+    elif case == "f":
+        for die, (i, j) in zip(dies, places, strict=True):
+            top.insert(kdb.CellInstArray(die.cell_index(), kdb.Trans(i * step, j * step)))
+    else:
+        for j, columns in rows.items():
+            if columns:
+                first = kdb.Trans(columns[0] * step, j * step)
+                right = kdb.Vector(step, 0)
+                top.insert(kdb.CellInstArray(dies[0].cell_index(), first, right, kdb.Vector(), len(columns), 1))
+    for j in rows if case == "c" else ():
         half = round(math.sqrt(max(0, reach**2 - (j * step) ** 2)))
-        if case == "c" and half > step:
-            top.shapes(rdl).insert(kdb.Box(-half, j * step - kerf // 2 - 15_000, half, j * step - kerf // 2 + 15_000))
-            top.shapes(rdl).insert(kdb.Box(j * step - kerf // 2 - 15_000, -half, j * step - kerf // 2 + 15_000, half))
+        if half > step:
+            low, high = j * step - KERF // 2 - 15_000, j * step - KERF // 2 + 15_000
+            top.shapes(rdl).insert(kdb.Box(-half, low, half, high))
+            top.shapes(rdl).insert(kdb.Box(low, -half, high, half))
     if case == "e":
         top.flatten(True)
     layout.write(str(path))
-    return count
+    return len(places)
 
 
 def ours(path: Path, folder: Path) -> int:
     """The whole way through layoutgen, and how many edges were marked, in um of length."""
-    import klayout.db as kdb
-
     from layoutgen.drc.run import check_layout
     from layoutgen.pdk import read
     from layoutgen.report import lyrdb
@@ -150,7 +158,6 @@ def ours(path: Path, folder: Path) -> int:
 
 def peer(mode: str, path: Path, folder: Path) -> int:
     """KLayout's own engine in one of its modes."""
-    import klayout.db as kdb
     import klayout.rdb as rdb
 
     layout = kdb.Layout()
@@ -183,13 +190,11 @@ def peer(mode: str, path: Path, folder: Path) -> int:
     return round(edges.merged().length() / 1000)
 
 
-def _tiled(layout: object, top: object) -> object:
-    import klayout.db as kdb
-
+def _tiled(layout: kdb.Layout, top: kdb.Cell) -> kdb.Edges:
     edges = kdb.Edges()
     tiles = kdb.TilingProcessor()
     for name, number in (("via", 2), ("rdl", 3), ("post", 5)):
-        tiles.input(name, layout, top.cell_index(), layout.layer(number, 0))  # type: ignore[attr-defined]
+        tiles.input(name, layout, top.cell_index(), layout.layer(number, 0))
     tiles.output("out", edges)
     tiles.tile_size(8000, 8000)
     tiles.tile_border(60, 60)

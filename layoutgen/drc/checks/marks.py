@@ -53,10 +53,13 @@ def of_each(layer: kdb.Region, check: Callable[[kdb.Region], kdb.EdgePairs]) -> 
     distinct.merged_semantics = False  # they are merged and apart already
     for outline, first in ((outline, at[0]) for outline, at in places.items()):
         distinct.insert(outline.moved(first))
-    if check(distinct).is_empty():
-        return []
+    wrong = kdb.Shapes()
+    for pair in check(distinct).each():
+        wrong.insert(pair.bbox())
     found: list[kdb.EdgePair] = []
     for outline, repeats in places.items():
+        if wrong.is_empty() or next(wrong.each_touching(outline.bbox().moved(repeats[0])), None) is None:
+            continue
         here = list(check(kdb.Region(outline)).each())
         found += [pair.transformed(kdb.Trans(by)) for by in repeats for pair in here]
     return found
