@@ -84,11 +84,13 @@ def check_file(
     seconds: float | None = None,
     megabytes: int = foreign.MEGABYTES,
     circles: Circles = "facets",
+    jobs: int | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Checked:
     """Run a process's rules (those of `rules` alone, where given) on a GDSII or OASIS file.
 
-    `ignore` are layers that the process does not know; None: all of them. A rule on a reserved layer that neither the
+    `ignore` are layers that the process does not know; None: all of them. `jobs`: in how many processes at most; None:
+    one for each core; the findings are the same. A rule on a reserved layer that neither the
     file has nor `dies` supplies is skipped.
 
     Raises:
@@ -111,7 +113,9 @@ def check_file(
     if ignored:
         notes.append(f"Not looked at: {', '.join(f'{n}/{d}' for n, d in ignored)}")
     title = printable(f"{path.name}, cell {cell.name}", 200)
-    report = check_layout(layout, cell, pdk, flow_name, title=title, rules=rules, circles=circles, progress=progress)
+    report = check_layout(
+        layout, cell, pdk, flow_name, title=title, rules=rules, circles=circles, jobs=jobs, progress=progress
+    )
     missing = {name for name in pdk.reserved if _empty(layout, cell, pdk.gds(name))}
     results = [_skipped(result, pdk, flow_name, rules, missing) for result in report.results]
     if rules is None:

@@ -18,7 +18,7 @@ from layoutgen.units import Um
 class Model(BaseModel):
     """A table of a TOML file: frozen, no unknown keys, no conversion between types, no infinities."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
 
 MAX_DEPTH = 32

@@ -43,12 +43,14 @@ FARTHEST = 500_000.0
               help="Time that reading the file may take; left out, 8 and 0.5 for each megabyte.")  # fmt: skip
 @click.option("--megabytes", type=click.IntRange(min=256), default=1024, show_default=True,
               help="Memory that reading the file may take.")  # fmt: skip
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N",
+              help="Processes that rules are run in, at most; left out, one for each core.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 def command(
     file: Path, pdk: str, flow: str | None, top: str, rules: str | None, reports: tuple[Path, ...], die: str | None,
     step: str | None, count: str | None, cut: float | None, ignore: tuple[str, ...], circles: str,
-    seconds: float | None, megabytes: int, as_json: bool, quiet: bool,
+    seconds: float | None, megabytes: int, jobs: int | None, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Check FILE, a GDSII or OASIS layout (or .gz of one), against the rules of a process.
 
@@ -70,7 +72,7 @@ def command(
     with progress(len(process.rules if wanted is None else wanted) + 1, quiet or as_json) as tell:
         done = checked.check_file(
             file, process, flow, top=top, rules=wanted, dies=dies, ignore=layers, seconds=seconds, megabytes=megabytes,
-            circles="analytic" if circles == "analytic" else "facets",
+            circles="analytic" if circles == "analytic" else "facets", jobs=jobs,
             progress=lambda step: tell(step if step == "reading" else f"checking {step}"),
         )  # fmt: skip
     for path in reports:

@@ -11,7 +11,10 @@ import click
 
 @contextmanager
 def progress(total: int, quiet: bool) -> Iterator[Callable[[str], None]]:
-    """A function to call with each step as it begins; `total` is about how many there will be."""
+    """A function to call with each step as it begins, and again while it lasts; `total` is about how many there are.
+
+    Nothing here runs in a thread, so that the process may be forked.
+    """
     if quiet:
         yield lambda _: None
     elif sys.stderr.isatty():
@@ -27,9 +30,13 @@ def _bar(total: int) -> Iterator[Callable[[str], None]]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
         task = bar.add_task("starting", total=total)
-        yield lambda step: bar.update(task, advance=1, description=step)
+
+        def tell(step: str) -> None:
+            bar.update(task, advance=step != bar.tasks[0].description, description=step, refresh=True)
+
+        yield tell
 
 
 def _lines() -> Callable[[str], None]:

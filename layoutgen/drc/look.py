@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from typing import Self
 
 import klayout.db as kdb
@@ -56,6 +56,13 @@ class Flat:
     def find(self, job: Task) -> Iterable[Finding]:
         """What breaks a rule."""
         return job.run([self.region(layer) for layer in job.layers], self._circles)
+
+    def prepare(self) -> None:
+        """Find out at once what every rule needs: nothing."""
+
+    def shares(self, job: Task) -> tuple[Hashable, int]:
+        """Rules on the same layers are faster together; about how many shapes are on them."""
+        return job.layers, sum(self.region(layer).count() for layer in job.layers)
 
 
 class Through(Flat):
@@ -150,6 +157,15 @@ class Across:
                     return None
             found += place(job.run(regions, self._circles), sheet, short)
         return found
+
+    def prepare(self) -> None:
+        """Find out at once what every rule needs: the step at which the layout repeats."""
+        _ = self._views.period
+
+    def shares(self, job: Task) -> tuple[Hashable, int]:
+        """Rules that look through the same windows are faster together; about how many shapes are on their layers."""
+        drawn = frozenset(self._drawn(job.layers))
+        return (drawn, self._shared(self._halo(job))), sum(self._source.count(layer) for layer in drawn)
 
     def _beside(self, job: Task, layers: Sequence[str]) -> list[Finding] | None:
         """What breaks a rule, looked for around what little there is on a layer that it needs; None: there is much."""

@@ -5,7 +5,8 @@ A rule that did not run is never clean: it failed, was skipped, or does not appl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Collection, Hashable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
@@ -14,14 +15,17 @@ from typing import Protocol
 import klayout.db as kdb
 
 from layoutgen import derive
+from layoutgen.drc import processes
 from layoutgen.drc.checks import KINDS, Task, task
 from layoutgen.drc.checks.kind import Circles, um
 from layoutgen.drc.look import Across, Flat
-from layoutgen.errors import PdkError, Problem, UnknownNameError, printable
+from layoutgen.errors import LayoutgenError, PdkError, Problem, UnknownNameError, printable
 from layoutgen.findings import Finding, Report, RuleResult, Status
 from layoutgen.pdk import Pdk, Rule
 
 Progress = Callable[[str], None]
+WORTH_FORKING = 10_000
+"""Shapes, so many times as rules look at them, from which on several processes are faster than one."""
 
 
 class Looker(Protocol):
@@ -32,6 +36,12 @@ class Looker(Protocol):
 
     def find(self, job: Task) -> Iterable[Finding]:
         """What breaks a rule, each at all its places."""
+
+    def prepare(self) -> None:
+        """Find out at once what every rule needs, before they are run in several processes."""
+
+    def shares(self, job: Task) -> tuple[Hashable, int]:
+        """What a rule has in common with others, which are then faster together, and about how many shapes it meets."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +57,10 @@ class Content:
     then does not apply, where it otherwise fails."""
 
 
-def run(pdk: Pdk, flow: str, content: Content, progress: Progress | None = None) -> Report:
-    """Run every rule of the PDK that applies to the flow and the content; `progress` is told each rule's id before.
+def run(pdk: Pdk, flow: str, content: Content, progress: Progress | None = None, *, jobs: int = 1) -> Report:
+    """Run every rule of the PDK that applies to the flow and the content, in up to `jobs` processes.
+
+    `progress` is told each rule's id as it begins, and may be told so again while it lasts.
 
     Raises:
         UnknownNameError: the PDK has no such flow, or none of the rules that the content names.
@@ -58,14 +70,40 @@ def run(pdk: Pdk, flow: str, content: Content, progress: Progress | None = None)
         if name not in pdk.rules:
             raise UnknownNameError("rule", name, pdk.rules, where=f"PDK {pdk.name!r}")
     look = Flat(pdk, content.look) if callable(content.look) else content.look
+    tell = progress or (lambda _: None)
+
+    def result(name: str) -> RuleResult:
+        started = perf_counter()
+        status, reason, found = _run_one(pdk, flow, content, look, name, pdk.rules[name])
+        return RuleResult(name, text(name, pdk.rules[name]), status, reason, found, perf_counter() - started)
+
+    bundles = _bundles(pdk, flow, content, look) if jobs > 1 and processes.can_fork() else []
+    sent: dict[str, RuleResult | str] = {}
+    if bundles:
+        look.prepare()
+        sent = processes.spread(bundles, result, jobs, tell)
     results = []
     for name, rule in pdk.rules.items():
-        if progress:
-            progress(name)
-        started = perf_counter()
-        status, reason, found = _run_one(pdk, flow, content, look, name, rule)
-        results.append(RuleResult(name, text(name, rule), status, reason, found, perf_counter() - started))
+        if name not in sent:
+            tell(name)
+        done = sent[name] if name in sent else result(name)
+        results.append(RuleResult(name, text(name, rule), Status.FAILED, done) if isinstance(done, str) else done)
     return Report(content.title, pdk.name, flow, tuple(_scope(content, results)), tuple(results))
+
+
+def _bundles(pdk: Pdk, flow: str, content: Content, look: Looker) -> list[list[str]]:
+    """Rules to be run by one process each, the longest first; none where several processes would not be faster."""
+    names: dict[Hashable, list[str]] = defaultdict(list)
+    shapes: dict[Hashable, int] = defaultdict(int)
+    for name, rule in pdk.rules.items():
+        if (rule.flows and flow not in rule.flows) or (content.applies is not None and name not in content.applies):
+            continue
+        with suppress(LayoutgenError, ValueError):  # said when its turn comes
+            windows, weight = look.shares(task(name, rule))
+            names[windows].append(name)
+            shapes[windows] += weight
+    order = sorted(names, key=lambda key: -shapes[key])  # of equal ones the first stays first
+    return [names[key] for key in order] if sum(shapes[key] for key in order[1:]) > WORTH_FORKING else []
 
 
 def check_layout(
@@ -78,12 +116,14 @@ def check_layout(
     rules: Collection[str] | None = None,
     complete: bool = True,
     circles: Circles = "facets",
+    jobs: int | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Run a PDK's rules on all that is below a cell, a whole wafer as well as a single die.
 
-    rules: ids of those to run; None: all. circles: measured by their facets, or as circles. The same findings as of one
-    flat run over everything, wherever they stand.
+    rules: ids of those to run; None: all. circles: measured by their facets, or as circles. jobs: processes at most;
+    None: one for each core. The same findings as of one flat run over everything, wherever they stand, for any number
+    of processes.
 
     Raises:
         UnknownNameError: the PDK has no such flow, or none of the rules.
@@ -94,7 +134,8 @@ def check_layout(
             tasks.append(task(name, rule))
     with Across(pdk, layout, top, tasks, circles) as across:
         applies = None if rules is None else frozenset(rules)
-        return run(pdk, flow, Content(title, across, applies, complete), progress)
+        content = Content(title, across, applies, complete)
+        return run(pdk, flow, content, progress, jobs=processes.cores() if jobs is None else jobs)
 
 
 def validate(pdk: Pdk) -> list[Problem]:

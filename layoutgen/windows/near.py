@@ -38,9 +38,7 @@ def _touched(tree: shapely.STRtree, boxes: npt.NDArray[np.object_]) -> Ints:
     return found
 
 
-def _add_items(
-    layer: Layer, boxes: Ints, around: npt.NDArray[np.object_], near: kdb.Layout, top: kdb.Cell
-) -> None:
+def _add_items(layer: Layer, boxes: Ints, around: npt.NDArray[np.object_], near: kdb.Layout, top: kdb.Cell) -> None:
     """Instances of what boxes touch of items, each distinct part of a content as one cell."""
     items = layer.items
     who, item = layer.trees[0].query(around)

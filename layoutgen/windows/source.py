@@ -119,6 +119,13 @@ class Source:
                     self._below[key].append(Placed(self.layout.cell(child), turn, here))
         return self._below[key]
 
+    def count(self, name: str) -> int:
+        """How many shapes stand on a layer, each as often as its cell stands."""
+        index = self.layers.get(name)
+        if index is None:
+            return 0
+        return sum(n * self.layout.cell(cell).shapes(index).size() for cell, n in self.counts.items())
+
     def _flat_counts(self) -> Counter[int]:
         """How many times each cell stands below the top."""
         counts: Counter[int] = Counter({self.top.cell_index(): 1})

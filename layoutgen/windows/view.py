@@ -89,7 +89,6 @@ class View:
             start += int(seen.max(initial=0))
         return np.concatenate(parts)
 
-
     def sight(self, layer: str, window: int) -> tuple[int, int]:
         """What a window sees of a layer, by numbers that other views of the same layout with this halo share."""
         for level in self.levels:

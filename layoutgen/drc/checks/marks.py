@@ -36,7 +36,15 @@ def two(regions: Sequence[kdb.Region]) -> tuple[kdb.Region, kdb.Region]:
     other) as one layer with itself: flush edges of an enclosure would go unseen.
     """
     first, second = regions
-    return first.merged(), second.merged(False, 1)
+    own = kdb.Region()
+    own.insert(second.merged())
+    own.merged_semantics = False  # what is merged need not be merged again
+    return first.merged(), own
+
+
+def overlap(first: kdb.Region, second: kdb.Region) -> kdb.Region:
+    """What two merged layers have in common, found at once where that is nothing."""
+    return kdb.Region() if first.interacting(second).is_empty() else first & second
 
 
 def of_each(layer: kdb.Region, check: Callable[[kdb.Region], kdb.EdgePairs]) -> list[kdb.EdgePair]:
@@ -45,23 +53,24 @@ def of_each(layer: kdb.Region, check: Callable[[kdb.Region], kdb.EdgePairs]) -> 
     A layout repeats few shapes often, and inside a round one every edge faces every other: 540 circles of 128 corners
     take 2 s otherwise.
     """
-    places: dict[kdb.Polygon, list[kdb.Vector]] = {}
+    # with more than the polygon as key, whose own hash is the same for all that begin with the same corners
+    places: dict[tuple[int, int, int, kdb.Polygon], list[kdb.Vector]] = {}
     for shape in layer.each():
-        at = shape.bbox().p1 - kdb.Point()
-        places.setdefault(shape.moved(-at), []).append(at)
+        box = shape.bbox()
+        at = box.p1 - kdb.Point()
+        places.setdefault((box.width(), box.height(), shape.area2(), shape.moved(-at)), []).append(at)
     distinct = kdb.Region()
     distinct.merged_semantics = False  # they are merged and apart already
-    for outline, first in ((outline, at[0]) for outline, at in places.items()):
-        distinct.insert(outline.moved(first))
-    wrong = kdb.Region()
+    for (*_, outline), repeats in places.items():
+        distinct.insert(outline.moved(repeats[0]))
+    wrong = kdb.Shapes()
     for pair in check(distinct).each():
-        wrong.insert(pair.bbox().enlarged(1, 1))  # a box without area is none
+        wrong.insert(pair.bbox().enlarged(1, 1))  # a box without area touches nothing
     if wrong.is_empty():
         return []
     found: list[kdb.EdgePair] = []
-    suspects = set(distinct.interacting(wrong).each())
-    for outline, repeats in places.items():
-        if outline.moved(repeats[0]) not in suspects:
+    for (*_, outline), repeats in places.items():
+        if next(wrong.each_touching(outline.bbox().moved(repeats[0])), None) is None:
             continue
         here = list(check(kdb.Region(outline)).each())
         found += [pair.transformed(kdb.Trans(by)) for by in repeats for pair in here]
@@ -71,6 +80,32 @@ def of_each(layer: kdb.Region, check: Callable[[kdb.Region], kdb.EdgePairs]) -> 
 def isolated(layer: kdb.Region, limit: int, facing: Facing) -> list[kdb.EdgePair]:
     """Edges of different polygons of a merged layer that face each other through the outside below the limit."""
     return list(layer.isolated_check(limit, *options(facing)).each())
+
+
+def apart(first: kdb.Region, second: kdb.Region, limit: int, facing: Facing) -> kdb.EdgePairs:
+    """Edges of two merged layers that face each other below the limit.
+
+    Edges, not regions: beside one polygon with tens of thousands of corners, as a wafer's bus is, 20 times faster. Not
+    those of polygons with no other near them, of which a wafer is full.
+    """
+    return (
+        _beside(first, second, limit)
+        .edges()
+        .separation_check(_beside(second, first, limit).edges(), limit, *options(facing))
+    )
+
+
+def _beside(layer: kdb.Region, other: kdb.Region, reach: int) -> kdb.Region:
+    """The polygons of a merged layer whose extents come within reach of those of another layer's polygons."""
+    boxes = kdb.Shapes()
+    for shape in other.each():
+        boxes.insert(shape.bbox().enlarged(reach, reach))
+    out = kdb.Region()
+    out.merged_semantics = False
+    for shape in layer.each():
+        if next(boxes.each_touching(shape.bbox()), None) is not None:
+            out.insert(shape)
+    return out
 
 
 def notches(layer: kdb.Region, limit: int, facing: Facing) -> list[kdb.EdgePair]:

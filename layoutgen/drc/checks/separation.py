@@ -42,11 +42,10 @@ class Options(Facing):
 
 def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options) -> list[Finding]:
     first, second = marks.two(regions)
-    # edges, not regions: beside one polygon with tens of thousands of corners, as a wafer's bus is, 20 times faster
-    near = first.edges().separation_check(second.edges(), limit, *marks.options(options))
+    near = marks.apart(first, second, limit, options)
     if options.between == "polygons":
         return marks.pairs(rule, _of_two(near, (first + second).merged()), options.metric)
-    overlap = first & second  # which the check of the edges is silent about
+    overlap = marks.overlap(first, second)  # which the check of the edges is silent about
     return marks.pairs(rule, near.each(), options.metric) + marks.polygons(rule, overlap, "overlap")
 
 

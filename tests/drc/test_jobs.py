@@ -1,0 +1,260 @@
+"""Rules in several processes: the same findings, and what a dead process was at is never clean."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import klayout.db as kdb
+import pytest
+
+from layoutgen.cli import run as layoutgen
+from layoutgen.drc import look, processes, run
+from layoutgen.drc.checks import Task
+from layoutgen.findings import Finding, Report, Status
+from layoutgen.pdk import Pdk, read
+
+PROCESS = """
+name = "spread"
+title = "Three layers"
+source = "test"
+roles = { metal = "rdl" }
+masks = {}
+connect = { metal = "rdl", pad = [], ball = [] }
+[layers]
+rdl = { gds = [1, 0], title = "metal" }
+via = { gds = [2, 0], title = "via" }
+post = { gds = [5, 0], title = "post" }
+[reserved]
+[derived]
+foot = { expression = "size(via, 1)" }
+[flows.one]
+title = "One"
+current = "none"
+stages = []
+draws = []
+"""
+RULES = {
+    "width": ["rdl", 4.0],
+    "space": ["rdl", 5.0],
+    "enclosure": ["via", "rdl", 2.0],
+    "separation": ["post", "foot", 3.0],
+    "area": ["via", 14.0],
+    "grid": ["post", 0.01],
+}
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="rules run in one process elsewhere")
+
+
+def toml() -> str:
+    """The process with its rules."""
+    text = PROCESS
+    for kind, (*layers, limit) in RULES.items():
+        text += f'[rules.{kind}]\ncheck = "{kind}"\nlayers = {json.dumps(layers)}\nlimit = {limit}\n'
+        text += 'why = "w"\nsource = "s"\n'
+    return text
+
+
+@pytest.fixture(scope="module")
+def pdk(tmp_path_factory: pytest.TempPathFactory) -> Pdk:
+    folder = tmp_path_factory.mktemp("pdk") / "spread"
+    folder.mkdir()
+    (folder / "pdk.toml").write_text(toml(), "utf-8")
+    return read(folder, lambda name: folder)
+
+
+def wafer() -> kdb.Layout:
+    """Dies with a fault of each kind, and one of them drawn otherwise."""
+    layout = kdb.Layout()
+    top, die = layout.create_cell("TOP"), layout.create_cell("DIE")
+    rdl, via, post = (layout.layer(n, 0) for n in (1, 2, 5))
+    die.shapes(rdl).insert(kdb.Box(0, 0, 30_000, 3_000))
+    die.shapes(rdl).insert(kdb.Box(0, 7_000, 30_000, 20_000))
+    die.shapes(via).insert(kdb.Box(1_000, 10_000, 4_000, 14_000))
+    die.shapes(via).insert(kdb.Box(10_000, 10_000, 14_000, 14_000))
+    die.shapes(post).insert(kdb.Polygon.ellipse(kdb.Box(17_000, 11_000, 19_000, 13_005), 16))
+    a, b = kdb.Vector(60_000, 0), kdb.Vector(0, 50_000)
+    top.insert(kdb.CellInstArray(die.cell_index(), kdb.Trans(), a, b, 12, 10))
+    top.shapes(rdl).insert(kdb.Box(33_000, 0, 40_000, 21_000))
+    return layout
+
+
+@pytest.fixture
+def forked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Also for small layouts; the numbers of bundles that were handed out."""
+    bundles: list[int] = []
+    spread = processes.spread
+
+    def noted(given: Sequence[Sequence[str]], *rest: Any) -> dict[str, Any]:
+        bundles.append(len(given))
+        return spread(given, *rest)
+
+    monkeypatch.setattr(run, "WORTH_FORKING", 0)
+    monkeypatch.setattr(look, "LITTLE", 0)
+    monkeypatch.setattr(processes, "spread", noted)
+    return bundles
+
+
+def check(pdk: Pdk, jobs: int, progress: Callable[[str], None] | None = None) -> Report:
+    layout = wafer()
+    return run.check_layout(layout, layout.top_cell(), pdk, "one", title="wafer", jobs=jobs, progress=progress)
+
+
+def ended(report: Report) -> dict[str, Status]:
+    return {r.rule: r.status for r in report.results}
+
+
+def while_running(monkeypatch: pytest.MonkeyPatch, rule: str, act: Callable[[], object]) -> None:
+    """Do something in the process that runs a rule, if it is not this one."""
+    ours, usual = os.getpid(), Task.run
+
+    def changed(self: Task, *arguments: Any) -> list[Finding]:
+        if self.rule == rule and os.getpid() != ours:
+            act()
+        return usual(self, *arguments)
+
+    monkeypatch.setattr(Task, "run", changed)
+
+
+def no_child_is_left() -> bool:
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return True
+    return False
+
+
+def test_any_number_of_jobs_finds_the_same(pdk: Pdk, forked: list[int]) -> None:
+    one = check(pdk, 1)
+    assert forked == []
+    assert all(r.findings for r in one.results), "each rule has something to find"
+    for jobs in (2, 3, 9):
+        assert check(pdk, jobs) == one
+    assert len(forked) == 3
+    assert min(forked) >= 3
+    assert no_child_is_left()
+
+
+def test_rules_on_the_same_windows_stay_together(pdk: Pdk, forked: list[int]) -> None:
+    layout = wafer()
+    with look.Across(pdk, layout, layout.top_cell(), [run.task(n, r) for n, r in pdk.rules.items()]) as across:
+        bundles = run._bundles(pdk, "one", run.Content("wafer", across), across)
+    assert ["width", "space"] in bundles
+    assert sorted(name for bundle in bundles for name in bundle) == sorted(RULES)
+
+
+def test_little_is_not_worth_a_process(pdk: Pdk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "spread", lambda *_: pytest.fail("a process for 600 shapes"))
+    assert check(pdk, 2).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), "signal 9"),
+        (lambda: os.kill(os.getpid(), signal.SIGTERM), "signal 15"),
+        (lambda: os._exit(0), "exit code 0"),
+        (lambda: os._exit(3), "exit code 3"),
+    ],
+    ids=["killed", "told to stop", "left", "left with an error"],
+)
+@pytest.mark.usefixtures("forked")
+def test_a_process_that_dies_takes_its_rules_with_it(
+    pdk: Pdk, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object], said: str
+) -> None:
+    one = check(pdk, 1)
+    while_running(monkeypatch, "space", act)
+    report = check(pdk, 2)
+    results = {r.rule: r for r in report.results}
+    assert results["space"].status is Status.FAILED
+    assert said in results["space"].reason
+    assert results["space"].findings == ()
+    assert report.exit_code == 2
+    assert [r for r in report.results if r.rule != "space"] == [r for r in one.results if r.rule != "space"]
+    assert no_child_is_left()
+
+
+@pytest.mark.usefixtures("forked")
+def test_where_every_process_dies_no_rule_has_run(pdk: Pdk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for rule in RULES:
+        while_running(monkeypatch, rule, lambda: os.kill(os.getpid(), signal.SIGKILL))
+    report = check(pdk, 2)
+    assert {*ended(report).values()} == {Status.FAILED}
+    assert any("had died before" in r.reason for r in report.results)
+    assert report.exit_code == 2
+
+
+@pytest.mark.usefixtures("forked")
+def test_an_error_in_a_rule_is_said_by_its_process(pdk: Pdk, monkeypatch: pytest.MonkeyPatch) -> None:
+    while_running(monkeypatch, "enclosure", [].pop)
+    report = check(pdk, 2)
+    assert [(r.rule, r.reason) for r in report.results if r.status is Status.FAILED] == [
+        ("enclosure", "IndexError: pop from empty list")
+    ]
+
+
+@pytest.mark.usefixtures("forked")
+def test_progress_is_told_every_rule(pdk: Pdk) -> None:
+    told: list[str] = []
+    check(pdk, 3, told.append)
+    assert {*told} == {*RULES}
+
+
+@pytest.mark.usefixtures("forked")
+def test_who_is_interrupted_leaves_no_process_behind(pdk: Pdk, monkeypatch: pytest.MonkeyPatch) -> None:
+    while_running(monkeypatch, "space", signal.pause)
+
+    def interrupt(rule: str) -> None:
+        if rule == "space":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check(pdk, 2, interrupt)
+    assert no_child_is_left()
+
+
+def test_beside_a_thread_nothing_is_forked(pdk: Pdk, forked: list[int]) -> None:
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    try:
+        report = check(pdk, 2)
+    finally:
+        done.set()
+        thread.join()
+    assert forked == []
+    assert report == check(pdk, 1)
+
+
+def test_where_no_process_can_be_started_this_one_does_all(
+    pdk: Pdk, forked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full() -> int:
+        raise BlockingIOError
+
+    monkeypatch.setattr(os, "fork", full)
+    assert check(pdk, 2) == check(pdk, 1)
+    assert len(forked) == 1
+
+
+def test_the_command_takes_a_number_of_jobs(
+    forked: list[int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "spread"
+    folder.mkdir()
+    (folder / "pdk.toml").write_text(toml(), "utf-8")
+    wafer().write(str(tmp_path / "wafer.gds"))
+    said = []
+    for jobs in ("1", "2"):
+        arguments = ["drc", str(tmp_path / "wafer.gds"), "--pdk", str(folder), "--json", "--jobs", jobs]
+        assert layoutgen(arguments) == 1
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+    assert len(forked) == 1
+    assert layoutgen([*arguments[:-1], "0"]) == 2
