@@ -128,7 +128,7 @@ def test_findings_in_the_table_and_in_each_report(capsys: pytest.CaptureFixture[
     files = ("r.lyrdb", "r.xml", "r.md")
     assert drc(drawn(NEAR), *DIE, *(a for f in files for a in ("-o", f))) == 1
     row = next(line for line in capsys.readouterr().out.splitlines() if "M.S" in line)
-    assert row.split() == ["M.S", "space", "of", "metal", ">=", "5", "um", "3.5", "1", "(31.750,", "50.000)"]
+    assert row.split() == ["M.S", "space", "of", "metal", ">=", "5", "um", "3.5", "um", "1", "(31.750,", "50.000)"]
     database = rdb.ReportDatabase("r")
     database.load(str(Path("r.lyrdb").absolute()))
     assert (database.num_items(), database.top_cell_name) == (1, "TOP")

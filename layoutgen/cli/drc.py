@@ -67,7 +67,7 @@ def command(
     layers = None if "all" in ignore else [_layer(text, "--ignore") for text in ignore]
     process = discover.pdk(pdk)
     wanted = None if rules is None else [rule.strip() for rule in rules.split(",")]
-    with progress(len(process.rules if wanted is None else wanted) + 1, quiet or as_json) as tell:
+    with progress(len(process.rules) + 1, quiet or as_json) as tell:
         done = checked.check_file(
             file, process, flow, top=top, rules=wanted, dies=dies, ignore=layers, seconds=seconds, megabytes=megabytes,
             circles="analytic" if circles == "analytic" else "facets",
@@ -135,10 +135,10 @@ def _result(report: Report, pdk: Pdk, files: tuple[Path, ...]) -> dict[str, Any]
 
     rules = [
         {
-            "rule": r.rule, "status": r.status.value, "reason": r.reason, "count": r.count,
-            "worst": worst(r, pdk), "first": list(r.findings[0].at) if r.findings else None,
+            "rule": r.rule, "status": r.status.value, "reason": r.reason, "count": r.count, "unit": r.unit,
+            "worst": found and found.measured, "at": list(found.at) if found else None,
         }
-        for r in report.results
+        for r in report.results for found in (worst(r, pdk),)
     ]  # fmt: skip
     return {
         "title": report.title, "pdk": report.pdk, "flow": report.flow, "exit_code": report.exit_code,
@@ -149,13 +149,13 @@ def _result(report: Report, pdk: Pdk, files: tuple[Path, ...]) -> dict[str, Any]
 def _say(report: Report, pdk: Pdk) -> None:
     from layoutgen.checked import NOT_ASKED
     from layoutgen.findings import Status
-    from layoutgen.report import length, place, verdict, worst
+    from layoutgen.report import place, verdict, worst, worst_value
 
-    rows = [("rule", "asks for", "worst", "count", "first at (um)")]
+    rows = [("rule", "limit", "worst", "count", "worst at (um)")]
     for r in sorted((r for r in report.results if r.status is Status.RUN), key=lambda r: not r.findings):
-        value = worst(r, pdk)
-        first = place(r.findings[0]) if r.findings else ""
-        rows.append((r.rule, _asks(r.rule, pdk), "" if value is None else length(value), str(r.count), first))
+        found = worst(r, pdk)
+        at = place(found) if found else ""
+        rows.append((r.rule, _limit(r.rule, pdk), worst_value(r, pdk), str(r.count), at))
     click.echo(f"{report.title}: {report.pdk}, flow {report.flow}")
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
     for row in rows:
@@ -170,7 +170,7 @@ def _say(report: Report, pdk: Pdk) -> None:
     click.echo(verdict(report))
 
 
-def _asks(rule: str, pdk: Pdk) -> str:
+def _limit(rule: str, pdk: Pdk) -> str:
     """What a rule asks for, in a few words."""
     from layoutgen.drc.checks import task
 

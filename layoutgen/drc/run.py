@@ -64,7 +64,8 @@ def run(pdk: Pdk, flow: str, content: Content, progress: Progress | None = None)
             progress(name)
         started = perf_counter()
         status, reason, found = _run_one(pdk, flow, content, look, name, rule)
-        results.append(RuleResult(name, text(name, rule), status, reason, found, perf_counter() - started))
+        unit = KINDS[rule.check].unit if rule.check in KINDS else "um"
+        results.append(RuleResult(name, text(name, rule), status, reason, found, unit, perf_counter() - started))
     return Report(content.title, pdk.name, flow, tuple(_scope(content, results)), tuple(results))
 
 
