@@ -91,9 +91,9 @@ class RuleResult:
     status: Status
     reason: str = ""
     findings: tuple[Finding, ...] = ()
+    seconds: float = field(default=0.0, compare=False)
     unit: str = "um"
     """What its limit and measured values are counted in; empty for a plain number."""
-    seconds: float = field(default=0.0, compare=False)
 
     @property
     def count(self) -> int:
@@ -154,8 +154,8 @@ def merge_reports(reports: Iterable[Report], title: str) -> Report:
         worse = max(old, result, key=lambda r: order.index(r.status))
         unique = {f.identity: f for f in (*old.findings, *result.findings)}
         merged[result.rule] = RuleResult(
-            result.rule, result.text, worse.status, worse.reason, tuple(unique.values()), result.unit,
-            old.seconds + result.seconds,
+            result.rule, result.text, worse.status, worse.reason, tuple(unique.values()),
+            old.seconds + result.seconds, result.unit,
         )  # fmt: skip
     scope = tuple(line for part in parts for line in part.scope)
     return Report(title, parts[0].pdk, parts[0].flow, scope, tuple(merged.values()))

@@ -65,7 +65,7 @@ def run(pdk: Pdk, flow: str, content: Content, progress: Progress | None = None)
         started = perf_counter()
         status, reason, found = _run_one(pdk, flow, content, look, name, rule)
         unit = KINDS[rule.check].unit if rule.check in KINDS else "um"
-        results.append(RuleResult(name, text(name, rule), status, reason, found, unit, perf_counter() - started))
+        results.append(RuleResult(name, text(name, rule), status, reason, found, perf_counter() - started, unit))
     return Report(content.title, pdk.name, flow, tuple(_scope(content, results)), tuple(results))
 
 

@@ -150,7 +150,7 @@ def test_values_have_the_unit_of_their_rule_in_every_form(
     pdk: Pdk, tmp_path: Path, unit: str, value: float, shown: str
 ) -> None:
     finding = Finding("A.1", edges=((0, 0, 1, 1),), measured=value)
-    report = Report("demo", "tiny", "one", (), (RuleResult("A.1", "t", Status.RUN, "", (finding,), unit),))
+    report = Report("demo", "tiny", "one", (), (RuleResult("A.1", "t", Status.RUN, "", (finding,), unit=unit),))
     assert f"1 finding, worst {shown}" in junit.text(report, pdk)
     assert f": measured {shown}</failure>" in junit.text(report, pdk)
     assert f"| {amount(10, unit)} | **findings** | 1 | {shown} | (0.001, 0.001) |" in markdown.text(report, pdk)
