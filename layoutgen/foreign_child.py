@@ -18,6 +18,7 @@ import signal
 import sys
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -38,7 +39,7 @@ DBU = 0.001
 MAX_DBU = 2**30
 MOST_DEPTH = 64
 MOST_CELLS = 500_000
-BEGIN, NAMED = re.compile(rb"\x00\x1c\x05\x02"), re.compile(rb"([\x00-\x7f].)([\x06\x12])\x06", re.DOTALL)
+BEGIN, NAMED = re.compile(rb"\x00\x1c\x05\x02"), re.compile(rb"([\x00-\x7f][\x06-\xff])([\x06\x12])\x06")
 """Of GDSII: the record that begins a cell, and those that hold its name and the names of cells that it holds."""
 MANY_CELLS = 2000
 BLOCK = b"\x22\x00"
@@ -49,8 +50,8 @@ LONG = re.compile(rb"[\xfe\xff]\xff{3}\x0f|[\x80-\xff]{4}[\x10-\x7f]|[\x80-\xff]
 """A number of OASIS from 2^32 - 2, which stands for 2^32 places, to below 2^64."""
 LETTERS = bytes(ord("H" if byte >= 128 else "M" if byte >= 16 else "L") for byte in range(256))
 """Each byte as high, middle or low: what `LONG` may be is then found fast."""
-ROWS, GRIDS = (1, 2, 3, 8, 9), (1, 8)
-"""Types of repetitions that begin with a number of places, and those of them that go on with a second one."""
+ROWS, GRIDS = (2, 3, 9), (1, 8)
+"""Types of repetitions that begin with a number of places, and with one of columns and one of rows."""
 WIDEST = 2**28
 """Path width (database units) that cannot make its outline wrap around, wherever in 32 bits its points lie."""
 HARMLESS = ("In file", "Record length larger than 0x8000", "Off-grid AREF")
@@ -119,6 +120,8 @@ def _normalised(file: str, prefix: str, most: int, convert: bool) -> dict[str, A
     _look(file)
     import klayout.db as kdb
 
+    with suppress(RuntimeError):
+        kdb.Box.from_s("none")  # so that it has what it needs to throw: it ends the process if that is not to be had
     layout = kdb.Layout(False)  # viewer mode: arrays of shapes stay arrays
     try:
         layout.read(file)
@@ -221,8 +224,8 @@ def _refuse_deep(data: bytes | mmap.mmap) -> None:
 def _refuse_wrapping(data: bytes | mmap.mmap) -> None:
     """Refuse an OASIS file whose repetitions KLayout would count wrongly: it multiplies columns and rows in 64 bits.
 
-    2^40 by 2^40 places are read as one, others as a few that never end. No layout has 2^32 places in a row; what looks
-    like that is looked for, without reading every record, between compressed blocks and in them.
+    2^40 by 2^40 places are read as one, others as a few that never end. What looks like that is looked for, without
+    reading every record, between compressed blocks and in them.
     """
     start = at = 0
     while (at := data.find(BLOCK, at)) >= 0:
@@ -262,18 +265,25 @@ def _refuse_long_rows(data: bytes) -> None:
             first = at
             while first > max(0, at - 9) and data[first - 1] >= 128:
                 first -= 1
-            if first and LONG.match(data, first) and _is_row(data, first):
-                raise RefusedError("has a repetition of 2^32 places or more in a row; write it anew with fewer")
+            if first and LONG.match(data, first) and _wraps(data, first):
+                raise RefusedError("has a repetition of 2^64 places or more; write it anew with fewer")
 
 
-def _is_row(data: bytes, at: int) -> bool:
-    """Whether the number that stands here may be a repetition's, first or second of those that say how many places."""
-    if data[at - 1] in ROWS:
-        return True
+def _wraps(data: bytes, at: int) -> bool:
+    """Whether the number that stands here may be of a repetition of 2^64 places or more: a grid's first or second."""
     before = at - 2
     while before >= 0 and data[before] >= 128:
         before -= 1
-    return before >= 0 and data[before] in GRIDS
+    try:
+        if data[at - 1] in ROWS:
+            return _number(data, at)[0] + 2 >= 2**64
+        for kind, start in ((data[at - 1], at), (data[before], before + 1)):
+            first, second = _number(data, start)
+            if kind in GRIDS and (first + 2) * (_number(data, second)[0] + 2) >= 2**64:
+                return before >= 0
+    except IndexError:
+        pass  # cut off: KLayout says so
+    return False
 
 
 def _tail(file: str) -> bytes:

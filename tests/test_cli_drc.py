@@ -231,3 +231,13 @@ def test_what_is_wrong_is_one_line(arguments: tuple[str, ...], said: str, capsys
     assert said in captured.err
     assert captured.err.count("\n") == 1
     assert captured.out == ""
+
+
+def test_the_whole_command_is_bounded_in_its_memory(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("layoutgen.checked.check_file", lambda *_, **__: bytearray(600 << 20))
+    assert drc(drawn(GOOD), "--megabytes", "256") == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "error: x.gds: needs more than 256 MB of memory to check; allow more with --megabytes"
+    )
