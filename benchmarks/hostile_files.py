@@ -189,6 +189,21 @@ def oasis() -> Iterator[Hostile]:
     for power in (15, 31):
         many = number(1) + 2 * number(2**power - 2) + 2 * number(20)
         yield of(f"array_2e{2 * power}", OASIS_CELL, rectangle(many, 10))
+    # columns times rows are no number of 64 bits: 2^80 would count as 0, the last as 5
+    for columns, rows in (
+        (2**40, 2**40),
+        (2**32, 2**32),
+        (2**62, 4),
+        (2**33 + 1, 5 * pow(2**33 + 1, -1, 2**64) % 2**64),
+    ):
+        grid = rectangle(number(1) + number(columns - 2) + number(rows - 2) + 2 * number(20), 10)
+        yield of(f"array_{columns}_{rows}", OASIS_CELL, grid)
+        yield of(f"array_{columns}_{rows}_in_a_block", OASIS_CELL, block(grid))
+    vectors = number(8) + 2 * number(2**40 - 2) + number(20 << 4) + number(20 << 4 | 2)
+    yield of("array_of_vectors_2e80", OASIS_CELL, rectangle(vectors, 10))
+    yield of("row_2e64", OASIS_CELL, rectangle(number(2) + number(2**64 - 2) + number(20), 10))
+    placed = number(17) + b"\xb8" + string(b"A") + number(0) + number(0) + number(1) + 2 * number(2**40 - 2)
+    yield of("cell_2e80", OASIS_CELL, rectangle(), number(14) + string(b"T"), placed + 2 * number(2000))
     yield of("row_2e26", OASIS_CELL, rectangle(number(2) + number(2**26 - 2) + number(20), 10))
     yield of("list_2e62", OASIS_CELL, rectangle(number(4) + number(2**62) + bytes(9)))
     yield of("name_2e32", number(14) + number(2**32) + b"A")

@@ -23,7 +23,8 @@ class Finding:
     """One place where a rule is broken.
 
     `edges` marks the pair of edges that face each other, `polygon` what is wrong as a whole; one of both is given.
-    `measured` is the value found there in um (or the rule's unit), where the check measures one.
+    `measured` is the value found there in the unit of its rule (`RuleResult.unit`), where the check measures one, and
+    `asked` what it is compared with, where that is not the rule's limit.
     """
 
     rule: str
@@ -37,6 +38,7 @@ class Finding:
     """Of one that is cut off at a window's border, and yet to be joined with others: its edges as far as they go."""
     cut: bool = False
     """Whether its polygon is cut off so."""
+    asked: float | None = None
 
     @property
     def count(self) -> int:
@@ -90,6 +92,8 @@ class RuleResult:
     reason: str = ""
     findings: tuple[Finding, ...] = ()
     seconds: float = field(default=0.0, compare=False)
+    unit: str = "um"
+    """What its limit and measured values are counted in; empty for a plain number."""
 
     @property
     def count(self) -> int:
@@ -150,7 +154,8 @@ def merge_reports(reports: Iterable[Report], title: str) -> Report:
         worse = max(old, result, key=lambda r: order.index(r.status))
         unique = {f.identity: f for f in (*old.findings, *result.findings)}
         merged[result.rule] = RuleResult(
-            result.rule, result.text, worse.status, worse.reason, tuple(unique.values()), old.seconds + result.seconds
-        )
+            result.rule, result.text, worse.status, worse.reason, tuple(unique.values()),
+            old.seconds + result.seconds, result.unit,
+        )  # fmt: skip
     scope = tuple(line for part in parts for line in part.scope)
     return Report(title, parts[0].pdk, parts[0].flow, scope, tuple(merged.values()))

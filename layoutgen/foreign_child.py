@@ -11,11 +11,14 @@ import gzip
 import hashlib
 import json
 import math
+import mmap
 import os
+import re
 import signal
 import sys
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -36,6 +39,19 @@ DBU = 0.001
 MAX_DBU = 2**30
 MOST_DEPTH = 64
 MOST_CELLS = 500_000
+BEGIN, NAMED = re.compile(rb"\x00\x1c\x05\x02"), re.compile(rb"([\x00-\x7f][\x06-\xff])([\x06\x12])\x06")
+"""Of GDSII: the record that begins a cell, and those that hold its name and the names of cells that it holds."""
+MANY_CELLS = 2000
+BLOCK = b"\x22\x00"
+"""How a compressed block (CBLOCK) of an OASIS file begins."""
+MOST_BLOCK = 1 << 28
+"""Bytes that one can hold; writers of layouts put 100 kB or so into each."""
+LONG = re.compile(rb"[\xfe\xff]\xff{3}\x0f|[\x80-\xff]{4}[\x10-\x7f]|[\x80-\xff]{5,8}[\x01-\x7f]|[\x80-\xff]{9}\x01")
+"""A number of OASIS from 2^32 - 2, which stands for 2^32 places, to below 2^64."""
+LETTERS = bytes(ord("H" if byte >= 128 else "M" if byte >= 16 else "L") for byte in range(256))
+"""Each byte as high, middle or low: what `LONG` may be is then found fast."""
+ROWS, GRIDS = (2, 3, 9), (1, 8)
+"""Types of repetitions that begin with a number of places, and with one of columns and one of rows."""
 WIDEST = 2**28
 """Path width (database units) that cannot make its outline wrap around, wherever in 32 bits its points lie."""
 HARMLESS = ("In file", "Record length larger than 0x8000", "Off-grid AREF")
@@ -104,6 +120,8 @@ def _normalised(file: str, prefix: str, most: int, convert: bool) -> dict[str, A
     _look(file)
     import klayout.db as kdb
 
+    with suppress(RuntimeError):
+        kdb.Box.from_s("none")  # so that it has what it needs to throw: it ends the process if that is not to be had
     layout = kdb.Layout(False)  # viewer mode: arrays of shapes stay arrays
     try:
         layout.read(file)
@@ -161,11 +179,111 @@ def _look(file: str) -> None:
     if head.startswith(OASIS) and not _checksum_holds(file, packed, head, tail):
         raise RefusedError("does not have the checksum that it ends with; it was changed or damaged: copy it again")
 
+    refuse = _refuse_wrapping if head.startswith(OASIS) else _refuse_deep
+    if packed:
+        refuse(b"".join(_chunks(file, packed)))
+    else:
+        with open(file, "rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            refuse(data)
+
 
 def _chunks(file: str, packed: bool) -> Iterator[bytes]:
     with gzip.open(file, "rb") if packed else open(file, "rb") as opened:
         while chunk := opened.read(CHUNK):
             yield chunk
+
+
+def _refuse_deep(data: bytes | mmap.mmap) -> None:
+    """Refuse a GDSII file of many cells in cells too deep: KLayout takes as long as cells times depth to say so."""
+    if sum(1 for _ in BEGIN.finditer(data)) < MANY_CELLS:
+        return
+    inside: dict[bytes, set[bytes]] = {}
+    here: set[bytes] = set()
+    for match in NAMED.finditer(data):
+        name = data[match.end() : match.end() - 4 + int.from_bytes(match[1], "big")].rstrip(b"\0")
+        if match[2] == b"\x12":
+            here.add(name)
+        else:
+            here = inside.setdefault(name, set())
+    holders: dict[bytes, list[bytes]] = {name: [] for name in inside}
+    for name, held in inside.items():
+        held &= inside.keys()  # what else looks like a name is none
+        for below in held:
+            holders[below].append(name)
+    left = {name: len(held) for name, held in inside.items()}
+    bottom = [name for name, number in left.items() if not number]
+    for _ in range(MOST_DEPTH):  # from below, one level after the other
+        above = [holder for name in bottom for holder in holders[name]]
+        for name in above:
+            left[name] -= 1
+        bottom = [name for name in dict.fromkeys(above) if not left[name]]
+    if bottom:
+        raise RefusedError(f"has cells in cells {MOST_DEPTH} deep, and deeper; flatten some")
+
+
+def _refuse_wrapping(data: bytes | mmap.mmap) -> None:
+    """Refuse an OASIS file whose repetitions KLayout would count wrongly: it multiplies columns and rows in 64 bits.
+
+    2^40 by 2^40 places are read as one, others as a few that never end. What looks like that is looked for, without
+    reading every record, between compressed blocks and in them.
+    """
+    start = at = 0
+    while (at := data.find(BLOCK, at)) >= 0:
+        inner, end = _block(data, at + len(BLOCK))
+        if end:
+            _refuse_long_rows(data[start:at])
+            _refuse_long_rows(inner)
+            start = end
+        at = end or at + 1
+    _refuse_long_rows(data[start:])
+
+
+def _block(data: bytes | mmap.mmap, at: int) -> tuple[bytes, int]:
+    """What a compressed block holds whose two lengths stand here, and where it ends; 0 if none begins here."""
+    try:
+        size, at = _number(data, at)
+        length, at = _number(data, at)
+    except IndexError:
+        return b"", 0
+    if at + length > len(data):
+        return b"", 0
+    unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        inner = unpacker.decompress(data[at : at + length], min(size, MOST_BLOCK) + 1)
+    except zlib.error:
+        return b"", 0
+    if len(inner) > MOST_BLOCK:
+        raise RefusedError("has a compressed block that holds too much; write it anew without compression")
+    return (inner, at + length) if len(inner) == size and unpacker.eof else (b"", 0)
+
+
+def _refuse_long_rows(data: bytes) -> None:
+    letters = data.translate(LETTERS)
+    for where, sought in ((letters, b"HHHHM"), (letters, b"HHHHH"), (data, b"\xff\xff\xff\x0f")):
+        at = -1
+        while (at := where.find(sought, at + 1)) >= 0:
+            first = at
+            while first > max(0, at - 9) and data[first - 1] >= 128:
+                first -= 1
+            if first and LONG.match(data, first) and _wraps(data, first):
+                raise RefusedError("has a repetition of 2^64 places or more; write it anew with fewer")
+
+
+def _wraps(data: bytes, at: int) -> bool:
+    """Whether the number that stands here may be of a repetition of 2^64 places or more: a grid's first or second."""
+    before = at - 2
+    while before >= 0 and data[before] >= 128:
+        before -= 1
+    try:
+        if data[at - 1] in ROWS:
+            return _number(data, at)[0] + 2 >= 2**64
+        for kind, start in ((data[at - 1], at), (data[before], before + 1)):
+            first, second = _number(data, start)
+            if kind in GRIDS and (first + 2) * (_number(data, second)[0] + 2) >= 2**64:
+                return before >= 0
+    except IndexError:
+        pass  # cut off: KLayout says so
+    return False
 
 
 def _tail(file: str) -> bytes:
@@ -209,7 +327,7 @@ def _validation(head: bytes, tail: bytes) -> tuple[int, int]:
     return scheme if at == END - 4 else 0, at
 
 
-def _number(data: bytes, at: int) -> tuple[int, int]:
+def _number(data: bytes | mmap.mmap, at: int) -> tuple[int, int]:
     value = shift = 0
     while True:
         byte = data[at]

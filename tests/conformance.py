@@ -1,78 +1,25 @@
 """Patterns for every rule of a process, each with the verdict that follows from how it is drawn, not from a check.
 
-All is made of boxes in database units. A pattern draws on the layers of its rule only; `completed` adds what other
-rules want to see beside these (metal under an opening, a die around all), never on a layer that the rule itself reads.
+All is made of boxes in database units, or of polygons where only these show it. A pattern draws on the layers of its
+rule only; `completed` adds what other rules want to see beside these (metal under an opening, a die around all), never
+on a layer that the rule itself reads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import klayout.db as kdb
 import numpy as np
+import pattern_makers
+from pattern import FAR, STEPS, USUAL, Boxes, Drawn, Pattern, Setting, box, corner, frame, grown
 
 from layoutgen.drc.checks import KINDS, task
 from layoutgen.geom import circle
 from layoutgen.pdk import Pdk, Rule
 from layoutgen.units import DBU, dbu, to_dbu
-
-Box = tuple[int, int, int, int]
-Boxes = list[Box]
-Drawn = dict[str, kdb.Region]
-USUAL = 60_000
-"""Side of a shape that no rule says anything about."""
-FAR = 100_000
-STEPS = (-1, 0, 1)
-
-
-@dataclass(frozen=True)
-class Pattern:
-    """Boxes for each layer of a rule, and whether the rule must find something there."""
-
-    name: str
-    found: bool
-    layers: tuple[Boxes, ...]
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What a rule's patterns are drawn by: limit, least sides of the shapes on its layers, options."""
-
-    limit: int
-    sides: tuple[int, ...]
-    options: Any
-
-    @property
-    def across(self) -> bool:
-        """Measures straight across only."""
-        return getattr(self.options, "metric", "") == "projection"
-
-
-def box(x: int, y: int, w: int, h: int | None = None) -> Box:
-    return (x, y, x + w, y + (w if h is None else h))
-
-
-def frame(inner: Box, wall: int) -> Boxes:
-    """A ring around a box, of four boxes that abut."""
-    x0, y0, x1, y1 = inner
-    return [
-        (x0 - wall, y0 - wall, x1 + wall, y0), (x0 - wall, y1, x1 + wall, y1 + wall),
-        (x0 - wall, y0, x0, y1), (x1, y0, x1 + wall, y1),
-    ]  # fmt: skip
-
-
-def grown(b: Box, left: int, bottom: int, right: int, top: int) -> Box:
-    return (b[0] - left, b[1] - bottom, b[2] + right, b[3] + top)
-
-
-def corner(limit: int, sides: tuple[int, int, int] = (3, 4, 5)) -> Iterator[tuple[int, int, int]]:
-    """Steps in x and y that are the limit apart, and as much less and more as one unit in y makes."""
-    x, y, long = sides
-    if limit % long == 0 and limit > 0:
-        for by in STEPS:
-            yield by, limit // long * x, limit // long * y + by
 
 
 def width(s: Setting) -> Iterator[Pattern]:
@@ -99,17 +46,18 @@ def width(s: Setting) -> Iterator[Pattern]:
 
 def space(s: Setting) -> Iterator[Pattern]:
     (a,) = s.sides
+    alone = s.options.between == "polygons"
     for by in STEPS:
-        v = s.limit + by
+        v, own = s.limit + by, by < 0 and not alone
         yield Pattern(f"gap {by:+d}", by < 0, ([box(0, 0, a), box(a + v, 0, a)],))
         yield Pattern(
-            f"notch {by:+d}", by < 0, ([box(0, 0, a, 2 * a), box(a + v, 0, a, 2 * a), box(0, -a, 2 * a + v, a)],)
+            f"notch {by:+d}", own, ([box(0, 0, a, 2 * a), box(a + v, 0, a, 2 * a), box(0, -a, 2 * a + v, a)],)
         )
-        yield Pattern(f"hole {by:+d}", by < 0, (frame(box(0, 0, v, 3 * s.limit), a),))
+        yield Pattern(f"hole {by:+d}", own, (frame(box(0, 0, v, 3 * s.limit), a),))
     for by, dx, dy in corner(s.limit):
         found = by < 0 and not s.across
         yield Pattern(f"corner to corner {by:+d}", found, ([box(0, 0, a), box(a + dx, a + dy, a)],))
-    yield Pattern("kissing corners", True, ([box(0, 0, a), box(a, a, a)],))
+    yield Pattern("kissing corners", not alone, ([box(0, 0, a), box(a, a, a)],))
     yield Pattern("abutting", False, ([box(0, 0, a), box(a, 0, a)],))
     yield Pattern("crossing", False, ([box(-a, 0, 3 * a, a), box(0, -a, a, 3 * a)],))
     yield Pattern("inside", False, ([box(0, 0, a), box(9, 9, a - 18)],))
@@ -119,7 +67,8 @@ def space(s: Setting) -> Iterator[Pattern]:
 
 def separation(s: Setting) -> Iterator[Pattern]:
     a, b = s.sides
-    limited = s.limit > 0
+    apart = s.options.between != "polygons"  # else what touches is one polygon, and left alone
+    limited = s.limit > 0 and apart
     one = box(0, 0, a)
     for by in STEPS:
         v = s.limit + by
@@ -133,11 +82,11 @@ def separation(s: Setting) -> Iterator[Pattern]:
     if not s.across:
         yield Pattern("kissing corners", limited, ([one], [box(a, a, b)]))
     yield Pattern("abutting", limited, ([one], [box(a, 0, b)]))
-    yield Pattern("overlapping by one unit", True, ([one], [box(a - 1, 0, b)]))
-    yield Pattern("inside", True, ([one], [grown(one, b, b, b, b)]))
-    yield Pattern("around", True, ([grown(box(0, 0, b), a, a, a, a)], [box(0, 0, b)]))
-    yield Pattern("crossing", True, ([box(-b, 0, 2 * b + a, a)], [box(0, -a, b, 2 * a + b)]))
-    yield Pattern("coincident", True, ([box(0, 0, max(a, b))], [box(0, 0, max(a, b))]))
+    yield Pattern("overlapping by one unit", apart, ([one], [box(a - 1, 0, b)]))
+    yield Pattern("inside", apart, ([one], [grown(one, b, b, b, b)]))
+    yield Pattern("around", apart, ([grown(box(0, 0, b), a, a, a, a)], [box(0, 0, b)]))
+    yield Pattern("crossing", apart, ([box(-b, 0, 2 * b + a, a)], [box(0, -a, b, 2 * a + b)]))
+    yield Pattern("coincident", apart, ([box(0, 0, max(a, b))], [box(0, 0, max(a, b))]))
     yield Pattern("first absent", False, ([], [box(0, 0, b)]))
     yield Pattern("second absent", False, ([one], []))
 
@@ -146,16 +95,19 @@ def enclosure(s: Setting) -> Iterator[Pattern]:
     a, b = s.sides
     limited, far, one = s.limit > 0, s.limit + b, box(0, 0, a)
     around = grown(one, far, far, far, far)
+    two = s.options.sides == "opposite"
     for by in STEPS if limited else (0, 1):
-        v = s.limit + by
-        yield Pattern(f"one side {by:+d}", by < 0, ([one], [grown(one, v, far, far, far)]))
+        v, single = s.limit + by, by < 0 and not two
+        yield Pattern(f"one side {by:+d}", single, ([one], [grown(one, v, far, far, far)]))
+        yield Pattern(f"two sides beside each other {by:+d}", by < 0, ([one], [grown(one, v, v, far, far)]))
+        yield Pattern(f"two opposite sides {by:+d}", single, ([one], [grown(one, v, far, v, far)]))
         yield Pattern(f"all sides {by:+d}", by < 0, ([one], [grown(one, v, v, v, v)]))
         hole = box(a + v, 0, s.limit + FAR, a)
-        yield Pattern(f"beside the outer's hole {by:+d}", by < 0, ([one], frame(hole, 2 * far + 2 * a)))
-        yield Pattern(f"beside the outer's notch {by:+d}", by < 0, ([one], frame(hole, 2 * far + 2 * a)[:3]))
+        yield Pattern(f"beside the outer's hole {by:+d}", single, ([one], frame(hole, 2 * far + 2 * a)))
+        yield Pattern(f"beside the outer's notch {by:+d}", single, ([one], frame(hole, 2 * far + 2 * a)[:3]))
         left = grown(one, v, far, 0, far)
         right = (left[2], left[1], left[2] + far, left[3])
-        yield Pattern(f"outer of two that abut {by:+d}", by < 0, ([one], [left, right]))
+        yield Pattern(f"outer of two that abut {by:+d}", single, ([one], [left, right]))
     for by, dx, dy in corner(s.limit):
         # the outer lacks the quarter beyond a point that lies so far from the inner's upper right corner
         quarter = [(-far, -far, a + dx, a + dy + far), (-far, -far, a + dx + far, a + dy)]
@@ -272,6 +224,7 @@ def grid(s: Setting) -> Iterator[Pattern]:
 MAKERS: dict[str, Callable[[Setting], Iterator[Pattern]]] = {
     "width": width, "space": space, "separation": separation, "enclosure": enclosure, "overlap": overlap,
     "inside": inside, "exact_size": exact_size, "pitch": pitch, "edge_distance": edge_distance, "grid": grid,
+    **pattern_makers.MAKERS,
 }  # fmt: skip
 
 
@@ -279,12 +232,13 @@ def patterns(pdk: Pdk, name: str) -> list[Pattern]:
     """Those of one rule."""
     rule = pdk.rules[name]
     sides = [side(pdk, layer) for layer in rule.layers]
-    limit = dbu(rule.limit or 0.0)
+    job = task(name, rule)
+    limit = job.steps
     if rule.check == "space" and not _of(
         pdk, "exact_size", rule.layers[0]
     ):  # a shape so wide that its neighbour keeps the least pitch
         sides[0] = max([sides[0], *(dbu(p.limit or 0) - limit + 9 for p in _of(pdk, "pitch", rule.layers[0]))])
-    return list(MAKERS[rule.check](Setting(limit, tuple(sides), task(name, rule).options)))
+    return list(MAKERS[rule.check](Setting(limit, tuple(sides), job.options)))
 
 
 def side(pdk: Pdk, layer: str) -> int:
@@ -309,10 +263,15 @@ def drawn(pdk: Pdk, name: str, pattern: Pattern) -> Drawn:
     out: Drawn = {}
     for layer, boxes in zip(pdk.rules[name].layers, pattern.layers, strict=True):
         by = dbu(pdk.growth(layer))
-        small = [grown(b, -by, -by, -by, -by) for b in boxes]
-        assert all(b[0] < b[2] and b[1] < b[3] for b in small), f"{name}, {pattern.name}: nothing is left to draw"
         region = out.setdefault(pdk.sources(layer)[0], kdb.Region())
-        region += kdb.Region([kdb.Box(*b) for b in small])
+        for shape in boxes:
+            if isinstance(shape[0], tuple):
+                assert not by, f"{name}, {pattern.name}: what grows is made of boxes"
+                region.insert(kdb.Polygon([kdb.Point(*point) for point in shape]))
+                continue
+            small = kdb.Box(*shape).enlarged(-by, -by)
+            assert min(small.width(), small.height()) > 0, f"{name}, {pattern.name}: nothing is left to draw"
+            region.insert(small)
     return out
 
 
@@ -367,25 +326,27 @@ def found_by(pdk: Pdk, name: str, shapes: Drawn) -> list[Any]:
     return job.run([on(pdk, layer, shapes) for layer in job.layers])
 
 
-def others(pdk: Pdk, name: str, shapes: Drawn) -> list[str]:
-    """The other rules that find something there."""
+def others(pdk: Pdk, name: str, shapes: Drawn, leave: Collection[str] = ()) -> list[str]:
+    """The other rules, but for some, that find something there."""
     idle = kdb.Region()
     firing = []
     for other, rule in pdk.rules.items():
+        if other == name or other in leave:
+            continue
         job = task(other, rule)
-        if other != name and any(on(pdk, s, shapes) != idle for s in job.subjects) and found_by(pdk, other, shapes):
+        if any(on(pdk, s, shapes) != idle for s in job.subjects) and found_by(pdk, other, shapes):
             firing.append(other)
     return firing
 
 
-def array(shapes: Drawn, columns: int, rows: int, gap: int) -> tuple[Drawn, list[kdb.Trans]]:
-    """The drawing so often, and by what each was moved."""
+def array(shapes: Drawn, columns: int, rows: int, gap: int, lattice: int = 1) -> tuple[Drawn, list[kdb.Trans]]:
+    """The drawing so often, and by what each was moved: whole steps of a lattice, and at least a gap between them."""
     extent = kdb.Box()
     for region in shapes.values():
         extent += region.bbox()
     if extent.empty():
         return shapes, [kdb.Trans()]
-    step_x, step_y = extent.width() + gap, extent.height() + gap
+    step_x, step_y = (-(-(length + gap) // lattice) * lattice for length in (extent.width(), extent.height()))
     places = [kdb.Trans(i * step_x, j * step_y) for i in range(columns) for j in range(rows)]
     out: Drawn = {}
     for layer, region in shapes.items():
@@ -425,9 +386,12 @@ def rounds(pdk: Pdk, name: str) -> list[Rounds]:
     for by in STEPS:
         v = limit + by
         match rule.check:
-            case "width" | "exact_size":  # one unit of the radius: a circle's box is even
-                tolerance = 0 if rule.check == "width" else dbu(task(name, rule).options.tolerance)
-                diameter = limit + 2 * by + (by > 0) * tolerance - (by < 0) * tolerance
+            case "width" | "exact_size" | "aspect_ratio":  # one unit of the radius: a circle's box is even
+                tolerance = dbu(task(name, rule).options.tolerance) if rule.check == "exact_size" else 0
+                least = limit
+                if rule.check == "aspect_ratio":
+                    least = dbu(task(name, rule).options.height) * 1000 // limit
+                diameter = least + 2 * by + (by > 0) * tolerance - (by < 0) * tolerance
                 found = by != 0 if rule.check == "exact_size" else by < 0
                 out.append(Rounds(f"disc {by:+d}", found, ([(diameter, 0, 0)],)))
             case "space":

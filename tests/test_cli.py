@@ -384,13 +384,13 @@ def test_an_interrupt_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert only_line(capsys.readouterr().err.strip()).startswith("error: stopped; ")
 
 
-def test_progress_on_a_terminal_is_a_bar(spec_file: Spec) -> None:
-    """Its process has a pseudo terminal for its standard error."""
+def on_a_terminal(*arguments: str) -> tuple[int, str, str]:
+    """Exit code, what was printed, and what a pseudo terminal for its standard error was shown."""
     import pty
 
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [*PROGRAM, "build", str(spec_file()), "--no-previews"],
+        [*PROGRAM, *arguments],
         stdout=subprocess.PIPE, stderr=theirs, env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
     )  # fmt: skip
     os.close(theirs)
@@ -404,13 +404,30 @@ def test_progress_on_a_terminal_is_a_bar(spec_file: Spec) -> None:
             break
         shown += part
     os.close(ours)
-    assert process.communicate(timeout=60)[0].decode().startswith("small: ")
-    assert process.returncode == 0
-    text = shown.decode()
-    assert "━" in text
-    assert "\x1b[" in text
-    assert "writing manifest.json" in text  # the last step is always drawn
-    assert text.rstrip("\r\n").endswith("\x1b[2K")  # the bar is taken away again
+    printed = process.communicate(timeout=60)[0].decode()
+    return process.returncode, printed, shown.decode()
+
+
+def test_progress_on_a_terminal_is_a_bar(spec_file: Spec) -> None:
+    code, printed, shown = on_a_terminal("build", str(spec_file()), "--no-previews")
+    assert code == 0
+    assert printed.startswith("small: ")
+    assert "━" in shown
+    assert "\x1b[" in shown
+    assert "writing manifest.json" in shown  # the last step is always drawn
+    assert shown.rstrip("\r\n").endswith("\x1b[2K")  # the bar is taken away again
+
+
+def test_progress_of_checks_on_a_terminal_is_a_bar() -> None:
+    layout = kdb.Layout()
+    layout.create_cell("TOP").shapes(layout.layer(10, 0)).insert(kdb.Box(0, 0, 50_000, 50_000))
+    layout.write("x.oas")
+    code, printed, shown = on_a_terminal("drc", "x.oas", "--pdk", "wlcsp_500", "--rules", "RDL.W.1,RDL.S.1")
+    assert code == 0
+    assert printed.startswith("x.oas, cell TOP: wlcsp_500")
+    assert "━" in shown
+    assert "checking " in shown
+    assert shown.rstrip("\r\n").endswith("\x1b[2K")
 
 
 def test_progress_in_a_pipe_is_plain_lines(spec_file: Spec) -> None:

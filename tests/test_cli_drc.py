@@ -128,7 +128,7 @@ def test_findings_in_the_table_and_in_each_report(capsys: pytest.CaptureFixture[
     files = ("r.lyrdb", "r.xml", "r.md")
     assert drc(drawn(NEAR), *DIE, *(a for f in files for a in ("-o", f))) == 1
     row = next(line for line in capsys.readouterr().out.splitlines() if "M.S" in line)
-    assert row.split() == ["M.S", "space", "of", "metal", ">=", "5", "um", "3.5", "1", "(31.750,", "50.000)"]
+    assert row.split() == ["M.S", "space", "of", "metal", ">=", "5", "um", "3.5", "um", "1", "(31.750,", "50.000)"]
     database = rdb.ReportDatabase("r")
     database.load(str(Path("r.lyrdb").absolute()))
     assert (database.num_items(), database.top_cell_name) == (1, "TOP")
@@ -231,3 +231,13 @@ def test_what_is_wrong_is_one_line(arguments: tuple[str, ...], said: str, capsys
     assert said in captured.err
     assert captured.err.count("\n") == 1
     assert captured.out == ""
+
+
+def test_the_whole_command_is_bounded_in_its_memory(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("layoutgen.checked.check_file", lambda *_, **__: bytearray(600 << 20))
+    assert drc(drawn(GOOD), "--megabytes", "256") == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "error: x.gds: needs more than 256 MB of memory to check; allow more with --megabytes"
+    )

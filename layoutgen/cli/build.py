@@ -75,7 +75,7 @@ def _result(built: MaskSet, files: list[Path]) -> dict[str, Any]:
 
 
 def _say(built: MaskSet, folder: Path, files: int) -> None:
-    from layoutgen.report import line, routing
+    from layoutgen.report import line, routing, worst
 
     chip, plan, grid, report = built.spec.chip, built.die.plan, built.grid, built.report
     click.echo(f"{built.name}: {chip.name} in {built.pdk.name}, flow {built.flow}")
@@ -94,8 +94,8 @@ def _say(built: MaskSet, folder: Path, files: int) -> None:
     click.echo(f"  masks   {', '.join(built.pdk.masks_of(built.flow))}")
     click.echo(f"  checks  {report.summary}")
     for result in report.results:
-        if result.findings:
-            click.echo(f"          {result.rule}: {result.verdict}, first at {line(result.findings[0])}")
+        if found := worst(result, built.pdk):
+            click.echo(f"          {result.rule}: {result.verdict}, at worst {line(found, result.unit)}")
             click.echo(f"            {result.text}")
     if report.findings:
         click.echo(f"          all of them: {folder / 'results.md'}, and {folder / 'drc.lyrdb'} for KLayout")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from layoutgen.pdk import LayerNumber, Pdk
 
 MOST_WORDS = 64
+MEGABYTES_MEGABYTE = 64
+"""Megabytes of memory for each of a file: shapes drawn one by one take so much more than their bytes."""
 FARTHEST = 500_000.0
 """From (0, 0) in um: beyond the largest wafer."""
 
@@ -42,7 +46,7 @@ FARTHEST = 500_000.0
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True),
               help="Time that reading the file may take; left out, 8 and 0.5 for each megabyte.")  # fmt: skip
 @click.option("--megabytes", type=click.IntRange(min=256), default=1024, show_default=True,
-              help="Memory that reading the file may take.")  # fmt: skip
+              help="Memory that reading the file may take; checking it, 64 more for each of the file's.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N",
               help="Processes that rules are run in, at most; left out, one for each core.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -69,7 +73,7 @@ def command(
     layers = None if "all" in ignore else [_layer(text, "--ignore") for text in ignore]
     process = discover.pdk(pdk)
     wanted = None if rules is None else [rule.strip() for rule in rules.split(",")]
-    with progress(len(process.rules if wanted is None else wanted) + 1, quiet or as_json) as tell:
+    with _bounded(file, megabytes), progress(len(process.rules) + 1, quiet or as_json) as tell:
         done = checked.check_file(
             file, process, flow, top=top, rules=wanted, dies=dies, ignore=layers, seconds=seconds, megabytes=megabytes,
             circles="analytic" if circles == "analytic" else "facets", jobs=jobs,
@@ -82,6 +86,24 @@ def command(
     elif not quiet:
         _say(done.report, process)
     return done.report.exit_code
+
+
+@contextmanager
+def _bounded(file: Path, megabytes: int) -> Iterator[None]:
+    """A bound of the memory that checking a file takes; one line where it is broken."""
+    from layoutgen import memory
+    from layoutgen.errors import InputError, Problem
+
+    size = file.stat().st_size if file.is_file() else 0
+    most = megabytes + round(MEGABYTES_MEGABYTE * size / 1e6)
+    try:
+        with memory.bounded(most):
+            yield
+    except (MemoryError, RuntimeError) as e:
+        if isinstance(e, RuntimeError) and "bad_alloc" not in str(e):
+            raise
+        text = f"needs more than {most} MB of memory to check; allow more with --megabytes"
+        raise InputError([Problem(str(file), "", text)]) from None
 
 
 def _dies(die: str | None, step: str | None, count: str | None, cut: float | None) -> Dies:
@@ -137,10 +159,10 @@ def _result(report: Report, pdk: Pdk, files: tuple[Path, ...]) -> dict[str, Any]
 
     rules = [
         {
-            "rule": r.rule, "status": r.status.value, "reason": r.reason, "count": r.count,
-            "worst": worst(r, pdk), "first": list(r.findings[0].at) if r.findings else None,
+            "rule": r.rule, "status": r.status.value, "reason": r.reason, "count": r.count, "unit": r.unit,
+            "worst": found and found.measured, "at": list(found.at) if found else None,
         }
-        for r in report.results
+        for r in report.results for found in (worst(r, pdk),)
     ]  # fmt: skip
     return {
         "title": report.title, "pdk": report.pdk, "flow": report.flow, "exit_code": report.exit_code,
@@ -151,13 +173,13 @@ def _result(report: Report, pdk: Pdk, files: tuple[Path, ...]) -> dict[str, Any]
 def _say(report: Report, pdk: Pdk) -> None:
     from layoutgen.checked import NOT_ASKED
     from layoutgen.findings import Status
-    from layoutgen.report import length, place, verdict, worst
+    from layoutgen.report import place, verdict, worst, worst_value
 
-    rows = [("rule", "asks for", "worst", "count", "first at (um)")]
+    rows = [("rule", "limit", "worst", "count", "worst at (um)")]
     for r in sorted((r for r in report.results if r.status is Status.RUN), key=lambda r: not r.findings):
-        value = worst(r, pdk)
-        first = place(r.findings[0]) if r.findings else ""
-        rows.append((r.rule, _asks(r.rule, pdk), "" if value is None else length(value), str(r.count), first))
+        found = worst(r, pdk)
+        at = place(found) if found else ""
+        rows.append((r.rule, _limit(r.rule, pdk), worst_value(r, pdk), str(r.count), at))
     click.echo(f"{report.title}: {report.pdk}, flow {report.flow}")
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
     for row in rows:
@@ -172,7 +194,7 @@ def _say(report: Report, pdk: Pdk) -> None:
     click.echo(verdict(report))
 
 
-def _asks(rule: str, pdk: Pdk) -> str:
+def _limit(rule: str, pdk: Pdk) -> str:
     """What a rule asks for, in a few words."""
     from layoutgen.drc.checks import task
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Self
 
 import klayout.db as kdb
@@ -112,14 +113,16 @@ class Across:
             self._layout.delete_layer(index)
 
     def _add_hulls(self, top: kdb.Cell, tasks: Sequence[Task]) -> dict[str, int]:
-        """What polygons surround as layers of their own: a window sees too little of a large one to know."""
+        """What polygons surround as layers of their own: a window sees too little of a large one to know.
+
+        A layer that cannot be made is left out: it fails the rules that ask for it, each when its turn comes.
+        """
         added: dict[str, int] = {}
-        for job in tasks:
-            for layer in job.layers[1:] if job.kind.hulls else ():
-                if _hull(layer) not in added:
-                    region = self._flat.region(layer).hulls()
-                    added[_hull(layer)] = self._layout.insert_layer(kdb.LayerInfo())
-                    top.shapes(added[_hull(layer)]).insert(region.merged())
+        for layer in {layer: None for job in tasks if job.kind.hulls for layer in job.layers[1:]}:
+            with suppress(Exception):
+                region = self._flat.region(layer).hulls().merged()
+                added[_hull(layer)] = self._layout.insert_layer(kdb.LayerInfo())
+                top.shapes(added[_hull(layer)]).insert(region)
         return added
 
     def is_empty(self, layer: str) -> bool:
@@ -133,7 +136,8 @@ class Across:
 
     def find(self, job: Task) -> Iterable[Finding]:
         """What breaks a rule, each at all its places."""
-        if job.between != "any":
+        lost = job.kind.hulls and any(_hull(name) not in self._hulls for name in job.layers[1:])
+        if lost or job.between != "any":
             return join(self._flat.find(job))
         layers = [job.layers[0], *(_hull(name) if job.kind.hulls else name for name in job.layers[1:])]
         if (found := self._beside(job, layers)) is not None:

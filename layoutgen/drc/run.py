@@ -72,10 +72,17 @@ def run(pdk: Pdk, flow: str, content: Content, progress: Progress | None = None,
     look = Flat(pdk, content.look) if callable(content.look) else content.look
     tell = progress or (lambda _: None)
 
+    def ended(
+        name: str, status: Status, reason: str, found: tuple[Finding, ...] = (), seconds: float = 0.0
+    ) -> RuleResult:
+        rule = pdk.rules[name]
+        unit = KINDS[rule.check].unit if rule.check in KINDS else "um"
+        return RuleResult(name, text(name, rule), status, reason, found, seconds, unit)
+
     def result(name: str) -> RuleResult:
         started = perf_counter()
         status, reason, found = _run_one(pdk, flow, content, look, name, pdk.rules[name])
-        return RuleResult(name, text(name, pdk.rules[name]), status, reason, found, perf_counter() - started)
+        return ended(name, status, reason, found, perf_counter() - started)
 
     bundles = _bundles(pdk, flow, content, look) if jobs > 1 and processes.can_fork() else []
     sent: dict[str, RuleResult | str] = {}
@@ -83,11 +90,11 @@ def run(pdk: Pdk, flow: str, content: Content, progress: Progress | None = None,
         look.prepare()
         sent = processes.spread(bundles, result, jobs, tell)
     results = []
-    for name, rule in pdk.rules.items():
+    for name in pdk.rules:
         if name not in sent:
             tell(name)
         done = sent[name] if name in sent else result(name)
-        results.append(RuleResult(name, text(name, rule), Status.FAILED, done) if isinstance(done, str) else done)
+        results.append(ended(name, Status.FAILED, done) if isinstance(done, str) else done)
     return Report(content.title, pdk.name, flow, tuple(_scope(content, results)), tuple(results))
 
 

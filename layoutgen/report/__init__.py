@@ -5,6 +5,8 @@ Here stands what several of them say in the same words.
 
 from __future__ import annotations
 
+import math
+
 from layoutgen.findings import Finding, Report, RuleResult, Status
 from layoutgen.pdk import Pdk
 
@@ -20,9 +22,10 @@ def verdict(report: Report) -> str:
     return f"incomplete, so not clean: {report.summary}; {why}"
 
 
-def length(um: float) -> str:
-    """A length in um without needless zeros."""
-    return f"{um:.4f}".rstrip("0").rstrip(".")
+def amount(value: float, unit: str) -> str:
+    """A value without needless zeros, and its unit."""
+    decimals = 6 if unit == "um2" else 4  # a square database unit; finer than the grid, so that 9.9996 um is not 10 um
+    return f"{value:.{decimals}f}".rstrip("0").rstrip(".") + f" {unit}".rstrip()
 
 
 def place(finding: Finding) -> str:
@@ -31,11 +34,11 @@ def place(finding: Finding) -> str:
     return f"({x:.3f}, {y:.3f})"
 
 
-def line(finding: Finding) -> str:
-    """A finding in one line: where, what was measured, what is wrong."""
+def line(finding: Finding, unit: str) -> str:
+    """A finding in one line: where, what was measured (in a unit), what is wrong."""
     parts = [place(finding)]
     if finding.measured is not None:
-        parts.append(f"measured {length(finding.measured)} um")
+        parts.append(f"measured {amount(finding.measured, unit)}")
     if finding.note:
         parts.append(finding.note)
     if finding.count > 1:
@@ -43,10 +46,20 @@ def line(finding: Finding) -> str:
     return ": ".join((parts[0], ", ".join(parts[1:]))) if parts[1:] else parts[0]
 
 
-def worst(result: RuleResult, pdk: Pdk) -> float | None:
-    """The measured value (um) that is farthest from the rule's limit."""
-    measured = [f.measured for f in result.findings if f.measured is not None]
+def worst(result: RuleResult, pdk: Pdk) -> Finding | None:
+    """The finding whose measured value is farthest from what is asked for; the first one, where none was measured."""
     limit = pdk.rules[result.rule].limit if result.rule in pdk.rules else None
-    if not measured or limit is None:
-        return min(measured, default=None)
-    return max(measured, key=lambda value: abs(value - limit))
+
+    def off(finding: Finding) -> float:
+        asked = limit if finding.asked is None else finding.asked
+        if finding.measured is None:
+            return -math.inf
+        return -finding.measured if asked is None else abs(finding.measured - asked)
+
+    return max(result.findings, key=off, default=None)
+
+
+def worst_value(result: RuleResult, pdk: Pdk) -> str:
+    """What is measured where it is worst, with its unit; empty where nothing is."""
+    found = worst(result, pdk)
+    return "" if found is None or found.measured is None else amount(found.measured, result.unit)

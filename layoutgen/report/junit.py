@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from layoutgen.errors import printable
 from layoutgen.findings import Report, RuleResult, Status
 from layoutgen.pdk import Pdk
-from layoutgen.report import length, line, verdict, worst
+from layoutgen.report import line, verdict, worst_value
 
 SHOWN = 20
 """Findings listed for each rule; all of them are in the report database."""
@@ -49,10 +49,10 @@ def _outcome(case: ET.Element, result: RuleResult, pdk: Pdk) -> None:
         case Status.SKIPPED | Status.NOT_APPLICABLE:
             ET.SubElement(case, "skipped", message=f"{result.status.value}: {reason}")
         case Status.RUN if result.findings:
-            least = worst(result, pdk)
-            measured = f", worst {length(least)} um" if least is not None else ""
+            value = worst_value(result, pdk)
+            measured = f", worst {value}" if value else ""
             shown = result.findings[:SHOWN]
-            lines = [words, *(printable(line(f)) for f in shown)]
+            lines = [words, *(printable(line(f, result.unit)) for f in shown)]
             if (more := result.count - len(shown)) > 0:
                 lines.append(f"... and {more} more")
             failure = ET.SubElement(case, "failure", type="finding", message=f"{result.verdict}{measured}")

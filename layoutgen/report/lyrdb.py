@@ -1,7 +1,13 @@
-"""KLayout's report database: one category for each rule, one item for each finding."""
+"""KLayout's report database: one category for each rule, one item for each finding, however often it is repeated.
+
+What is wrong at several places belongs to a cell of the database (not of the layout) with a reference to the top cell
+for each of them, shared by all findings at the same places. KLayout's marker browser shows such an item at the first
+place; the category `ALL_PLACES` has for each of these rules one item with a box at every place.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import klayout.db as kdb
@@ -11,6 +17,9 @@ from layoutgen.errors import printable
 from layoutgen.findings import Finding, Report, RuleResult, Status
 from layoutgen.report import verdict
 from layoutgen.units import DBU
+
+ALL_PLACES = "at all places"
+"""Category of what is found at several places; has one of its own for each rule."""
 
 
 def write(report: Report, top_cell: str, path: Path) -> None:
@@ -27,14 +36,55 @@ def write(report: Report, top_cell: str, path: Path) -> None:
     database.top_cell_name = printable(top_cell)
     head = (f"{report.title} ({report.pdk}, {report.flow})", verdict(report), *report.scope)
     database.description = ". ".join(printable(part, 1000) for part in head)
-    cell = database.create_cell(database.top_cell_name)
+    cells = _Cells(database)
     for result in report.results:
         category = database.create_category(printable(result.rule))
         category.description = _description(result)
-        for finding in (one for f in result.findings for one in f.each()):
-            item = database.create_item(cell.rdb_id(), category.rdb_id())
-            _fill(item, finding)
+        measured = database.tag_id(f"measured ({result.unit})" if result.unit else "measured")
+        for finding in result.findings:
+            item = database.create_item(cells.of(finding.repeats).rdb_id(), category.rdb_id())
+            _fill(item, finding, measured)
+    if any(f.repeats for f in report.findings):
+        overview = database.create_category(ALL_PLACES)
+        overview.description = "For each rule a box at every place of what it found at several."
+        for result in report.results:
+            if boxes := _boxes(f for f in result.findings if f.repeats):
+                category = database.create_category(overview, printable(result.rule))
+                item = database.create_item(cells.of(()).rdb_id(), category.rdb_id())
+                for box in boxes:
+                    item.add_value(box)
     database.save(str(path.absolute()))  # an absolute path: "pipe:..." would be run as a command
+
+
+class _Cells:
+    """Cells of a database that items belong to: the top cell, and one for each set of places."""
+
+    def __init__(self, database: rdb.ReportDatabase) -> None:
+        self._database = database
+        self._top = database.create_cell(database.top_cell_name)
+        self._known: dict[tuple[tuple[int, int], ...], rdb.RdbCell] = {(): self._top}
+
+    def of(self, repeats: tuple[tuple[int, int], ...]) -> rdb.RdbCell:
+        """The cell of what stands where it is drawn, and moved by each of some vectors (database units)."""
+        if repeats not in self._known:
+            # no variant of the top cell, which would then be called a variant itself, and not be found by its name
+            name = f"{self._database.top_cell_name}, {1 + len(repeats)} places"
+            cell = self._database.create_cell(name, str(len(self._known)))
+            for x, y in ((0, 0), *repeats):
+                cell.add_reference(rdb.RdbReference(kdb.DCplxTrans(x * DBU, y * DBU), self._top.rdb_id()))
+            self._known[repeats] = cell
+        return self._known[repeats]
+
+
+def _boxes(findings: Iterable[Finding]) -> list[kdb.DBox]:
+    """Around what is repeated, at each of its places: one for all that is repeated alike."""
+    around: dict[tuple[tuple[int, int], ...], kdb.Box] = {}
+    for f in findings:
+        points = [kdb.Point(x, y) for a, b, c, d in f.edges for x, y in ((a, b), (c, d))]
+        points += [kdb.Point(x, y) for x, y in f.polygon]
+        for point in points:
+            around[f.repeats] = around.get(f.repeats, kdb.Box()) + point
+    return [box.moved(x, y).to_dtype(DBU) for repeats, box in around.items() for x, y in ((0, 0), *repeats)]
 
 
 def _description(result: RuleResult) -> str:
@@ -44,7 +94,8 @@ def _description(result: RuleResult) -> str:
     return f"NOT RUN ({result.status.value}): {printable(result.reason, 1000)}. {text}"
 
 
-def _fill(item: rdb.RdbItem, finding: Finding) -> None:
+def _fill(item: rdb.RdbItem, finding: Finding, measured: int) -> None:
+    """Geometry first; `measured` is the tag of the measured value."""
     edges = [kdb.Edge(*e).to_dtype(DBU) for e in finding.edges]
     if len(edges) == 2:
         item.add_value(kdb.DEdgePair(edges[0], edges[1]))
@@ -55,6 +106,10 @@ def _fill(item: rdb.RdbItem, finding: Finding) -> None:
         # as it stands: KLayout would otherwise drop points on a line, or the whole of a flat marker
         item.add_value(kdb.DPolygon([kdb.DPoint(x * DBU, y * DBU) for x, y in finding.polygon], True))
     if finding.measured is not None:
-        item.add_value(finding.measured)
+        value = rdb.RdbItemValue(finding.measured)
+        value.tag_id = measured
+        item.add_value(value)
     if finding.note:
         item.add_value(printable(finding.note))
+    if finding.repeats:
+        item.add_value(f"at {finding.count} places")

@@ -8,9 +8,9 @@ import re
 from layoutgen.errors import printable
 from layoutgen.findings import Report, RuleResult, Status
 from layoutgen.pdk import Pdk
-from layoutgen.report import length, place, verdict, worst
+from layoutgen.report import amount, place, verdict, worst, worst_value
 
-HEAD = ("Rule", "Kind", "Layers", "Limit (um)", "Verdict", "Count", "Worst (um)", "First at (um)")
+HEAD = ("Rule", "Kind", "Layers", "Limit", "Verdict", "Count", "Worst", "Worst at (um)")
 
 
 def text(report: Report, pdk: Pdk) -> str:
@@ -37,12 +37,10 @@ def _row(result: RuleResult, pdk: Pdk) -> list[str]:
     kind, layers, limit = ("", "", "")
     if rule is not None:
         kind, layers = rule.check, ", ".join(rule.layers)
-        limit = length(rule.limit) if rule.limit is not None else ""
-    value = worst(result, pdk)
-    found = "**findings**" if result.findings else "clean"
-    first = place(result.findings[0]) if result.findings else ""
-    measured = length(value) if value is not None else ""
-    return [safe(result.rule), kind, safe(layers), limit, found, str(result.count), measured, first]
+        limit = amount(rule.limit, result.unit) if rule.limit is not None else ""
+    found = worst(result, pdk)
+    ended, at = ("clean", "") if found is None else ("**findings**", place(found))
+    return [safe(result.rule), kind, safe(layers), limit, ended, str(result.count), worst_value(result, pdk), at]
 
 
 def _line(cells: list[str] | tuple[str, ...]) -> str:

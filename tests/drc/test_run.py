@@ -8,47 +8,14 @@ from pathlib import Path
 
 import klayout.db as kdb
 import pytest
+from tiny_pdk import tiny
 
 from layoutgen.drc import run as drc
 from layoutgen.drc.checks import KINDS, task
 from layoutgen.errors import UnknownNameError
 from layoutgen.findings import Report, RuleResult, Status
-from layoutgen.pdk import Pdk, Rule, read
+from layoutgen.pdk import Pdk, Rule
 
-TINY = """
-name = "tiny"
-title = "Two layers"
-source = "test"
-roles = { metal = "rdl" }
-masks = {}
-connect = { metal = "rdl", pad = [], ball = [] }
-
-[layers]
-rdl = { gds = [1, 0], title = "metal" }
-tie = { gds = [1, 1], title = "tie" }
-via = { gds = [2, 0], title = "via" }
-label = { gds = [3, 0], title = "label" }
-
-[reserved]
-die = { gds = [200, 0], title = "die" }
-
-[derived]
-rdl_all = { expression = "rdl | tie" }
-foot = { expression = "size(via, 2)" }
-lost = { expression = "via - rdl" }
-
-[flows.one]
-title = "One"
-current = "none"
-stages = []
-draws = ["rdl", "via"]
-
-[flows.two]
-title = "Two"
-current = "none"
-stages = []
-draws = ["rdl"]
-"""
 GOOD = """
 [rules."W"]
 check = "width"
@@ -65,10 +32,7 @@ def pdk(tmp_path: Path) -> Callable[..., Pdk]:
 
     def make(**rules: str) -> Pdk:
         tables = [f'[rules.{name}]\nwhy = "w"\nsource = "s"\n{keys}\n' for name, keys in rules.items()]
-        folder = tmp_path / "tiny"
-        folder.mkdir(exist_ok=True)
-        (folder / "pdk.toml").write_text(TINY + GOOD + "\n".join(tables), "utf-8")
-        return read(folder, lambda name: folder)
+        return tiny(tmp_path, GOOD + "\n".join(tables))
 
     return make
 
@@ -161,6 +125,37 @@ def test_an_exception_inside_a_check_fails_the_rule(pdk: Callable[..., Pdk], mon
     assert result(report, "W").reason == "MemoryError: no more"
     assert result(report, "G").verdict == "clean"
     assert report.exit_code == 2
+
+
+def test_a_boundary_that_cannot_be_made_fails_its_rules_only(
+    pdk: Callable[..., Pdk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a layer surrounds is made before all rules: where that fails, the others must run all the same."""
+
+    def fetch(*_: object) -> Callable[[str], kdb.Region]:
+        def broken(name: str) -> kdb.Region:
+            if name == "die":
+                raise RuntimeError("no memory for it")
+            return region(name)
+
+        return broken
+
+    monkeypatch.setattr("layoutgen.gds.fetch", fetch)
+    layout = kdb.Layout()
+    top = layout.create_cell("TOP")
+    for name, number in (("rdl", (1, 0)), ("via", (2, 0)), ("die", (200, 0))):
+        top.shapes(layout.layer(kdb.LayerInfo(*number, name))).insert(region(name))
+    made = pdk(D='check = "edge_distance"\nlayers = ["rdl", "die"]\nlimit = 10.0')
+    report = drc.check_layout(layout, top, made, "one", title="step")
+    assert (result(report, "D").status, result(report, "D").reason) == (Status.FAILED, "RuntimeError: no memory for it")
+    assert result(report, "W").status is Status.RUN
+    assert report.exit_code == 2
+
+
+def test_a_result_has_the_unit_of_its_kind(pdk: Callable[..., Pdk]) -> None:
+    report = drc.run(pdk(A='check = "area"\nlayers = ["via"]\nlimit = 100.5'), "one", CONTENT)
+    assert (result(report, "W").unit, result(report, "A").unit) == ("um", "um2")
+    assert [f.measured for f in result(report, "A").findings] == [100.0]
 
 
 def test_a_layer_that_cannot_be_read_fails_its_rules_only(pdk: Callable[..., Pdk]) -> None:

@@ -10,42 +10,21 @@ import corpus
 import klayout.db as kdb
 import klayout.rdb as rdb
 import pytest
+from tiny_pdk import tiny
 
 from layoutgen import gds
 from layoutgen.drc import look
 from layoutgen.drc.checks import Task, task
 from layoutgen.drc.run import check_layout
 from layoutgen.findings import Finding
-from layoutgen.pdk import Pdk, read
+from layoutgen.pdk import Pdk
 from layoutgen.report import lyrdb
 
-TINY = """
-name = "tiny"
-title = "Two layers"
-source = "test"
-roles = { metal = "rdl" }
-masks = {}
-connect = { metal = "rdl", pad = [], ball = [] }
-[layers]
-rdl = { gds = [1, 0], title = "metal" }
-tie = { gds = [1, 1], title = "tie" }
-via = { gds = [2, 0], title = "via" }
-[reserved]
-die = { gds = [200, 0], title = "die" }
-[derived]
-all = { expression = "rdl | tie" }
-foot = { expression = "size(via, 2)" }
-[flows.one]
-title = "One"
-current = "none"
-stages = []
-draws = []
-"""
 RULES = {
-    "width": ["all", 10.0],
-    "space": ["all", 10.0],
+    "width": ["rdl_all", 10.0],
+    "space": ["rdl_all", 10.0],
     "separation": ["via", "tie", 10.0],
-    "enclosure": ["via", "all", 3.0],
+    "enclosure": ["via", "rdl_all", 3.0],
     "overlap": ["tie", "rdl", 8.0],
     "inside": ["via", "rdl"],
     "exact_size": ["via", 8.0],
@@ -61,16 +40,13 @@ SLACK = 0.003
 
 @pytest.fixture(scope="module")
 def pdk(tmp_path_factory: pytest.TempPathFactory) -> Pdk:
-    folder = tmp_path_factory.mktemp("pdk") / "tiny"
-    folder.mkdir()
-    text = TINY
+    text = ""
     for kind, (*layers, last) in RULES.items():
         names, limit = ([*layers, last], "") if isinstance(last, str) else (layers, f"limit = {last}")
         text += f'[rules.{kind}]\ncheck = "{kind}"\nlayers = {names}\n{limit}\nwhy = "w"\nsource = "s"\n'.replace(
             "'", '"'
         )
-    (folder / "pdk.toml").write_text(text, "utf-8")
-    return read(folder, lambda name: folder)
+    return tiny(tmp_path_factory.mktemp("pdk"), text)
 
 
 @pytest.fixture
@@ -152,4 +128,5 @@ def test_a_fault_of_a_die_is_one_finding_with_all_its_places(pdk: Pdk, tmp_path:
     lyrdb.write(report, "TOP", tmp_path / "all.lyrdb")
     database = rdb.ReportDatabase("")
     database.load(str(tmp_path / "all.lyrdb"))
-    assert database.num_items() == 1200
+    (item,) = database.each_item_per_category(database.category_by_path("space").rdb_id())
+    assert len(list(database.cell_by_id(item.cell_id()).each_reference())) == 1200

@@ -52,5 +52,5 @@ def words(layers: Sequence[str], limit: str, options: Options) -> str:
 
 KIND = Kind(
     name="angle", doc=__doc__, layers=("layer*",), limit="none", options=Options, check=check, words=words,
-    reach=lambda limit, options: 0.0,
+    reach=lambda limit, options: 0.0, unit="degrees",
 )  # fmt: skip

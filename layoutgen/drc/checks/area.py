@@ -42,7 +42,8 @@ def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options
         twice = shape.area2()
         if twice < 2 * limit or (most is not None and twice > 2 * most):
             note = "too small" if twice < 2 * limit else "too large"
-            found.append(marks.polygon(rule, shape, note, round(twice / 2 * DBU**2, 6)))
+            asked = None if twice < 2 * limit else options.most
+            found.append(marks.polygon(rule, shape, note, round(twice / 2 * DBU**2, 6), asked))
     return found
 
 

@@ -63,7 +63,8 @@ def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options
     for shape, number in zip(on, numbers.tolist(), strict=True):
         if number < least or (most is not None and number > most):
             note = f"{number}, too {'few' if number < least else 'many'}"
-            found.append(marks.polygon(rule, shape, note, measured=float(number)))
+            asked = least if number < least else most
+            found.append(marks.polygon(rule, shape, note, float(number), asked))
     return found
 
 

@@ -96,14 +96,14 @@ def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options
     ):
         if asked is not None:
             found += [
-                marks.polygon(rule, place(i, j), f"{note}: {share[i, j]:.3f} %", round(float(share[i, j]), 6))
+                marks.polygon(rule, place(i, j), f"{note}: {share[i, j]:.3f} %", round(float(share[i, j]), 6), asked)
                 for i, j in np.argwhere(wrong & judged)
             ]
     if options.gradient is not None:
         for wide, high in ((1, 0), (0, 1)):
             for i, j, by in _steps(share, judged, (wide, high), options.gradient):
                 note = f"differ by {by:.3f} percentage points"
-                found.append(marks.polygon(rule, place(i, j, wide, high), note, round(by, 6)))
+                found.append(marks.polygon(rule, place(i, j, wide, high), note, round(by, 6), options.gradient))
     return found
 
 

@@ -57,8 +57,11 @@ def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options
 
 
 def analytic(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options) -> list[Finding]:
-    if options.sides == "opposite":
-        return check(rule, regions, limit, options)
+    if options.sides == "opposite":  # rectangles are let off some sides, and so judged as KLayout does
+        shapes = list(regions[0].merged().each())
+        rectangles, others = (kdb.Region([p for p in shapes if p.is_box() is upright]) for upright in (True, False))
+        found = check(rule, [rectangles, regions[1]], limit, options)
+        return found + analytic(rule, [others, regions[1]], limit, options.model_copy(update={"sides": "all"}))
     layers = marks.two(regions)
     inner, outer = (circles.recognise(layer) for layer in layers)
     near = inner.rest.enclosed_check(outer.rest, limit, *marks.options(options), shielded=False)

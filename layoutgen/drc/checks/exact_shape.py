@@ -67,7 +67,7 @@ def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options
             found.append(marks.polygon(rule, shape, f"no {options.shape}"))
         elif by > dbu(options.tolerance) + ROUNDING:
             note = f"{um(shape.bbox().width() * DBU)} x {um(shape.bbox().height() * DBU)}"
-            found.append(marks.polygon(rule, shape, f"off by {um(by * DBU)}, {note}", round(by * DBU, 6)))
+            found.append(marks.polygon(rule, shape, f"off by {um(by * DBU)}, {note}", round(by * DBU, 6), asked=0.0))
     return found
 
 

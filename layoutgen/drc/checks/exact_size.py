@@ -45,10 +45,11 @@ def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options
     found = []
     for shape in regions[0].merged().each():
         box = shape.bbox()
-        off = [(abs(has - wanted), has) for has, wanted in ((box.width(), width), (box.height(), height))]
-        if max(off)[0] > tolerance:
+        sides = ((box.width(), width), (box.height(), height))
+        has, wanted = max(sides, key=lambda side: (abs(side[0] - side[1]), side[0]))
+        if abs(has - wanted) > tolerance:
             note = f"{um(box.width() * DBU)} x {um(box.height() * DBU)}"
-            found.append(marks.polygon(rule, shape, note, measured=round(max(off)[1] * DBU, 6)))
+            found.append(marks.polygon(rule, shape, note, round(has * DBU, 6), wanted * DBU))
     return found
 
 

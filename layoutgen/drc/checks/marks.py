@@ -20,12 +20,14 @@ SQUARE = 1.5  # a square's corners are this many of its sides apart at most: sqr
 METRICS: dict[Metric, kdb.Metrics] = {"euclidian": kdb.Region.Euclidian, "projection": kdb.Region.Projection}
 
 
-def pairs(rule: str, found: Iterable[kdb.EdgePair], metric: Metric = "euclidian") -> list[Finding]:
+def pairs(
+    rule: str, found: Iterable[kdb.EdgePair], metric: Metric = "euclidian", asked: Um | None = None
+) -> list[Finding]:
     """Findings from pairs of edges, with the distance between the two (um)."""
     out = []
     for pair in found:
         a, b = edge(pair.first), edge(pair.second)
-        out.append(Finding(rule, edges=(a, b), measured=distance(a, b, metric)))
+        out.append(Finding(rule, edges=(a, b), measured=distance(a, b, metric), asked=asked))
     return out
 
 
@@ -136,9 +138,11 @@ def polygons(rule: str, found: kdb.Region, note: str) -> list[Finding]:
     return [polygon(rule, p, note) for p in found.each()]
 
 
-def polygon(rule: str, shape: kdb.Polygon, note: str, measured: Um | None = None) -> Finding:
+def polygon(
+    rule: str, shape: kdb.Polygon, note: str, measured: float | None = None, asked: float | None = None
+) -> Finding:
     """A finding from one polygon, marked by its outline."""
-    return Finding(rule, polygon=hull(shape), measured=measured, note=note)
+    return Finding(rule, polygon=hull(shape), measured=measured, note=note, asked=asked)
 
 
 def hull(shape: kdb.Polygon) -> Hull:

@@ -42,12 +42,12 @@ def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options
     arguments = marks.options(options)
     # each judged by where it lies: what is inside one shape of the other layer may be near the outside of its next
     outside, inside = (layer - other).merged(), (layer & other).merged(False, 1)
-    found = list(outside.edges().separation_check(other.edges(), limit, *arguments).each())
-    found += inside.enclosed_check(other, dbu(options.inside), *arguments, shielded=False).each()
+    beside = outside.edges().separation_check(other.edges(), limit, *arguments)
+    within = inside.enclosed_check(other, dbu(options.inside), *arguments, shielded=False)
     crossed = other.edges().inside_part(layer)
-    return marks.pairs(rule, found, options.metric) + [
-        Finding(rule, edges=(marks.edge(e),), note="across the border") for e in crossed.each()
-    ]
+    found = marks.pairs(rule, beside.each(), options.metric)
+    found += marks.pairs(rule, within.each(), options.metric, options.inside)
+    return found + [Finding(rule, edges=(marks.edge(e),), note="across the border") for e in crossed.each()]
 
 
 def words(layers: Sequence[str], limit: str, options: Options) -> str:

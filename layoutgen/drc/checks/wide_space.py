@@ -59,7 +59,7 @@ def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options
         near = wide.separation_check(
             other, dbu(step.space), False, marks.METRICS[metric], options.ignore_angle, run, None
         )
-        found += marks.pairs(rule, _once(near), metric)
+        found += marks.pairs(rule, _once(near), metric, step.space)
     return found
 
 
