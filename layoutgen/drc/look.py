@@ -8,6 +8,7 @@ from typing import Self
 import klayout.db as kdb
 
 from layoutgen import derive, gds
+from layoutgen.drc import between
 from layoutgen.drc.checks import Task
 from layoutgen.drc.checks.kind import Circles
 from layoutgen.drc.place import join, place
@@ -15,6 +16,7 @@ from layoutgen.findings import Finding
 from layoutgen.pdk import Pdk
 from layoutgen.units import Um, dbu
 from layoutgen.windows import InPlace, Pictures, Sheet, Source, Views, lay_out
+from layoutgen.windows.components import Components, all_on_sheets, is_repeated
 from layoutgen.windows.view import Needs
 
 WHOLE: Um = 250.0
@@ -92,6 +94,7 @@ class Across:
         self._views = Views(self._source)
         self._pictures = Pictures(self._source)
         self._sheets: dict[tuple[tuple[str, ...], int, int, Needs], list[tuple[Sheet | InPlace, Flat]]] = {}
+        self._parts: dict[tuple[str, int], Components] = {}
         self._halos = _grouped(self._halo(job) for job in tasks)
 
     def __enter__(self) -> Self:
@@ -123,8 +126,10 @@ class Across:
 
     def find(self, job: Task) -> Iterable[Finding]:
         """What breaks a rule, each at all its places."""
-        if job.between != "any" or self._is_little(job):
+        if self._is_little(job):
             return join(self._flat.find(job))
+        if job.between != "any":
+            return join(self._between(job))
         layers = [job.layers[0], *(_hull(name) if job.kind.hulls else name for name in job.layers[1:])]
         halo, lattice = self._shared(self._halo(job)), dbu(job.lattice) if job.lattice and dbu(job.lattice) > 1 else 0
         whole = (0, *job.kind.also_whole) if job.whole else ()
@@ -138,6 +143,38 @@ class Across:
                     return join(self._flat.find(job))
             found += place(job.run(regions, self._circles), sheet, short)
         return join(found)
+
+    def _between(self, job: Task) -> Iterable[Finding]:
+        """What breaks a rule between polygons or within one, by what belongs together in the whole layout."""
+        halo = self._shared(self._halo(job))
+        short = halo - dbu(self._reach(job)) - 2
+        shown = self._looked(job.layers, halo, 0, self._needs(job, job.layers))
+        try:
+            if job.between == "polygons":
+                found = [(sheet, job.run([flat.region(job.layers[0])], self._circles)) for sheet, flat in shown]
+                if not any(some for _, some in found):
+                    return []
+                return list(between.apart(found, self._components(job, halo), short))
+            return list(between.within(job, self._components(job, halo), short))
+        except LookupError:  # windows are no help here
+            return self._flat.find(job)
+
+    def _components(self, job: Task, halo: int) -> Components:
+        """What belongs together on a rule's first layer.
+
+        Raises:
+            LookupError: so little is alike that it takes as long to look at all of it.
+        """
+        layer = job.layers[0]
+        if (layer, halo) not in self._parts:
+            drawn = tuple(sorted(name for name in {*self._drawn([layer])} if self._source.layer(name) is not None))
+            view = self._views.view(drawn, halo, 0, self._needs(job, job.layers))
+            if not is_repeated(view):
+                raise LookupError(layer)
+            sheets = all_on_sheets(self._pictures, view)
+            regions = [Flat(self._pdk, sheet.region).region(layer) for sheet in sheets]
+            self._parts[layer, halo] = Components(sheets, regions)
+        return self._parts[layer, halo]
 
     def _is_little(self, job: Task) -> bool:
         """Whether so little stands on a rule's layers that all of it is looked at faster than windows are laid."""

@@ -79,9 +79,10 @@ class Kind(Generic[OptionsT]):
     """(options) -> whether edges are compared whichever polygons they are of ("any"), only those of different polygons
     ("polygons"), or only those of one and the same ("polygon"). A runner that sees a part of a layout, in which one
     polygon may be in several pieces, decides by what belongs together in the whole: of what `check` finds with
-    "polygons" it leaves out what is of one polygon; with "polygon" it takes what `candidates` finds."""
+    "polygons" it leaves out what is of one polygon; with "polygon" it takes what `candidates` finds in the pieces that
+    are of one."""
     candidates: Check[OptionsT] | None = None
-    """With "polygon": finds every pair of edges that `check` might find, whichever polygons they are of."""
+    """With "polygon": finds what `check` would if all pieces of its layer were of one polygon."""
     subjects: Callable[[OptionsT], tuple[int, ...]] = field(default=lambda options: (0,))
     """The layers (by position) without which there is nothing to check; what another lacks is a finding."""
     needed: tuple[int, ...] = ()
