@@ -11,6 +11,7 @@ from layoutgen import derive, gds
 from layoutgen.drc import between
 from layoutgen.drc.checks import Task
 from layoutgen.drc.checks.kind import Circles
+from layoutgen.drc.large import has_long_hole, holes, passes
 from layoutgen.drc.place import join, place
 from layoutgen.findings import Finding
 from layoutgen.pdk import Pdk
@@ -77,8 +78,9 @@ class Through(Flat):
 class Across:
     """A layout of any size: one window of each kind is looked at, and what it shows put back at all of its places.
 
-    What no window can show (polygons judged as a whole that are larger than any frame) is looked at flat. A context
-    manager: it adds layers to the layout while it lives.
+    What no window can show is put together from what several show (which pieces are of one polygon, its area), or else
+    looked at flat (other faults of polygons as a whole that are larger than any frame). A context manager: it adds
+    layers to the layout while it lives.
     """
 
     def __init__(
@@ -135,14 +137,26 @@ class Across:
         whole = (0, *job.kind.also_whole) if job.whole else ()
         short = (halo - dbu(self._reach(job)) - 2) // max(1, len(whole))
         found: list[Finding] = []
+        any_large = False
         for sheet, flat in self._looked(layers, halo, lattice, self._needs(job, layers)):
             regions = [flat.region(layer) for layer in layers]
-            for k in whole:
+            for k in () if job.kind.holes else whole:
                 regions[k], large = _small(regions[k], short)
-                if large:
-                    return join(self._flat.find(job))
-            found += place(job.run(regions, self._circles), sheet, short)
-        return join(found)
+                any_large |= large
+            here = job.run(regions, self._circles)
+            if job.kind.holes and not any_large:
+                here, any_large = holes(here, short), has_long_hole(regions[0], sheet, short, job.steps)
+            if any_large and job.kind.sums is None:
+                return join(self._flat.find(job))
+            found += place(here, sheet, short)
+        return join(self._flat.find(job) if any_large and not self._passes(job, halo, short) else found)
+
+    def _passes(self, job: Task, halo: int, short: int) -> bool:
+        """Whether all polygons that are too large for windows keep to a rule."""
+        try:
+            return passes(job, self._components(job, halo), short)
+        except LookupError:
+            return False
 
     def _between(self, job: Task) -> Iterable[Finding]:
         """What breaks a rule between polygons or within one, by what belongs together in the whole layout."""

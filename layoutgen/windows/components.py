@@ -161,8 +161,8 @@ class Components:
         """Which pieces touch their core, and where they meet its border."""
         core = self.view.cores[self.window]
         meets = ((self.box[:, :2] <= core[:, 2:]) & (self.box[:, 2:] >= core[:, :2])).all(axis=1)
-        inside: Bools = ((self.box[:, :2] > core[:, :2]) & (self.box[:, 2:] < core[:, 2:])).all(axis=1)
-        known: Bools = inside.copy()
+        inside = ((self.box[:, :2] > core[:, :2]) & (self.box[:, 2:] < core[:, 2:])).all(axis=1)
+        known = np.array(inside)
         crossing = np.flatnonzero(meets & ~inside).tolist()
         lines: list[tuple[int, int, int, int]] = []
         counts: list[int] = []

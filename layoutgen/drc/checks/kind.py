@@ -48,6 +48,16 @@ class Facing(Model):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sums(Generic[OptionsT]):
+    """How a polygon that no runner sees whole is judged: by a number that its parts add up to."""
+
+    part: Callable[[kdb.Polygon, kdb.Box], float]
+    """(polygon, box) -> what the part of it in the box adds; the box's right and top border belong to others."""
+    passes: Callable[[int, int, OptionsT], bool]
+    """(sum, limit in steps, options) -> whether the polygon keeps to the rule."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Kind(Generic[OptionsT]):
     """One kind of check."""
 
@@ -69,6 +79,10 @@ class Kind(Generic[OptionsT]):
     also_whole: tuple[int, ...] = ()
     """Positions of layers beyond the first whose polygons must be whole, too, of a kind that works on whole polygons.
     They count where they lie within reach of the bounding box of a polygon of the first layer."""
+    sums: Sums[OptionsT] | None = None
+    """How a whole polygon is judged by its parts; None: only as a whole."""
+    holes: bool = False
+    """Judges each hole of a polygon by itself, marked by its outline: the rest of the polygon does not matter."""
     lattice: Callable[[Um | None, OptionsT], Um | None] = field(default=lambda limit, options: None)
     """(limit, options) -> the step, in um, of the grid through (0, 0) that its findings are tied to; None: to none."""
     analytic: Check[OptionsT] | None = None
