@@ -44,7 +44,7 @@ def passes(job: Task, parts: Components, short: int) -> bool:
     totals, rests = np.zeros(which.max() + 1, dtype=np.int64), np.bincount(which, np.concatenate(rest))
     np.add.at(totals, which, np.concatenate(whole))
     totals += np.rint(rests).astype(np.int64)
-    return all(sums.passes(total, job.steps, job.options) for total in totals.tolist())
+    return all(sums.passes(total, job.steps, job.options) for total in {*totals.tolist()})
 
 
 def holes(found: Sequence[Finding], short: int) -> list[Finding]:

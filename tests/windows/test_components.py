@@ -349,6 +349,16 @@ def test_what_is_joined_outside_of_windows_is_one_polygon(pdk: Pdk, make: Callab
 
 
 @pytest.mark.usefixtures("windows_only")
+@pytest.mark.parametrize("make", [comb_on_a_bus, rows_joined_here_and_there, long_u, two_trees])
+def test_without_what_windows_share_along_borders_it_goes_wrong(
+    pdk: Pdk, make: Callable[[], kdb.Layout], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(components, "_components", lambda count, links: np.arange(count))
+    with pytest.raises(AssertionError, match=r"space|notch"):
+        compared(pdk, make())
+
+
+@pytest.mark.usefixtures("windows_only")
 @pytest.mark.parametrize("start", range(0, 40, 10))
 def test_any_layout_at_0_45_90_is_judged_as_flat(pdk: Pdk, start: int) -> None:
     found = {"space": 0, "notch": 0}
