@@ -11,13 +11,16 @@ import numpy as np
 import shapely
 
 from layoutgen import derive, gds
+from layoutgen.drc import between
 from layoutgen.drc.checks import Task
 from layoutgen.drc.checks.kind import Circles
+from layoutgen.drc.large import has_long_hole, holes, passes
 from layoutgen.drc.place import extent, join, place
 from layoutgen.findings import Finding
 from layoutgen.pdk import Pdk
 from layoutgen.units import Um, dbu
 from layoutgen.windows import InPlace, Near, Pictures, Sheet, Source, Views, lay_out
+from layoutgen.windows.components import Components, all_on_sheets, is_repeated
 from layoutgen.windows.source import Ints
 from layoutgen.windows.view import Needs
 
@@ -27,6 +30,8 @@ LEAST: Um = 30.0
 """The least halo: what is shorter is cut by every window."""
 LITTLE = 200_000
 """Corners up to which all that a rule is about is looked at where it stands, with what is around it."""
+AT_ONCE = 20_000_000
+"""Corners up to which a layout in which nothing repeats is looked at flat, not tile by tile."""
 SHARED = 1.3
 """So much more may a window see where a rule takes windows with the halo of another one."""
 
@@ -86,8 +91,9 @@ class Through(Flat):
 class Across:
     """A layout of any size: one window of each kind is looked at, and what it shows put back at all of its places.
 
-    What no window can show (polygons judged as a whole that are larger than any frame) is looked at flat. A context
-    manager: it adds layers to the layout while it lives.
+    What no window can show is put together from what several show (which pieces are of one polygon, its area), or else
+    looked at flat (other faults of polygons as a whole that are larger than any frame). A context manager: it adds
+    layers to the layout while it lives.
     """
 
     def __init__(
@@ -103,6 +109,7 @@ class Across:
         self._views = Views(self._source)
         self._pictures = Pictures(self._source)
         self._sheets: dict[tuple[tuple[str, ...], int, int, Needs], list[tuple[Sheet | InPlace, Flat]]] = {}
+        self._parts: dict[tuple[str, int], Components] = {}
         self._halos = self._grouped({self._halo(job) for job in tasks})
 
     def __enter__(self) -> Self:
@@ -137,12 +144,14 @@ class Across:
     def find(self, job: Task) -> Iterable[Finding]:
         """What breaks a rule, each at all its places."""
         lost = job.kind.hulls and any(_hull(name) not in self._hulls for name in job.layers[1:])
-        if lost or job.between != "any":
+        if lost or self._is_little(job) or self._is_unlike(job):
             return join(self._flat.find(job))
+        if job.between != "any":
+            return join(self._between(job))
         layers = [job.layers[0], *(_hull(name) if job.kind.hulls else name for name in job.layers[1:])]
         if (found := self._beside(job, layers)) is not None:
             return join(found)
-        for most in WHOLE if job.whole else WHOLE[:1]:
+        for most in WHOLE if job.whole and job.kind.sums is None else WHOLE[:1]:
             if (found := self._in_windows(job, layers, self._shared(self._halo(job, most)))) is not None:
                 return join(found)
         return join(self._flat.find(job))
@@ -153,14 +162,60 @@ class Across:
         whole = (0, *job.kind.also_whole) if job.whole else ()
         short = (halo - dbu(self._reach(job)) - 2) // max(1, len(whole))
         found: list[Finding] = []
+        any_large = False
         for sheet, flat in self._looked(layers, halo, lattice, self._needs(job, layers)):
             regions = [flat.region(layer) for layer in layers]
-            for k in whole:
+            for k in () if job.kind.holes else whole:
                 regions[k], large = _small(regions[k], short)
-                if large:
+                if large and job.kind.sums is None:
                     return None
-            found += place(job.run(regions, self._circles), sheet, short)
-        return found
+                any_large |= large
+            here = job.run(regions, self._circles)
+            if job.kind.holes:
+                here = holes(here, short)
+                if has_long_hole(regions[0], sheet, short, job.steps):
+                    return None
+            found += place(here, sheet, short)
+        return None if any_large and not self._passes(job, halo, short) else found
+
+    def _passes(self, job: Task, halo: int, short: int) -> bool:
+        """Whether all polygons that are too large for windows keep to a rule."""
+        try:
+            return passes(job, self._components(job, halo), short)
+        except LookupError:
+            return False
+
+    def _between(self, job: Task) -> Iterable[Finding]:
+        """What breaks a rule between polygons or within one, by what belongs together in the whole layout."""
+        halo = self._shared(self._halo(job))
+        short = halo - dbu(self._reach(job)) - 2
+        shown = self._looked(job.layers, halo, 0, self._needs(job, job.layers))
+        try:
+            if job.between == "polygons":
+                found = [(sheet, job.run([flat.region(job.layers[0])], self._circles)) for sheet, flat in shown]
+                if not any(some for _, some in found):
+                    return []
+                return list(between.apart(found, self._components(job, halo), short))
+            return list(between.within(job, self._components(job, halo), short))
+        except LookupError:  # windows are no help here
+            return self._flat.find(job)
+
+    def _components(self, job: Task, halo: int) -> Components:
+        """What belongs together on a rule's first layer.
+
+        Raises:
+            LookupError: so little is alike that it takes as long to look at all of it.
+        """
+        layer = job.layers[0]
+        if (layer, halo) not in self._parts:
+            drawn = tuple(sorted(name for name in {*self._drawn([layer])} if self._source.layer(name) is not None))
+            view = self._views.view(drawn, halo, 0, self._needs(job, job.layers))
+            if not is_repeated(view):
+                raise LookupError(layer)
+            sheets = all_on_sheets(self._pictures, view)
+            regions = [Flat(self._pdk, sheet.region).region(layer) for sheet in sheets]
+            self._parts[layer, halo] = Components(sheets, regions)
+        return self._parts[layer, halo]
 
     def prepare(self) -> None:
         """Find out at once what every rule needs: the step at which the layout repeats."""
@@ -175,8 +230,6 @@ class Across:
         """What breaks a rule, looked for around what little there is on a layer that it needs; None: there is much."""
         drawn = {layer: frozenset(self._drawn([layer])) for layer in layers}
         corners = {layer: sum(self._corners(name) for name in names) for layer, names in drawn.items()}
-        if sum(corners.values()) <= LITTLE:
-            return list(job.run([self._whole(layer) for layer in layers], self._circles))
         needed = [layers[job.layers.index(name)] for name in job.subjects]
         several = job.kind.layers[0].endswith("*")
         around = min(needed, key=lambda layer: corners[layer])
@@ -192,6 +245,14 @@ class Across:
         flat = Flat(self._pdk, near.region)
         regions = [self._whole(x) if corners[x] <= LITTLE else flat.region(x) for x in layers]
         return _within(job.run(regions, self._circles), boxes)
+
+    def _is_little(self, job: Task) -> bool:
+        """Whether so little stands on a rule's layers that all of it is looked at faster than windows are laid."""
+        return sum(map(self._corners, {*self._drawn(job.layers)})) <= LITTLE
+
+    def _is_unlike(self, job: Task) -> bool:
+        """Whether nothing repeats, and what there is can be looked at as a whole."""
+        return self._views.period.step == (0, 0) and sum(map(self._corners, {*self._drawn(job.layers)})) <= AT_ONCE
 
     def _corners(self, drawn: str) -> int:
         layer = self._source.layer(drawn)

@@ -7,8 +7,9 @@ one with its lower left corner. A long one is cut along the cores, put back in p
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 import klayout.db as kdb
 import numpy as np
@@ -20,20 +21,25 @@ from layoutgen.findings import Edge, Finding
 from layoutgen.windows import InPlace, Sheet, View
 from layoutgen.windows.source import Ints
 
+Where: TypeAlias = Callable[[Finding, int], npt.NDArray[np.bool_]]
+"""(finding at its window's first place, window) -> at which of the window's places it holds."""
 _JOINS = 2
 """Parts of one slanted edge that rounding has moved apart, in database units."""
 
 
-def place(found: Sequence[Finding], sheet: Sheet | InPlace, short: int) -> Iterator[Finding]:
+def place(
+    found: Sequence[Finding], sheet: Sheet | InPlace, short: int, where: Where | None = None
+) -> Iterator[Finding]:
     """Findings of a sheet where they stand in the layout, each with all its places; long ones cut into parts.
 
-    short: extent in database units up to which every window that might own a finding sees it whole.
+    short: extent in database units up to which every window that might own a finding sees it whole. where: at which
+    places of a window a finding holds; None: at all.
     """
     if not found:
         return
     boxes = np.array([extent(f) for f in found], dtype=np.int64)
     if isinstance(sheet, InPlace):
-        yield from _in_place(found, boxes, sheet, short)
+        yield from _in_place(found, boxes, sheet, short, where)
         return
     slots = sheet.slots(boxes[:, :2])
     moved = sheet.moved[slots]
@@ -44,13 +50,15 @@ def place(found: Sequence[Finding], sheet: Sheet | InPlace, short: int) -> Itera
     mine = (cores[:, :2] <= low).all(axis=1) & (low < cores[:, 2:]).all(axis=1)
     long = np.asarray((boxes[:, 2:] - low > short).any(axis=1))
     for k in np.flatnonzero(mine & ~long).tolist():
-        yield _repeated(_moved(found[k], -moved[k]), sheet.view, int(windows[k]))
+        yield from _repeated(_moved(found[k], -moved[k]), sheet.view, int(windows[k]), where)
     for k in np.flatnonzero(long).tolist():
         for part in _parts(_moved(found[k], -moved[k]), cores[k].tolist()):
-            yield _repeated(part, sheet.view, int(windows[k]))
+            yield from _repeated(part, sheet.view, int(windows[k]), where)
 
 
-def _in_place(found: Sequence[Finding], boxes: Ints, there: InPlace, short: int) -> Iterator[Finding]:
+def _in_place(
+    found: Sequence[Finding], boxes: Ints, there: InPlace, short: int, where: Where | None
+) -> Iterator[Finding]:
     """The same where windows are seen together: a long finding may lie in several of them."""
     view, own = there.view, set(there.windows.tolist())
     long = np.asarray((boxes[:, 2:] - boxes[:, :2] > short).any(axis=1)).tolist()
@@ -58,11 +66,11 @@ def _in_place(found: Sequence[Finding], boxes: Ints, there: InPlace, short: int)
     for k, f in enumerate(found):
         if not long[k]:
             if int(owners[k]) in own:
-                yield _repeated(f, view, int(owners[k]))
+                yield from _repeated(f, view, int(owners[k]), where)
             continue
         for window in view.touched(kdb.Box(*boxes[k].tolist())).tolist():
             for part in _parts(f, view.cores[window].tolist()) if window in own else ():
-                yield _repeated(part, view, window)
+                yield from _repeated(part, view, window, where)
 
 
 def join(found: Iterable[Finding]) -> list[Finding]:
@@ -87,12 +95,20 @@ def join(found: Iterable[Finding]) -> list[Finding]:
 def _moved(f: Finding, by: Iterable[int]) -> Finding:
     dx, dy = (int(v) for v in by)
     edges = tuple((a + dx, b + dy, c + dx, d + dy) for a, b, c, d in f.edges)
-    return replace(f, edges=edges, polygon=tuple((x + dx, y + dy) for x, y in f.polygon))
+    part = tuple((a + dx, b + dy, c + dx, d + dy) for a, b, c, d in f.part)
+    return replace(f, edges=edges, part=part, polygon=tuple((x + dx, y + dy) for x, y in f.polygon))
 
 
-def _repeated(f: Finding, view: View, window: int) -> Finding:
-    places = view.places(window)[1:]
-    return replace(f, repeats=tuple(map(tuple, places.tolist()))) if len(places) else f
+def _repeated(f: Finding, view: View, window: int, where: Where | None) -> Iterator[Finding]:
+    """The finding at its places, if it holds at any."""
+    places = view.places(window)
+    if where is not None:
+        places = places[where(f, window)]
+        if not len(places):
+            return
+        if places[0].any():
+            f, places = _moved(f, places[0]), places - places[0]
+    yield replace(f, repeats=tuple(map(tuple, places[1:].tolist()))) if len(places) > 1 else f
 
 
 def extent(f: Finding) -> tuple[int, int, int, int]:
@@ -152,7 +168,7 @@ def _joined(parts: list[Finding]) -> Iterator[Finding]:
     for members in _split(group):
         mine = [parts[k] for k in members.tolist()]
         measured = [f.measured for f in mine if f.measured is not None]
-        own = np.flatnonzero(np.isin(owner, members))
+        own = np.concatenate([np.arange(*ends) for ends in np.searchsorted(owner, [members, members + 1]).T.tolist()])
         edges = tuple(sorted({_whole(lines[own[links]]) for links in _split(chain[own])}))
         yield replace(mine[0], edges=edges, measured=min(measured, default=None), part=())
 

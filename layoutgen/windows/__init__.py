@@ -2,7 +2,7 @@
 
 `source` takes a layout apart into items, `grid` lays windows over it, `signature` says which see the same, `view` picks
 one of each, `frame` takes its picture, `sheet` puts the pictures side by side. What is found on a sheet holds wherever
-equal windows stand.
+equal windows stand. `components` says which pieces of different windows are of one polygon.
 """
 
 from layoutgen.windows.sheet import InPlace, Near, Pictures, Sheet, lay_out

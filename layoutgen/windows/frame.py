@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import klayout.db as kdb
 import numpy as np
+import numpy.typing as npt
+import shapely
 
 from layoutgen.windows.near import shapes_near
 from layoutgen.windows.source import Ints, Layer, Source
@@ -47,14 +49,14 @@ def around(source: Source, layer: str, frames: Ints, margin: int) -> kdb.Region:
 def _merged(layer: Layer, frames: Ints, margin: int) -> kdb.Region:
     """The merged shapes around frames."""
     raw = shapes_near(layer, frames)
-    around = inner = _boxes(frames.tolist())
     for _ in range(CLOSURES):
-        reaching = _boxes(_corners(edge.bbox()) for edge in _slanted(raw, margin).each()).interacting(inner)
-        if reaching.is_empty() or (reaching - around).is_empty():
+        slanted = np.array([_corners(edge.bbox()) for edge in _slanted(raw, margin).each()]).reshape(-1, 4)
+        reaching = slanted[_reach_out(slanted, frames)]
+        if not len(reaching):
             break
-        around = (around + reaching).merged()
-        inner, frames = around, np.concatenate([frames, [_corners(box.bbox()) for box in reaching.each()]])
+        frames = np.concatenate([frames, reaching])
         raw = shapes_near(layer, frames)
+    around = _boxes(frames.tolist())
     inside = around.bbox()
     short, long = kdb.Region(), []
     for polygon in raw.each():
@@ -63,6 +65,15 @@ def _merged(layer: Layer, frames: Ints, margin: int) -> kdb.Region:
         else:
             long.append(polygon)
     return (short + kdb.Region(_clipped(long, around))).merged()
+
+
+def _reach_out(boxes: Ints, frames: Ints) -> npt.NDArray[np.bool_]:
+    """Which of (n, 4) boxes touch a frame, and lie in none."""
+    shapes, tree = shapely.box(*boxes.T.astype(float)), shapely.STRtree(shapely.box(*frames.T.astype(float)))
+    out = np.zeros(len(boxes), dtype=bool)
+    out[tree.query(shapes, predicate="intersects")[0]] = True
+    out[tree.query(shapes, predicate="covered_by")[0]] = False
+    return out
 
 
 def _clipped(polygons: Sequence[kdb.Polygon], to: kdb.Region) -> list[kdb.Polygon]:
@@ -96,7 +107,8 @@ def _slanted(shapes: kdb.Region, margin: int) -> kdb.Edges:
 
 def _cut(merged: kdb.Shapes, slanted: kdb.Shapes, frame: kdb.Box) -> list[kdb.Polygon]:
     """The polygons that touch a frame, cut where none of their slanted edges touches it."""
-    out, long = [], []
+    out: list[kdb.Polygon] = []
+    long: list[kdb.Polygon] = []
     for shape in merged.each_touching(frame):
         polygon = shape.polygon
         (out if polygon.bbox().inside(frame) else long).append(polygon)

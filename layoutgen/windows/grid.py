@@ -21,9 +21,13 @@ TILES = 8
 """Windows per axis where nothing repeats."""
 _CANDIDATES = 12
 _SAMPLE = 2000
+_LONGEST, _ROW = 4, 512
+"""Rows that all distances are taken from, and of how many items each."""
 _ALIKE = 0.3
 """Part of the items that must stand again one period further, or there is none."""
-_AS_GOOD = 0.95
+_MET = 0.05
+"""Part of all items that must be found again."""
+_AS_GOOD = 0.98
 
 
 @dataclass(frozen=True)
@@ -136,16 +140,33 @@ def _step_along(axis: int, kinds: Ints, at: Ints) -> int:
         for step in steps[np.argsort(-times, kind="stable")][:3].tolist():
             candidates[step] += 1
         candidates[int(steps.sum())] += 1
+    candidates.update(_between_all(u, k, v))
+    rows = np.cumsum(np.concatenate([[False], (k[1:] != k[:-1]) | (v[1:] != v[:-1])]))
+    ends = u[np.flatnonzero(np.append(rows[1:] != rows[:-1], True))][rows]  # no step leads beyond the end of a row
     places = _keys(k, u, v)
-    picked = np.arange(len(k))[:: max(1, len(k) // _SAMPLE)]
+    picked = np.random.default_rng(0).permutation(len(k))[:_SAMPLE]  # every n-th would meet the same place of each die
     scores = {}
     for step, _ in sorted(candidates.items(), key=lambda c: (-c[1], c[0]))[: _CANDIDATES * 4]:
-        inside = u[picked] + step <= u.max()
-        if inside.sum() >= 2:
-            again = np.isin(_keys(k[picked], u[picked] + step, v[picked])[inside], places)
+        inside = u[picked] + step <= ends[picked]
+        again = np.isin(_keys(k[picked], u[picked] + step, v[picked])[inside], places)
+        if again.sum() >= max(1, _MET * len(picked)):
             scores[step] = float(again.mean())
     best = max(scores.values(), default=0.0)
     return min((s for s, score in scores.items() if score >= _AS_GOOD * best), default=0) if best >= _ALIKE else 0
+
+
+def _between_all(u: Ints, kinds: Ints, v: Ints) -> list[int]:
+    """The most frequent distances between any two items of the longest rows: dies hold rows of their own."""
+    starts = np.flatnonzero(np.concatenate([[True], (kinds[1:] != kinds[:-1]) | (v[1:] != v[:-1])]))
+    lengths = np.diff(np.append(starts, len(u)))
+    out: list[int] = []
+    for row in np.argsort(-lengths, kind="stable")[:_LONGEST].tolist():
+        places = u[starts[row] :][: min(_ROW, lengths[row])]
+        steps, times = np.unique(
+            (places[None, :] - places[:, None])[np.triu_indices(len(places), 1)], return_counts=True
+        )
+        out += steps[np.argsort(-times, kind="stable")][: 2 * _CANDIDATES].tolist()
+    return [step for step in out if step > 0]
 
 
 def _keys(kinds: Ints, u: Ints, v: Ints) -> Ints:

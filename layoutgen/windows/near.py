@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from layoutgen.windows.source import Ints, Layer
+from layoutgen.windows.source import Ints, Layer, distinct_rows
 
 
 def shapes_near(layer: Layer, boxes: Ints) -> kdb.Region:
@@ -48,12 +48,17 @@ def _add_items(layer: Layer, boxes: Ints, around: npt.NDArray[np.object_], near:
     own = items.box[item] - at
     seen = boxes[who] - at
     part = np.concatenate([np.maximum(seen[:, :2], own[:, :2]), np.minimum(seen[:, 2:], own[:, 2:])], axis=1)
-    parts, which = np.unique(part, axis=0, return_inverse=True)
-    order = np.lexsort((which.reshape(-1), item))
-    item, which = item[order], which.reshape(-1)[order]
+    first, which = distinct_rows(part)
+    parts = part[first]
+    order = np.lexsort((which, item))
+    item, which = item[order], which[order]
     distinct, first = np.unique(item, return_index=True)
     cells: dict[tuple[int, int, bytes], int] = {}
+    shapes = top.shapes(0)
     for one, seen in zip(distinct.tolist(), np.split(which, first[1:]), strict=True):
+        if (single := layer.single(one)) is not None:
+            shapes.insert(single.moved(*items.at[one].tolist()))
+            continue
         key = int(items.content[one]), int(items.motion[one]), seen.tobytes()
         if key not in cells:
             cells[key] = _part(layer, near, int(one), parts[seen])

@@ -14,6 +14,8 @@ from layoutgen.windows.view import View
 
 MOST = 2_000_000_000
 """Extent of a sheet, in database units: layout libraries wrap around beyond 2^31."""
+AT_ONCE = 2_000_000
+"""Corners of a layout, about, from which on windows that are looked at where they stand are looked at in parts."""
 APART = 4
 """Halos between windows."""
 
@@ -109,8 +111,9 @@ def lay_out(taken: Pictures, view: View, lattice: int = 0) -> Iterator[Sheet | I
     lattice: step of a grid through (0, 0) that windows keep their place in; 0: none.
     """
     laid, there = view.in_place()
-    if len(there):
-        yield InPlace(taken.source, view, there)
+    parts = -(-taken.source.corners(view.layers) // AT_ONCE)
+    for some in np.array_split(there, min(len(there), max(1, parts))) if len(there) else ():
+        yield InPlace(taken.source, view, some)
     if not len(laid):
         return
     shown = {layer: taken.of(layer, view, laid) for layer in view.layers}

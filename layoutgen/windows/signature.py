@@ -16,7 +16,7 @@ import numpy.typing as npt
 import shapely
 
 from layoutgen.windows.grid import Grid
-from layoutgen.windows.source import Ints, Layer
+from layoutgen.windows.source import Ints, Layer, distinct_rows
 
 Hashes: TypeAlias = npt.NDArray[np.uint64]
 
@@ -112,9 +112,9 @@ def _margin(grid: Grid) -> int:
 def _reaching(layer: Layer, grid: Grid, item: Ints, i: Ints, j: Ints) -> tuple[Ints, Ints, Ints]:
     """Boxes of the long slanted edges of items that touch a frame, with the window of each."""
     items = layer.items
-    kinds, which = np.unique(np.stack([items.content, items.motion], axis=1), axis=0, return_inverse=True)
-    of_kind = [layer.slanted(c, m, _margin(grid)) for c, m in kinds.tolist()]
-    which = which.reshape(-1)
+    kinds = np.stack([items.content, items.motion], axis=1)
+    first, which = distinct_rows(kinds)
+    of_kind = [layer.slanted(c, m, _margin(grid)) for c, m in kinds[first].tolist()]
     meets = np.zeros(len(items), dtype=bool)  # something else: what is all its own is known by the item itself
     for number, boxes in enumerate(of_kind):
         if len(boxes):
@@ -127,10 +127,11 @@ def _reaching(layer: Layer, grid: Grid, item: Ints, i: Ints, j: Ints) -> tuple[I
         return np.empty((0, 4), dtype=np.int64), i, j
     at = items.at[item]
     frames = _frames(grid, i, j, grid.halo) - np.concatenate([at, at], axis=1)
-    views, back = np.unique(np.column_stack([which[item], frames]), axis=0, return_inverse=True)
-    found = [of_kind[v[0]][_meet(of_kind[v[0]], v[None, 1:])] for v in views]
+    views = np.column_stack([which[item], frames])
+    first, back = distinct_rows(views)
+    found = [of_kind[v[0]][_meet(of_kind[v[0]], v[None, 1:])] for v in views[first]]
     count = np.array([len(f) for f in found])
-    start, back = np.cumsum(count) - count, back.reshape(-1)
+    start = np.cumsum(count) - count
     k = np.repeat(np.arange(len(item)), count[back])
     within = np.arange(len(k)) - np.repeat(np.cumsum(count[back]) - count[back], count[back])
     boxes = np.concatenate(found)[start[back][k] + within]
@@ -229,11 +230,10 @@ def _touched(box: Ints, grid: Grid, by: int) -> tuple[Ints, Ints, Ints]:
 
 def _neighbours(reaching: Ints, tree: shapely.STRtree) -> tuple[Ints, Ints]:
     """Pairs of a box that reaches out of a window and another one that it touches."""
-    distinct, back = np.unique(reaching, axis=0, return_inverse=True)
-    who, other = tree.query(shapely.box(*distinct.T.astype(float)), predicate="intersects")
+    first, wanted = distinct_rows(reaching)
+    who, other = tree.query(shapely.box(*reaching[first].T.astype(float)), predicate="intersects")
     order = np.lexsort((other, who))
     who, other = who[order], other[order]
-    wanted = back.reshape(-1)
     first, last = np.searchsorted(who, wanted, "left"), np.searchsorted(who, wanted, "right")
     count = last - first
     k = np.repeat(np.arange(len(wanted)), count)

@@ -20,6 +20,9 @@ import shapely
 Ints: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
 
+Alike: TypeAlias = dict[tuple[int, int, int, kdb.Polygon], list[tuple[int, int]]]
+"""Where shapes stand that look the same. A polygon's own hash is the same for all that begin with the same corners."""
+
 REPEATED = 4
 """A cell that stands at fewer places is taken apart."""
 PART = 8
@@ -97,6 +100,10 @@ class Source:
             self._known[index] = Layer(self, index)
         return self._known[index]
 
+    def corners(self, names: Iterable[str]) -> int:
+        """How many corners all shapes on some layers have, wherever they stand."""
+        return sum(layer.corners for name in names if (layer := self.layer(name)) is not None)
+
     def below(self, cell: kdb.Cell, motion: kdb.DCplxTrans) -> list[Placed]:
         """What stands in a cell that stands somewhere itself, arrays and single instances alike."""
         key = (cell.cell_index(), *_key(motion))
@@ -111,10 +118,10 @@ class Source:
                     at = at + np.stack([i * a.x + j * b.x, i * a.y + j * b.y], axis=-1).reshape(-1, 2)
                 places[inst.cell_index, first.mag, first.angle, first.is_mirror()].append(at)
             self._below[key] = []
-            for (child, *turned), found in places.items():
+            for (child, mag, angle, mirrored), found in places.items():
                 whole, rest = _whole_and_rest(np.concatenate(found))
                 for part in np.unique(rest, axis=0).tolist():
-                    turn = kdb.DCplxTrans(*part) * kdb.DCplxTrans(*turned, 0, 0)
+                    turn = kdb.DCplxTrans(part[0], part[1]) * kdb.DCplxTrans(mag, angle, mirrored, 0.0, 0.0)
                     here = whole[(rest == part).all(axis=1)]
                     self._below[key].append(Placed(self.layout.cell(child), turn, here))
         return self._below[key]
@@ -185,7 +192,7 @@ class Layer:
 
     def _walk(self, source: Source) -> None:
         """Items, boxes and edges from the top down, until cells are met that repeat."""
-        shapes: dict[kdb.Polygon, list[tuple[int, int]]] = {}
+        shapes: Alike = {}
         open_cells = [(source.top, kdb.DCplxTrans())]
         while open_cells:
             cell, motion = open_cells.pop()
@@ -198,13 +205,12 @@ class Layer:
                     open_cells += [(child, kdb.DCplxTrans(x, y) * placed.motion) for x, y in placed.at.tolist()]
                 else:
                     self._take_cell(placed)
-        for shape, places in shapes.items():
-            number = self._intern(shape, shape)
+        for key, places in shapes.items():
+            shape = key[-1]
+            number = self._intern(key, shape)
             self._batches.append((number, self._motion(kdb.DCplxTrans()), np.array(places), shape.bbox()))
 
-    def _take_shapes(
-        self, cell: kdb.Cell, motion: kdb.DCplxTrans, shapes: dict[kdb.Polygon, list[tuple[int, int]]]
-    ) -> None:
+    def _take_shapes(self, cell: kdb.Cell, motion: kdb.DCplxTrans, shapes: Alike) -> None:
         """Boxes as they are, long shapes by their edges, others by what they look like."""
         identity, turn = motion.is_unity(), kdb.ICplxTrans(motion)
         for shape in cell.shapes(self._index).each(kdb.Shapes.SRegions):
@@ -219,7 +225,8 @@ class Layer:
                 self.long.append(polygon)
                 self._edges += [(e.x1, e.y1, e.x2, e.y2) for e in polygon.each_edge()]
             else:
-                shapes.setdefault(polygon.moved(-box.left, -box.bottom), []).append((box.left, box.bottom))
+                key = box.width(), box.height(), polygon.area2(), polygon.moved(-box.left, -box.bottom)
+                shapes.setdefault(key, []).append((box.left, box.bottom))
 
     def _take_cell(self, placed: Placed) -> None:
         """All places of one cell."""
@@ -243,13 +250,18 @@ class Layer:
             self._turns.append(motion)
         return self._motions.setdefault(key, len(self._motions))
 
+    def single(self, item: int) -> kdb.Polygon | None:
+        """The shape that an item is, from its place; None: it is a cell."""
+        drawn = self._drawn[int(self.items.content[item])]
+        return drawn if isinstance(drawn, kdb.Polygon) else None
+
     def touching(self, content: int, motion: int, box: kdb.Box, at: tuple[int, int]) -> kdb.Region:
         """The shapes of a content, turned, that touch a box, both seen from the place where one stands.
 
         All of them where they come to lie between whole units: these are rounded as they stand there.
         """
         drawn, turn = self._drawn[content], self._turns[motion]
-        if isinstance(drawn, kdb.Polygon):
+        if isinstance(drawn, kdb.Polygon):  # single shapes are not turned
             return kdb.Region(drawn)
         if self._rounds(drawn, turn):
             every = drawn.begin_shapes_rec(self._index)
@@ -344,6 +356,26 @@ def _placed(inst: kdb.Instance) -> kdb.DCplxTrans:
     motion = inst.dcplx_trans
     dbu = inst.layout().dbu
     return kdb.DCplxTrans(motion.mag, motion.angle, motion.is_mirror(), motion.disp.x / dbu, motion.disp.y / dbu)
+
+
+def distinct_rows(rows: Ints) -> tuple[Ints, Ints]:
+    """Positions of the first of each kind of equal rows, and the number of its kind for each row.
+
+    By numbers mixed from each row, compared in full; kinds come in no order that means anything.
+    """
+    mixed = np.zeros(len(rows), dtype=np.uint64)
+    for column in rows.T:
+        mixed = (mixed ^ column.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+        mixed ^= mixed >> np.uint64(29)
+    order = np.argsort(mixed, kind="stable")
+    new = np.ones(len(rows), dtype=bool)
+    new[1:] = mixed[order[1:]] != mixed[order[:-1]]
+    if (rows[order[1:]] != rows[order[:-1]]).any(axis=1)[~new[1:]].any():
+        order = np.lexsort(rows.T[::-1])
+        new[1:] = (rows[order[1:]] != rows[order[:-1]]).any(axis=1)
+    number = np.empty(len(rows), dtype=np.int64)
+    number[order] = np.cumsum(new) - 1
+    return order[new], number
 
 
 def _whole_and_rest(places: Floats) -> tuple[Ints, Floats]:

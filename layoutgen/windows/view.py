@@ -141,6 +141,9 @@ class Views:
 
     def _look(self, layers: Sequence[str], halo: int, lattice: int, needs: Needs) -> View:
         grid = self._grid(halo)
+        if self.period.step == (0, 0) and not lattice:
+            level = _unlike(grid, layers)
+            return View(tuple(layers), [level], grid.cores(level.chosen), halo)
         for name in layers:
             if (name, halo) not in self._signatures:
                 self._signatures[name, halo] = signatures(self.source.layer(name), grid)
@@ -149,14 +152,11 @@ class Views:
         parts = min(FEW, self.core(halo) * 2 // max(1, CORE_HALOS * halo))
         if len(few) >= MANY:
             levels = _parted(levels[0], few)
-            if parts > 1 and self._corners(layers) > FULL * sum(map(len, levels[0].like)):
+            if parts > 1 and self.source.corners(layers) > FULL * sum(map(len, levels[0].like)):
                 finer = grid.finer(np.concatenate(levels[1].like), parts)
                 fine = _level(finer, self._finer(layers, halo, finer), lattice, needs)
                 levels[1:] = _parted(fine, [k for k, like in enumerate(fine.like) if len(like) < FEW])
         return View(tuple(layers), levels, np.concatenate([level.grid.cores(level.chosen) for level in levels]), halo)
-
-    def _corners(self, layers: Iterable[str]) -> int:
-        return sum(layer.corners for name in layers if (layer := self.source.layer(name)) is not None)
 
     def _finer(self, layers: Sequence[str], halo: int, finer: Grid) -> dict[str, Ints]:
         """Signatures on a finer grid, which views with the same windows to look at again share."""
@@ -168,6 +168,14 @@ class Views:
                 self._fine[key] = signatures(self.source.layer(name), finer)
             out[name] = self._fine[key]
         return out
+
+
+def _unlike(grid: Grid, layers: Sequence[str]) -> Level:
+    """All windows, each for itself, looked at where it stands."""
+    windows = np.arange(grid.shape[0] * grid.shape[1])
+    return Level(
+        grid, dict.fromkeys(layers, windows + 1), windows, [windows[k : k + 1] for k in windows], in_place=True
+    )
 
 
 def _parted(level: Level, few: Sequence[int]) -> list[Level]:

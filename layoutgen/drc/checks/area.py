@@ -22,10 +22,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import klayout.db as kdb
+import shapely
 from pydantic import Field
 
 from layoutgen.drc.checks import marks
-from layoutgen.drc.checks.kind import STEPS, Kind, in_words
+from layoutgen.drc.checks.kind import STEPS, Kind, Sums, in_words
 from layoutgen.findings import Finding
 from layoutgen.tomlfile import Model
 from layoutgen.units import DBU, Um
@@ -36,15 +37,28 @@ class Options(Model):
 
 
 def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options) -> list[Finding]:
-    most = None if options.most is None else round(options.most * STEPS["um2"])
     found = []
     for shape in regions[0].merged().each():
         twice = shape.area2()
-        if twice < 2 * limit or (most is not None and twice > 2 * most):
+        if not passes(twice, limit, options):
             note = "too small" if twice < 2 * limit else "too large"
             asked = None if twice < 2 * limit else options.most
             found.append(marks.polygon(rule, shape, note, round(twice / 2 * DBU**2, 6), asked))
     return found
+
+
+def passes(twice: int, limit: int, options: Options) -> bool:
+    """Whether a polygon of twice an area, in square database units, keeps to the rule."""
+    return twice >= 2 * limit and (options.most is None or twice <= 2 * round(options.most * STEPS["um2"]))
+
+
+def part(polygon: kdb.Polygon, box: kdb.Box) -> float:
+    """Twice the area of a polygon within a box, in square database units."""
+    at = box.p1
+    rings = [[(p.x - at.x, p.y - at.y) for p in polygon.each_point_hull()]]
+    rings += [[(p.x - at.x, p.y - at.y) for p in polygon.each_point_hole(k)] for k in range(polygon.holes())]
+    shape = shapely.make_valid(shapely.Polygon(rings[0], rings[1:]))  # one that touches itself is well formed to us
+    return 2 * float(shape.intersection(shapely.box(0, 0, box.width(), box.height())).area)
 
 
 def words(layers: Sequence[str], limit: str, options: Options) -> str:
@@ -63,5 +77,6 @@ def complaint(limit: Um | None, options: Options) -> str:
 
 KIND = Kind(
     name="area", doc=__doc__, layers=("layer",), limit="optional", options=Options, check=check, words=words,
-    reach=lambda limit, options: 0.0, whole=True, unit="um2", complaint=complaint,
+    reach=lambda limit, options: 0.0, whole=True, sums=Sums(part=part, passes=passes), unit="um2",
+    complaint=complaint,
 )  # fmt: skip

@@ -41,5 +41,5 @@ def words(layers: Sequence[str], limit: str, options: NoOptions) -> str:
 
 KIND = Kind(
     name="hole_area", doc=__doc__, layers=("layer",), limit="positive", options=NoOptions, check=check, words=words,
-    reach=lambda limit, options: 0.0, whole=True, unit="um2",
+    reach=lambda limit, options: 0.0, whole=True, holes=True, unit="um2",
 )  # fmt: skip

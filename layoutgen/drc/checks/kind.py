@@ -48,6 +48,16 @@ class Facing(Model):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sums(Generic[OptionsT]):
+    """How a polygon that no runner sees whole is judged: by a number that its parts add up to."""
+
+    part: Callable[[kdb.Polygon, kdb.Box], float]
+    """(polygon, box) -> what the part of it in the box adds; the box's right and top border belong to others."""
+    passes: Callable[[int, int, OptionsT], bool]
+    """(sum, limit in steps, options) -> whether the polygon keeps to the rule."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Kind(Generic[OptionsT]):
     """One kind of check."""
 
@@ -69,6 +79,10 @@ class Kind(Generic[OptionsT]):
     also_whole: tuple[int, ...] = ()
     """Positions of layers beyond the first whose polygons must be whole, too, of a kind that works on whole polygons.
     They count where they lie within reach of the bounding box of a polygon of the first layer."""
+    sums: Sums[OptionsT] | None = None
+    """How a whole polygon is judged by its parts; None: only as a whole."""
+    holes: bool = False
+    """Judges each hole of a polygon by itself, marked by its outline: the rest of the polygon does not matter."""
     lattice: Callable[[Um | None, OptionsT], Um | None] = field(default=lambda limit, options: None)
     """(limit, options) -> the step, in um, of the grid through (0, 0) that its findings are tied to; None: to none."""
     analytic: Check[OptionsT] | None = None
@@ -79,9 +93,10 @@ class Kind(Generic[OptionsT]):
     """(options) -> whether edges are compared whichever polygons they are of ("any"), only those of different polygons
     ("polygons"), or only those of one and the same ("polygon"). A runner that sees a part of a layout, in which one
     polygon may be in several pieces, decides by what belongs together in the whole: of what `check` finds with
-    "polygons" it leaves out what is of one polygon; with "polygon" it takes what `candidates` finds."""
+    "polygons" it leaves out what is of one polygon; with "polygon" it takes what `candidates` finds in the pieces that
+    are of one."""
     candidates: Check[OptionsT] | None = None
-    """With "polygon": finds every pair of edges that `check` might find, whichever polygons they are of."""
+    """With "polygon": finds what `check` would if all pieces of its layer were of one polygon."""
     subjects: Callable[[OptionsT], tuple[int, ...]] = field(default=lambda options: (0,))
     """The layers (by position) without which there is nothing to check; what another lacks is a finding."""
     needed: tuple[int, ...] = ()

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 import klayout.db as kdb
 
 from layoutgen.drc.checks import marks
-from layoutgen.drc.checks.kind import STEPS, Kind, NoOptions
+from layoutgen.drc.checks.kind import STEPS, Kind, NoOptions, Sums
 from layoutgen.findings import Finding
 
 
@@ -33,6 +33,12 @@ def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: NoOptio
     ]
 
 
+def corners(polygon: kdb.Polygon, box: kdb.Box) -> float:
+    """How many corners of a polygon lie in a box, whose right and top border belong to others."""
+    inner = kdb.Box(box.left, box.bottom, box.right - 1, box.top - 1)
+    return float(sum(inner.contains(e.p1) for e in polygon.each_edge()))
+
+
 def words(layers: Sequence[str], limit: str, options: NoOptions) -> str:
     return f"corners of each {' or '.join(layers)} <= {limit}"
 
@@ -40,4 +46,5 @@ def words(layers: Sequence[str], limit: str, options: NoOptions) -> str:
 KIND = Kind(
     name="max_vertices", doc=__doc__, layers=("layer",), limit="positive", options=NoOptions, check=check, words=words,
     reach=lambda limit, options: 0.0, whole=True, unit="",
+    sums=Sums(part=corners, passes=lambda count, limit, options: count * STEPS[""] <= limit),
 )  # fmt: skip

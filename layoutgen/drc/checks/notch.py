@@ -34,10 +34,9 @@ def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Facing)
 
 
 def candidates(rule: str, regions: Sequence[kdb.Region], limit: int, options: Facing) -> list[Finding]:
-    """Whatever may be a notch once pieces turn out to be of one polygon."""
+    """What `check` finds where all pieces of the layer turn out to be of one polygon."""
     layer = regions[0].merged()
-    found = [*marks.isolated(layer, limit, options), *marks.notches(layer, limit, options)]
-    return marks.pairs(rule, found, options.metric)
+    return marks.pairs(rule, layer.space_check(limit, *marks.options(options)).each(), options.metric)
 
 
 def words(layers: Sequence[str], limit: str, options: Facing) -> str:
