@@ -144,11 +144,17 @@ def _solids(
     n = normals(style.sides)
     owner = owners(problem, wires)
     f = collect(replace(problem, style=style), layer)
-    grown = (f.at @ n.T + f.support) / DBU
+    at = f.at @ n.T
+    grown = (at + f.support[:, :: f.sides // len(n)]) / DBU
+    stepped = [grown]
+    if f.square:  # of a disc two rectangles, whose inner corners come as near as its rim
+        inner = (at + math.sqrt(2) * f.support[:, 1::2] - f.support[:, ::2]) / DBU
+        stepped = [np.where([[k % 2 == j for k in range(len(n))]], grown, inner) for j in range(2)]
     rows = [
-        (grown[k], nets.get(owner[t.name], -1), problem.space_of(owner[t.name], extent(t)), math.nan)
+        (shape[k], nets.get(owner[t.name], -1), problem.space_of(owner[t.name], extent(t)), math.nan)
         for k, t in enumerate(problem.terminals)
         if t.layer == layer
+        for shape in (stepped if t.round and not t.polygon else [grown])
     ]
     rows += [(grown[k], -1, 0.0, math.nan) for k in range(len(f)) if f.kind[k] == OBSTACLE]
     for v in vias:
