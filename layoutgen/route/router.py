@@ -13,7 +13,7 @@ from layoutgen.route.eject import ASKS, LEAST_SEARCHES, Ejector, Link, wires_of
 from layoutgen.route.legal import Conflict, conflicts
 from layoutgen.route.problem import Point, RouteProblem, Style, Unrouted, Wire, resolved
 from layoutgen.route.rubber import Rubber
-from layoutgen.route.start import Merit, lay_again, lay_free, merit
+from layoutgen.route.start import Merit, lay_again, lay_free, lift, merit, put_back
 from layoutgen.route.ties import end_points
 from layoutgen.route.topology import Topology
 from layoutgen.units import DBU, Um, dbu, to_dbu
@@ -31,6 +31,8 @@ _SPENT = 20
 """Searches per link after which free and fixed wires get no other start."""
 _ROUNDED = 0.002
 """What arcs on the grid may lose to rounding, in um."""
+_RESTYLES = 4
+"""Rounds in which wires that found no way in the directions of a style are routed again, likewise."""
 _MENDS = 8
 """Rounds in which wires that came out too near to something are routed again with the channel closed to them."""
 
@@ -48,6 +50,11 @@ class Layer:
     narrow: dict[int, int] = field(default_factory=dict)
     """Of wires that were given up: the tile edge at which they came too near to something."""
 
+    def lacks(self) -> tuple[int, int]:
+        """Missing links between terminals, and missing ties."""
+        ties = sum(self.links[i].tie for i in self.missing)
+        return len(self.missing) - ties, ties
+
     def unrouted(self) -> list[Unrouted]:
         """What is missing, in words."""
         out = []
@@ -61,10 +68,38 @@ class Layer:
 def route_layer(problem: RouteProblem, links: list[Link], free: dict[str, list[int]], layer: int = 0) -> Layer:
     """Wire links on one layer as far as it goes; the terminals of the problem are those on this layer.
 
-    Its style is what clearances and wires are made for; wires that cannot be drawn in it are missing.
+    Its style is what clearances and wires are made for; wires that cannot be drawn in it are routed again with the
+    channel closed to them where they came too near to something, as long as fewer are missing then.
     """
     ejector = best_topology(problem, tiles.build(problem, layer), links, free)
+    found, near = _drawn_in_style(problem, ejector, layer)
+    for _ in range(_RESTYLES if near else 0):
+        kept = lift(ejector)
+        put_back(ejector, kept)
+        out = []
+        for wire, conflict in near.items():
+            if wire in ejector.cost:
+                _close(ejector.topo, wire, conflict)
+                out += ejector.remove(wire)
+        ejector.most = ejector.searches + LEAST_SEARCHES
+        ejector.route(out)
+        again, near = _drawn_in_style(problem, ejector, layer)
+        if again.lacks() < found.lacks():
+            found = again
+        else:
+            lift(ejector)
+            put_back(ejector, kept)
+            break
+        if not near:
+            break
+    return found
+
+
+def _drawn_in_style(problem: RouteProblem, ejector: Ejector, layer: int) -> tuple[Layer, dict[int, Conflict]]:
+    """The wires of a topology in the problem's style, and where those came too near to something that have no way."""
+    links = list(ejector.links)
     drawn, reasons, narrow = _draw_legal(problem, ejector, layer)
+    near: dict[int, Conflict] = {}
     taken = _taken(problem, ejector)
     numbers = sorted(drawn)
     wires = [drawn[i] for i in numbers]
@@ -77,10 +112,11 @@ def route_layer(problem: RouteProblem, links: list[Link], free: dict[str, list[i
         convert = styles.octilinear if problem.style is Style.OCTILINEAR else styles.manhattan
         styled = convert(met, wires)
         reasons |= {numbers[k]: why for k, why in styled.failed.items()}
+        near = {numbers[k]: conflict for k, conflict in styled.near.items()}
         numbers, wires = [numbers[k] for k in styled.wires], list(styled.wires.values())
     kept = {i: replace(wire, layer=layer) for i, wire in zip(numbers, wires, strict=True)}
     missing = {i: reasons.get(i, "") for i in range(len(links)) if i not in kept}
-    return Layer(problem, links, ejector, kept, missing, taken, narrow)
+    return Layer(problem, links, ejector, kept, missing, taken, narrow), near
 
 
 def _alone(problem: RouteProblem, layer: int) -> RouteProblem:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -18,7 +18,7 @@ import shapely
 
 from layoutgen.route.beside import free_ends
 from layoutgen.route.bodies import bodies, solids
-from layoutgen.route.legal import Surroundings, conflicts, extent, leaves, owners, standing
+from layoutgen.route.legal import Conflict, Surroundings, conflicts, extent, leaves, owners, standing
 from layoutgen.route.problem import Point, RouteProblem, Style, Via, Wire
 from layoutgen.route.stairs import Segments, Solids, frame, uppermost
 from layoutgen.route.tiles import OBSTACLE, collect, normals, sides_of
@@ -36,10 +36,11 @@ _SAME = 0.5
 
 @dataclass(frozen=True)
 class Styled:
-    """Converted wires, and why others could not be; both by their number among the wires given."""
+    """Converted wires, and why others could not be and where (dbu); all by their number among the wires given."""
 
     wires: dict[int, Wire]
     failed: dict[int, str]
+    near: dict[int, Conflict] = field(default_factory=dict)
 
 
 def octilinear(problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via] = ()) -> Styled:
@@ -454,6 +455,7 @@ def _legal(
     """The wires without those that are in conflict, those in most conflicts first, and what ends on them."""
     kept = dict(enumerate(drawn))
     failed: dict[int, str] = {}
+    near: dict[int, Conflict] = {}
     held = _held(wires, lines)
 
     def lose(i: int, why: str) -> None:
@@ -476,10 +478,11 @@ def _legal(
             if c.other >= 0:
                 weight[c.other] = weight.get(c.other, 0) + 1
         worst = max(weight, key=lambda n: (weight[n], kept[numbers[n]].length, n))
-        at = next(c.at for c in found if worst in (c.wire, c.other))
+        near[numbers[worst]] = next(c for c in found if worst in (c.wire, c.other))
+        at = near[numbers[worst]].at
         lose(numbers[worst], "keeps clear of other metal about ({:.1f}, {:.1f}) um".format(*(c * DBU for c in at)))
         found = [c for c in found if all(n < 0 or numbers[n] in kept for n in (c.wire, c.other))]
-    return Styled(kept, failed)
+    return Styled(kept, failed, near)
 
 
 def _held(wires: Sequence[Wire], lines: Sequence[Sequence[Point]]) -> list[tuple[int, int]]:
