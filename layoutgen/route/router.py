@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -11,7 +11,7 @@ from layoutgen.route import tiles
 from layoutgen.route.dice import Dice
 from layoutgen.route.eject import ASKS, LEAST_SEARCHES, Ejector, Link, wires_of
 from layoutgen.route.legal import Conflict, conflicts
-from layoutgen.route.problem import Point, RouteProblem, Style, Unrouted, Wire, resolved
+from layoutgen.route.problem import Point, RoutePlan, RouteProblem, Style, Unrouted, Wire, resolved
 from layoutgen.route.rubber import Rubber
 from layoutgen.route.start import Merit, lay_again, lay_free, merit
 from layoutgen.route.ties import end_points
@@ -33,6 +33,7 @@ _ROUNDED = 0.002
 """What arcs on the grid may lose to rounding, in um."""
 _MENDS = 8
 """Rounds in which wires that came out too near to something are routed again with the channel closed to them."""
+_LOST = "the wire of its net that it ended on could not be drawn"
 
 
 @dataclass
@@ -64,11 +65,42 @@ def route_layer(problem: RouteProblem, links: list[Link], free: dict[str, list[i
     Its style is what clearances and wires are made for; wires that cannot be drawn in it are missing.
     """
     ejector = best_topology(problem, tiles.build(problem, layer), links, free)
+    narrow: dict[int, int] = {}
+    spread: dict[int, str] = {}
+    for round_ in range(_MENDS // 2 + 1):
+        wires, reasons, closed = _styled(problem, ejector, layer)
+        narrow |= closed
+        pulled = _spread(problem, ejector, layer, wires)
+        spread |= {wire: why for wire, (_, why) in pulled.items()}
+        if not pulled or round_ == _MENDS // 2:
+            break
+        out = []
+        for wire, (conflict, _) in pulled.items():
+            if wire in ejector.cost:
+                narrow[wire] = _close(ejector.topo, wire, conflict)
+                out += ejector.remove(wire)
+        ejector.most = ejector.searches + LEAST_SEARCHES
+        ejector.route(out)
+    while pulled:
+        reasons |= give_up(ejector, wires, {wire: why for wire, (_, why) in pulled.items()})
+        pulled = _spread(problem, ejector, layer, wires)
+    kept = {i: replace(wires[i], layer=layer) for i in sorted(wires)}
+    missing = {i: reasons.get(i) or spread.get(i, "") for i in range(len(links)) if i not in kept}
+    narrow = {i: edge for i, edge in narrow.items() if i in missing}
+    for i in missing if problem.layers == 2 else ():  # the other layer looks at what hangs together
+        if i in ejector.cost:
+            ejector.remove(i)
+    return Layer(problem, links, ejector, kept, missing, _taken(problem, ejector), narrow)
+
+
+def _styled(
+    problem: RouteProblem, ejector: Ejector, layer: int
+) -> tuple[dict[int, Wire], dict[int, str], dict[int, int]]:
+    """`_draw_legal` in the problem's style."""
     drawn, reasons, narrow = _draw_legal(problem, ejector, layer)
-    taken = _taken(problem, ejector)
     numbers = sorted(drawn)
     wires = [drawn[i] for i in numbers]
-    met = _alone(resolved(problem, taken), layer)
+    met = _alone(resolved(problem, _taken(problem, ejector)), layer)
     if problem.style is Style.CURVED:
         wires = _curved(met, wires)
     elif problem.style is not Style.ANY_ANGLE:
@@ -78,9 +110,37 @@ def route_layer(problem: RouteProblem, links: list[Link], free: dict[str, list[i
         styled = convert(met, wires)
         reasons |= {numbers[k]: why for k, why in styled.failed.items()}
         numbers, wires = [numbers[k] for k in styled.wires], list(styled.wires.values())
-    kept = {i: replace(wire, layer=layer) for i, wire in zip(numbers, wires, strict=True)}
-    missing = {i: reasons.get(i, "") for i in range(len(links)) if i not in kept}
-    return Layer(problem, links, ejector, kept, missing, taken, narrow)
+    return dict(zip(numbers, wires, strict=True)), reasons, narrow
+
+
+def _spread(
+    problem: RouteProblem, ejector: Ejector, layer: int, wires: Mapping[int, Wire]
+) -> dict[int, tuple[Conflict, str]]:
+    """Wires to be laid elsewhere as metal would be too wide for where it stands (see `wide`), and why."""
+    if not problem.wide:
+        return {}
+    from layoutgen.route.wide import culprits
+    from layoutgen.route.wires import still_too_wide
+
+    taken = _taken(problem, ejector)
+    numbers = sorted(wires)
+    drawn = [wires[i] for i in numbers]
+    met = _alone(resolved(problem, taken), layer)
+    found = culprits(still_too_wide(met, RoutePlan(tuple(drawn), (), taken=taken)), drawn, problem.guard)
+    why = {(c.wire, c.other, c.at): reason for c, reason in found}
+    pulled = _pull([c for c, _ in found], numbers, dict(wires))
+    return {wire: (c, why[c.wire, c.other, c.at]) for wire, c in pulled.items()}
+
+
+def give_up(ejector: Ejector, wires: dict[int, Wire], reasons: Mapping[int, str]) -> dict[int, str]:
+    """Take wires out for good, and those that end on them; returns why, for each."""
+    out = dict(reasons)
+    for wire in reasons:
+        for gone in ejector.remove(wire) if wire in ejector.cost else [wire]:
+            out.setdefault(gone, _LOST)
+            wires.pop(gone, None)
+        wires.pop(wire, None)
+    return out
 
 
 def _alone(problem: RouteProblem, layer: int) -> RouteProblem:
@@ -212,7 +272,7 @@ def _draw_legal(
                 narrow[wire] = _close(ejector.topo, wire, conflict)
                 out += ejector.remove(wire)
         for wire in out:
-            reasons.setdefault(wire, "the wire of its net that it ended on could not be drawn")
+            reasons.setdefault(wire, _LOST)
         if round_ < _MENDS // 2:
             ejector.most = ejector.searches + LEAST_SEARCHES
             ejector.route(out)

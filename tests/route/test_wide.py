@@ -1,0 +1,75 @@
+"""Wide-metal spacing of all that is drawn: what a plan holds never breaks it; the design rule check is the judge."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import replace
+
+import klayout.db as kdb
+import pytest
+from route_check import region_of, terminal_polygon
+
+from layoutgen.drc.checks import wide_space
+from layoutgen.route import Matched, NetMetal, RoutePlan, RouteProblem, Style, Terminal, WideSpace, box, draw, route
+
+SIDE = 520.0
+HALVES = 11.0, 15.0
+
+
+def board(seed: int, style: Style, layers: int = 1, **more: object) -> RouteProblem:
+    """Nets of four small boxes and discs close to each other: where wires of 20 um meet, metal is 24 um wide and more."""
+    rng = random.Random(seed)
+    step = WideSpace(rng.choice([24.0, 27.0, 31.0]), rng.choice([25.0, 40.0]))
+    at: list[tuple[float, float]] = []
+    for _ in range(400):
+        x, y = round(rng.uniform(60, SIDE - 60), 3), round(rng.uniform(60, SIDE - 60), 3)
+        if len(at) < 12 and all(max(abs(x - px), abs(y - py)) >= 75 for px, py in at):
+            at.append((x, y))
+    at.sort(key=lambda p: p[0] // 200 * 1000 + p[1])
+    terminals = tuple(
+        Terminal(f"t{k}", f"n{k * 3 // len(at)}", *p, *(HALVES[k % 2],) * 2, bool(k % 2), layer=rng.randrange(layers))
+        for k, p in enumerate(at)
+    )
+    via = 22.0 if layers == 2 else 0.0
+    die = box(0.0, 0.0, SIDE, SIDE)
+    base = RouteProblem(die, terminals, (), 20.0, 12.0, 12.0, wide=(step,), style=style, layers=layers, via=via)
+    return replace(base, **more)  # type: ignore[arg-type]
+
+
+def found(problem: RouteProblem, plan: RoutePlan) -> list[str]:
+    """Pairs of nets whose metal breaks a step, by the design rule check on all metal of a layer, flat."""
+    out = []
+    for layer in range(problem.layers):
+        metal = draw(problem, plan, layer)
+        own: dict[str, kdb.Region] = {}
+        for t in problem.terminals:
+            if t.layer == layer:
+                own.setdefault(t.net, kdb.Region()).insert(terminal_polygon(t))
+        for net, drawn in metal.items():
+            own.setdefault(net, kdb.Region()).insert(region_of((drawn or NetMetal()).metal + drawn.tie))
+        whole = kdb.Region([p for region in own.values() for p in region.each()])
+        for step in problem.wide:
+            steps = ({"width": step.width, "run": 0, "space": step.space},)
+            options = wide_space.Options.model_validate({"steps": steps, "wide": "one"})
+            for finding in wide_space.check("W", [whole], 0, options):
+                nets = [
+                    {net for net, region in own.items() if not region.interacting(kdb.Region(_strip(edge))).is_empty()}
+                    for edge in finding.edges
+                ]
+                out += [f"{nets} on layer {layer}"] if not nets[0] & nets[1] else []
+    return out
+
+
+def _strip(edge: tuple[int, int, int, int]) -> kdb.Polygon:
+    return kdb.Path([kdb.Point(*edge[:2]), kdb.Point(*edge[2:])], 4, 2, 2).polygon()
+
+
+@pytest.mark.parametrize("style", list(Style))
+@pytest.mark.parametrize("seed", range(5))
+def test_no_metal_is_too_wide_for_where_it_stands(style: Style, seed: int) -> None:
+    problem = board(seed, style)
+    plan = route(problem)
+    assert found(problem, plan) == []
+    assert len(plan.wires) + len(plan.unrouted) == len(problem.terminals) - 3
+    assert all(u.reason for u in plan.unrouted)
