@@ -14,14 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from layoutgen.drc.checks.marks import wide
 from layoutgen.route.bodies import bodies, solids
 from layoutgen.route.legal import SLACK, Conflict
 from layoutgen.route.problem import WideSpace, Wire
 from layoutgen.units import DBU, Um, dbu
 
-_BESIDE = 2
-"""How far (dbu) rounding may put slanted edges of wide parts beside those of the metal."""
+_SQUARE = 1.415
+"""Mitre limit of a right angle: wires that bend by no more are not wide there, and boxes keep their corners."""
 
 _Shapes = npt.NDArray[np.object_]
 
@@ -66,15 +65,15 @@ def too_wide(
     names = [name for name, own in merged.items() for _ in own.each()]
     pieces = _solids(p for own in merged.values() for p in own.each())
     tree = shapely.STRtree(pieces)
-    whole, standing = (kdb.Region([p for own in by.values() for p in own]).merged() for by in (metal, bare))
+    standing = _solids(kdb.Region([p for own in bare.values() for p in own]).merged().each())
     drawn = _drawn(merged, bare)
     found = []
     for step in steps:
         space = dbu(step.space)
-        parts = _solids(wide(whole, dbu(step.width)).sized(_BESIDE).merged().each())
-        alone = shapely.union_all(_solids(wide(standing, dbu(step.width)).sized(_BESIDE).each()))
-        for k, i in zip(*tree.query(parts, predicate="intersects").tolist(), strict=True):
-            part = shapely.intersection(pieces[i], parts[k])
+        parts = _wide(pieces, dbu(step.width))
+        alone = shapely.union_all(shapely.buffer(_wide(standing, dbu(step.width)), 1.0))
+        for i in np.flatnonzero(~shapely.is_empty(parts)).tolist():
+            part = parts[i]
             more = shapely.difference(part, alone)
             near = tree.query(part, predicate="dwithin", distance=space + rim - SLACK)
             for j in sorted(near.tolist()):
@@ -108,6 +107,15 @@ def culprits(found: Sequence[TooWide], wires: Sequence[Wire], guard: Um) -> list
         pair = [k for own in (mine, others) for k in own[:1]]
         if pair:
             out.append((Conflict(pair[0], pair[1] if len(pair) > 1 else -1, f.at), f.reason))
+    return out
+
+
+def _wide(shapes: _Shapes, width: int) -> _Shapes:
+    """The parts of shapes that are wider than this (dbu); as large as squares of that side cover them."""
+    half = width / 2 + SLACK
+    core = shapely.buffer(shapes, -half, join_style="mitre", mitre_limit=_SQUARE)
+    grown = shapely.buffer(core, half + 1, join_style="mitre", mitre_limit=_SQUARE)
+    out: _Shapes = shapely.intersection(grown, shapes)
     return out
 
 
