@@ -39,7 +39,7 @@ def route(problem: RouteProblem) -> RoutePlan:
     unrouted, bottlenecks = explained(layers[-1], len(layers) - 1, cuts)
     return RoutePlan(
         tuple(wires),
-        tuple([*late, *unrouted]),
+        (*late, *unrouted),
         tuple(bottlenecks),
         tuple(_vias(problem, wires)) if problem.layers == 2 else (),
         taken,

@@ -17,6 +17,8 @@ from layoutgen.units import DBU, Um, dbu
 
 Point: TypeAlias = tuple[int, int]
 """A grid point (x, y) in dbu of 1 nm."""
+LEAST: Um = 500 * DBU
+"""The least width and space: below, the few units that rounding moves slanted metal by show where pieces join."""
 SLANTED: Um = 5 * DBU
 """The most that a slanted wire gets wider on the grid, beside the guard (see `bodies`)."""
 Ring: TypeAlias = tuple[tuple[Um, Um], ...]
@@ -119,7 +121,7 @@ class RouteProblem:
     """A chip's metal layer, or two, to be wired; every length is in um.
 
     outline: the die, a polygon (see `box`).
-    width, space: of wires; drawn up to `guard` larger.
+    width, space: of wires, `LEAST` or more; drawn up to `guard` larger.
     edge: least distance from wire metal to the outline; ties are exempt.
     ties: whether each net gets a wire that reaches the outline (each `own_tie` terminal its own, where it has any).
     some_ties: whether a plan that leaves nets untied is good enough.
@@ -157,6 +159,10 @@ class RouteProblem:
             for what, value in (("width", rule.width), ("space", rule.space))
         ]:
             _require(0 < value < math.inf, f"route: {name}={value} um must be above 0")
+            _require(
+                value >= LEAST - 1e-9,
+                f"route: {name}={value:g} um cannot be drawn exactly on {DBU:g} um; the least is {LEAST:g} um",
+            )
         for name in ("edge", "guard", "tie_pitch", "via"):
             _require(
                 0 <= getattr(self, name) < math.inf, f"route: {name}={getattr(self, name)} um must not be negative"
