@@ -19,10 +19,13 @@ from layoutgen.route import (
     Style,
     Terminal,
     WideSpace,
+    Wire,
     box,
     draw,
     route,
 )
+from layoutgen.route.wide import culprits
+from layoutgen.route.wires import still_too_wide
 
 SIDE = 520.0
 HALVES = 11.0, 15.0
