@@ -100,10 +100,10 @@ def test_two_layers_and_meanders_keep_the_rule_too() -> None:
 
 
 def test_a_joint_is_the_fault_of_its_branch() -> None:
-    """Where a branch of 20 um meets a trunk of 20, metal is 25 um wide: too near to a box 13 um off, and not to 20."""
-    pads = [Terminal(n, "n", x, y, 11.0, 11.0, False) for n, x, y in (("a", 40, 100), ("b", 360, 100), ("c", 200, 220))]
+    """A slanted branch and its closed notch make metal wider than 22.5 um: too near to a box 13 um off, not to 20."""
+    pads = [Terminal(n, "n", x, y, 11.0, 11.0, False) for n, x, y in (("a", 40, 100), ("b", 360, 100), ("c", 80, 220))]
     trunk = Wire("n", "a", "b", ((40_000, 100_000), (360_000, 100_000)), False, 20.0)
-    branch = Wire("n", "c", "", ((200_000, 220_000), (200_000, 100_000)), False, 20.0)
+    branch = Wire("n", "c", "", ((80_000, 220_000), (200_000, 100_000)), False, 20.0)
     for wires, off, bad in (((trunk, branch), 13.0, True), ((trunk,), 13.0, False), ((trunk, branch), 20.0, False)):
         beside = Terminal("x", "x", 200.0, 80.0 - off, 30.0, 10.0, False)
         die = box(0.0, 0.0, 400.0, 260.0)
