@@ -227,9 +227,9 @@ class RouteProblem:
         """Width of the wires of a net."""
         return self.rules[net].width if net in self.rules else self.width
 
-    def drawn_width(self, net: str) -> Um:
-        """The most that a wire of a net is drawn wide: slanted ones are wider than their rule."""
-        return self.width_of(net) + (0.0 if self.style is Style.MANHATTAN else self.guard + SLANTED)
+    def drawn(self, width: Um) -> Um:
+        """The most that a wire of a width is drawn wide: slanted ones are wider than their rule."""
+        return width + (0.0 if self.style is Style.MANHATTAN else self.guard + SLANTED)
 
     def space_of(self, net: str, metal: Um | None = None) -> Um:
         """Space that metal of a net keeps to that of others; `metal` is its least extent, by default a wire's as drawn.
@@ -237,7 +237,7 @@ class RouteProblem:
         Between two metals the larger of their spaces counts.
         """
         own = self.rules[net].space if net in self.rules else self.space
-        metal = self.drawn_width(net) if metal is None else metal
+        metal = self.drawn(self.width_of(net)) if metal is None else metal
         return max([own, *(step.space for step in self.wide if metal > step.width + 1e-9)])
 
 

@@ -111,7 +111,7 @@ def _assembled(problem: RouteProblem, plan: RoutePlan, layer: int) -> tuple[dict
     for name in dict.fromkeys([*(w.net for w in wires), *(v.net for v in plan.vias)]):
         nets[name] = _Net(dbu(max(problem.space_of(name), problem.space_of(name, 0.0))))
     for wire, points in zip(wires, shapes, strict=True):
-        space = dbu(problem.space_of(wire.net))
+        space = dbu(problem.space_of(wire.net, problem.drawn(wire.width)))
         nets[wire.net].fixed.append(Piece(points, space, wire.net, wire.tie))
     here = covered(problem, layer, owner)
     for via in plan.vias:
@@ -173,7 +173,7 @@ def _wishes(problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via], l
                 continue
             way = points[::-1] if at_end else points
             terminal = terminals.get(wire.end if at_end else wire.start) or landings.get(way[0])
-            space = problem.space_of(wire.net)
+            space = problem.space_of(wire.net, problem.drawn(wire.width))
             shapes: Iterator[IntPoints] = iter(())
             if terminal is not None:
                 space = max(space, problem.space_of(wire.net, extent(terminal)))
