@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -11,7 +11,7 @@ from layoutgen.route import tiles
 from layoutgen.route.dice import Dice
 from layoutgen.route.eject import ASKS, LEAST_SEARCHES, Ejector, Link, wires_of
 from layoutgen.route.legal import Conflict, conflicts
-from layoutgen.route.problem import Point, RouteProblem, Style, Unrouted, Wire, resolved
+from layoutgen.route.problem import Point, RoutePlan, RouteProblem, Style, Unrouted, Wire, resolved
 from layoutgen.route.rubber import Rubber
 from layoutgen.route.start import Merit, lay_again, lay_free, lift, merit, put_back
 from layoutgen.route.ties import end_points
@@ -35,6 +35,7 @@ _RESTYLES = 4
 """Rounds in which wires that found no way in the directions of a style are routed again, likewise."""
 _MENDS = 8
 """Rounds in which wires that came out too near to something are routed again with the channel closed to them."""
+_LOST = "the wire of its net that it ended on could not be drawn"
 
 
 @dataclass
@@ -92,18 +93,52 @@ def route_layer(problem: RouteProblem, links: list[Link], free: dict[str, list[i
             break
         if not near:
             break
+    for i in found.missing if problem.layers == 2 else ():  # the other layer looks at what hangs together
+        if i in ejector.cost:
+            ejector.remove(i)
     return found
 
 
 def _drawn_in_style(problem: RouteProblem, ejector: Ejector, layer: int) -> tuple[Layer, dict[int, Conflict]]:
-    """The wires of a topology in the problem's style, and where those came too near to something that have no way."""
+    """The wires of a topology in the problem's style, and where those came too near to something that have no way.
+
+    Wires whose metal would be too wide for where it stands are laid elsewhere, or given up.
+    """
+    narrow: dict[int, int] = {}
+    spread: dict[int, str] = {}
+    for round_ in range(_MENDS // 2 + 1):
+        wires, reasons, closed, near = _styled(problem, ejector, layer)
+        narrow |= closed
+        pulled = _spread(problem, ejector, layer, wires)
+        spread |= {wire: why for wire, (_, why) in pulled.items()}
+        if not pulled or round_ == _MENDS // 2:
+            break
+        out = []
+        for wire, (conflict, _) in pulled.items():
+            if wire in ejector.cost:
+                narrow[wire] = _close(ejector.topo, wire, conflict)
+                out += ejector.remove(wire)
+        ejector.most = ejector.searches + LEAST_SEARCHES
+        ejector.route(out)
+    while pulled:
+        reasons |= give_up(ejector, wires, {wire: why for wire, (_, why) in pulled.items()})
+        pulled = _spread(problem, ejector, layer, wires)
     links = list(ejector.links)
-    drawn, reasons, narrow = _draw_legal(problem, ejector, layer)
+    kept = {i: replace(wires[i], layer=layer) for i in sorted(wires)}
+    missing = {i: reasons.get(i) or spread.get(i, "") for i in range(len(links)) if i not in kept}
+    narrow = {i: edge for i, edge in narrow.items() if i in missing}
+    return Layer(problem, links, ejector, kept, missing, _taken(problem, ejector), narrow), near
+
+
+def _styled(
+    problem: RouteProblem, ejector: Ejector, layer: int
+) -> tuple[dict[int, Wire], dict[int, str], dict[int, int], dict[int, Conflict]]:
+    """`_draw_legal` in the problem's style, and where those came too near to something that have no way in it."""
     near: dict[int, Conflict] = {}
-    taken = _taken(problem, ejector)
+    drawn, reasons, narrow = _draw_legal(problem, ejector, layer)
     numbers = sorted(drawn)
     wires = [drawn[i] for i in numbers]
-    met = _alone(resolved(problem, taken), layer)
+    met = _alone(resolved(problem, _taken(problem, ejector)), layer)
     if problem.style is Style.CURVED:
         wires = _curved(met, wires)
     elif problem.style is not Style.ANY_ANGLE:
@@ -114,9 +149,37 @@ def _drawn_in_style(problem: RouteProblem, ejector: Ejector, layer: int) -> tupl
         reasons |= {numbers[k]: why for k, why in styled.failed.items()}
         near = {numbers[k]: conflict for k, conflict in styled.near.items()}
         numbers, wires = [numbers[k] for k in styled.wires], list(styled.wires.values())
-    kept = {i: replace(wire, layer=layer) for i, wire in zip(numbers, wires, strict=True)}
-    missing = {i: reasons.get(i, "") for i in range(len(links)) if i not in kept}
-    return Layer(problem, links, ejector, kept, missing, taken, narrow), near
+    return dict(zip(numbers, wires, strict=True)), reasons, narrow, near
+
+
+def _spread(
+    problem: RouteProblem, ejector: Ejector, layer: int, wires: Mapping[int, Wire]
+) -> dict[int, tuple[Conflict, str]]:
+    """Wires to be laid elsewhere as metal would be too wide for where it stands (see `wide`), and why."""
+    if not problem.wide:
+        return {}
+    from layoutgen.route.wide import culprits
+    from layoutgen.route.wires import still_too_wide
+
+    taken = _taken(problem, ejector)
+    numbers = sorted(wires)
+    drawn = [wires[i] for i in numbers]
+    met = _alone(resolved(problem, taken), layer)
+    found = culprits(still_too_wide(met, RoutePlan(tuple(drawn), (), taken=taken)), drawn, problem.guard)
+    why = {(c.wire, c.other, c.at): reason for c, reason in found}
+    pulled = _pull([c for c, _ in found], numbers, dict(wires))
+    return {wire: (c, why[c.wire, c.other, c.at]) for wire, c in pulled.items()}
+
+
+def give_up(ejector: Ejector, wires: dict[int, Wire], reasons: Mapping[int, str]) -> dict[int, str]:
+    """Take wires out for good, and those that end on them; returns why, for each."""
+    out = dict(reasons)
+    for wire in reasons:
+        for gone in ejector.remove(wire) if wire in ejector.cost else [wire]:
+            out.setdefault(gone, _LOST)
+            wires.pop(gone, None)
+        wires.pop(wire, None)
+    return out
 
 
 def _alone(problem: RouteProblem, layer: int) -> RouteProblem:
@@ -248,7 +311,7 @@ def _draw_legal(
                 narrow[wire] = _close(ejector.topo, wire, conflict)
                 out += ejector.remove(wire)
         for wire in out:
-            reasons.setdefault(wire, "the wire of its net that it ended on could not be drawn")
+            reasons.setdefault(wire, _LOST)
         if round_ < _MENDS // 2:
             ejector.most = ejector.searches + LEAST_SEARCHES
             ejector.route(out)

@@ -127,7 +127,7 @@ def _hugging(
         np.array([(a, b) for _, a, b, _ in legs], dtype=np.int64),
         np.array([nets[w.net] for w in of]),
         np.array([dbu(w.width) / 2 for w in of]),
-        np.array([float(dbu(problem.space_of(w.net, w.width))) for w in of]),
+        np.array([float(dbu(problem.space_of(w.net, problem.drawn(w.width)))) for w in of]),
         np.array([kept for _, _, _, kept in legs]),
         np.array([w.tie for w in of]),
     )
@@ -239,7 +239,7 @@ class _Room:
         owner = owners(problem, wires)
         self._layers = np.array([w.layer for w in wires])
         self._nets = np.array([w.net for w in wires], dtype=np.str_)
-        self._spaces = np.array([dbu(problem.space_of(w.net, w.width)) for w in wires], dtype=float)
+        self._spaces = np.array([dbu(problem.space_of(w.net, problem.drawn(w.width))) for w in wires], dtype=float)
         self._ties = np.array([w.tie for w in wires], dtype=bool)
         half = min((dbu(w.width) // 2 for w in wires), default=0)
         self._half = half
