@@ -216,7 +216,7 @@ def conflicts(
     shapes = solids(bodies(wires, problem.guard))
     broken = np.flatnonzero(~shapely.is_valid(shapes))
     shapes[broken] = shapely.buffer(shapes[broken], 0)
-    spaces = to_dbu([problem.space_of(w.net, w.width) for w in wires]).astype(float)
+    spaces = to_dbu([problem.space_of(w.net, problem.drawn(w.width)) for w in wires]).astype(float)
     names = np.array([w.net for w in wires], dtype=np.str_)
     layers = np.array([w.layer for w in wires])
     found = []

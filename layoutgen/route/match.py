@@ -15,7 +15,7 @@ Wires of the curved style are matched after `curve`, as arcs shorten them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -51,8 +51,12 @@ _COLUMNS = 4
 _ROUNDS = 60
 
 
-def match(problem: RouteProblem, wires: Sequence[Wire]) -> tuple[tuple[Wire, ...], list[Missed]]:
+def match(
+    problem: RouteProblem, wires: Sequence[Wire], kept: Collection[str] = ()
+) -> tuple[tuple[Wire, ...], list[Missed]]:
     """The wires with those of shorter nets lengthened, and the nets that could not be made long enough.
+
+    kept: nets that stay as they are, as their metal would become too wide for where it stands.
 
     Only wires of nets in `problem.matched` change; all stay legal. A net out of tolerance is brought to the longest
     of its group, to a few nm, where there is room, else as near to it as it goes. Nets without wires are listed.
@@ -62,18 +66,19 @@ def match(problem: RouteProblem, wires: Sequence[Wire]) -> tuple[tuple[Wire, ...
         lengths = {net: work.length(net) for net in dict.fromkeys(group.nets)}
         target = max(lengths.values())
         for net in sorted(lengths, key=lambda n: (lengths[n], n)):
-            if 0 < lengths[net] < target - group.within:
+            if net not in kept and 0 < lengths[net] < target - group.within:
                 work.lengthen(net, (target - lengths[net]) / DBU, group.within / DBU)
-    missed = [m for group in problem.matched for m in _missed(work, group)]
+    missed = [m for group in problem.matched for m in _missed(work, group, kept)]
     return tuple(work.wires), missed
 
 
-def _missed(work: _Work, group: Matched) -> Iterator[Missed]:
+def _missed(work: _Work, group: Matched, kept: Collection[str]) -> Iterator[Missed]:
     lengths = {net: work.length(net) for net in dict.fromkeys(group.nets)}
     target = max(lengths.values())
     for net, length in lengths.items():
         if target - length > group.within + ROUNDING * DBU:
             reason = work.too_short(net, target - length) if length else "it has no wires"
+            reason = "a meander would make its metal too wide for where it stands" if net in kept else reason
             yield Missed(group.nets, net, target, length, reason)
 
 

@@ -54,12 +54,14 @@ def closings(metal: kdb.Region, pairs: Sequence[kdb.EdgePair], space: int, style
         box = mark.bbox()
         own = [p for p in pairs if p.bbox().enlarged(_MARK, _MARK).touches(box)]
         straight = style in (Style.OCTILINEAR, Style.MANHATTAN)
-        added = _closing(metal, kdb.Region(mark), _kernels(own, space, style), space)
+        added = _closing(metal, kdb.Region(mark), _kernels(own, space, style), space, straight=straight)
         filled += added if straight else _cornered(added, metal)
     return simple(filled)
 
 
-def _closing(metal: kdb.Region, mark: kdb.Region, kernels: tuple[kdb.Polygon, kdb.Polygon], space: int) -> kdb.Region:
+def _closing(
+    metal: kdb.Region, mark: kdb.Region, kernels: tuple[kdb.Polygon, kdb.Polygon], space: int, *, straight: bool
+) -> kdb.Region:
     inner, window = mark.bbox().enlarged(2 * space, 2 * space), mark.bbox().enlarged(5 * space, 5 * space)
     local = metal & kdb.Region(window)
     free = kdb.Region(window) - local.minkowski_sum(kernels[0])
@@ -70,7 +72,8 @@ def _closing(metal: kdb.Region, mark: kdb.Region, kernels: tuple[kdb.Polygon, kd
         reach = chosen.sized(_LAP, 2)
         more = added.interacting(reach)
         if more.count() == chosen.count():
-            return closed & reach
+            # without an inset, rounding may put faces of other gaps a unit outside of the metal within reach
+            return (local + chosen).merged() & reach if straight else closed & reach
         chosen = more
 
 

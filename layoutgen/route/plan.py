@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from layoutgen.route.eject import ASKS, Link
 from layoutgen.route.legal import via_landing
 from layoutgen.route.links import make_links
 from layoutgen.route.pieces import net_of, told_apart
-from layoutgen.route.problem import Missed, RoutePlan, RouteProblem, Terminal, Via, Wire, resolved
-from layoutgen.route.router import Layer, route_layer
+from layoutgen.route.problem import Missed, RoutePlan, RouteProblem, Terminal, Unrouted, Via, Wire, resolved
+from layoutgen.route.router import Layer, give_up, route_layer
 from layoutgen.route.topology import OUTSIDE
 from layoutgen.route.why import explained, tie_bound
 from layoutgen.units import Um, dbu
@@ -31,6 +31,7 @@ def route(problem: RouteProblem) -> RoutePlan:
     if problem.layers == 2 and first.missing:
         upper = _left_over(pieces, first)
         layers.append(route_layer(*upper, layer=1))
+    late = _too_wide(pieces, layers) if problem.wide and len(layers) == 2 else []
     taken = {name: net_of(net) for layer in layers for name, net in layer.taken.items()}
     wires = [replace(wire, net=net_of(wire.net)) for layer in layers for _, wire in sorted(layer.wires.items())]
     wires, missed = _matched(problem, taken, wires)
@@ -38,7 +39,7 @@ def route(problem: RouteProblem) -> RoutePlan:
     unrouted, bottlenecks = explained(layers[-1], len(layers) - 1, cuts)
     return RoutePlan(
         tuple(wires),
-        tuple(unrouted),
+        (*late, *unrouted),
         tuple(bottlenecks),
         tuple(_vias(problem, wires)) if problem.layers == 2 else (),
         taken,
@@ -55,8 +56,52 @@ def _matched(
         return wires, ()
     from layoutgen.route.match import match
 
-    longer, missed = match(resolved(problem, taken), wires)
-    return list(longer), tuple(missed)
+    met = resolved(problem, taken)
+    kept: set[str] = set()
+    while True:
+        longer, missed = match(met, wires, kept)
+        wide = _wide_nets(met, longer)
+        changed = {new.net for old, new in zip(wires, longer, strict=True) if old.points != new.points}
+        if not wide & changed:
+            return list(longer), tuple(missed)
+        kept |= wide & changed
+
+
+def _wide_nets(problem: RouteProblem, wires: Sequence[Wire]) -> set[str]:
+    """Nets of metal that is too wide for where it stands, and those it is too near to."""
+    if not problem.wide:
+        return set()
+    from layoutgen.route.wires import still_too_wide
+
+    vias = tuple(_vias(problem, wires)) if problem.layers == 2 else ()
+    plan = RoutePlan(tuple(wires), (), vias=vias)
+    found = [f for layer in range(problem.layers) for f in still_too_wide(problem, plan, layer)]
+    return {net_of(net) for f in found for net in (f.net, f.other)}
+
+
+def _too_wide(problem: RouteProblem, layers: Sequence[Layer]) -> list[Unrouted]:
+    """Give up wires of metal that is too wide where both layers and their vias come together.
+
+    Those of the first layer are returned in words; those of the second are missing there.
+    """
+    from layoutgen.route.wide import culprits
+    from layoutgen.route.wires import still_too_wide
+
+    met = resolved(problem, {name: net for layer in layers for name, net in layer.taken.items()})
+    before = set(layers[0].missing)
+    while True:
+        wires = [wire for layer in layers for _, wire in sorted(layer.wires.items())]
+        plan = RoutePlan(tuple(wires), (), vias=tuple(_vias(met, wires)))
+        lost = False
+        for z, layer in enumerate(layers):
+            numbers = sorted(layer.wires)
+            own = [layer.wires[i] for i in numbers]
+            for conflict, why in culprits(still_too_wide(met, plan, z), own, problem.guard)[:1]:
+                layer.missing |= give_up(layer.ejector, layer.wires, {numbers[conflict.wire]: why})
+                lost = True
+        if not lost:
+            words = zip(layers[0].missing, layers[0].unrouted(), strict=True)
+            return [replace(u, net=net_of(u.net)) for i, u in words if i not in before]
 
 
 # ---------------------------------------------------------------------- layers

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from layoutgen.route.crossings import Slots, crossings_of, place_in
 from layoutgen.route.problem import RouteProblem
-from layoutgen.route.tiles import BOUNDARY, Floats, Ints, corners_of, least_space, normals
+from layoutgen.route.tiles import BOUNDARY, Floats, Ints, corners_of, least_space, normals, squared
 from layoutgen.route.topology import OUTSIDE, Topology
 from layoutgen.units import Um
 
@@ -254,8 +254,8 @@ class Posts:
         by = (self.half[turns.wire] + turns.k)[:, None]
         guards = (1.5 + 2 * turns.k / self.tiles.slot)[:, None]
         clearance = np.array(f.clearance)[:, None]
-        supports = f.support[v] + (clearance[v] + by) + guards * self.guards[v]
-        corners = corners_of(f.support + clearance)[v] + by[..., None] * corners_of(np.ones(f.sides))
+        supports = f.support[v] + (clearance[v] + by) * f.unit + guards * self.guards[v]
+        corners = corners_of(f.support + clearance * f.unit)[v] + by[..., None] * corners_of(f.unit)
         corners += guards[..., None] * corners_of(self.guards)[v]
         ahead = (sense * (_angle(corners) - turns.from_angle[:, None])) % _TURN
         order = ahead.argsort(1, kind="stable")
@@ -347,7 +347,7 @@ def _on_rays(supports: Floats, angles: Floats) -> Floats:
 def _guards(topo: Topology, guard: Um) -> Floats:
     """The guard each feature keeps along each normal: what the fullest edge on that side leaves over."""
     tiles, f = topo.tiles, topo.tiles.features
-    out = np.full(f.support.shape, guard)
+    out = np.tile(guard * f.unit, (len(f), 1))
     used = [e for e, order in enumerate(topo.order) if order]
     if not used or guard == 0:
         return out
@@ -359,7 +359,11 @@ def _guards(topo: Topology, guard: Um) -> Floats:
     share[np.array([tiles.edge_tris[e][1] < 0 for e in used])] = guard
     d = f.at[v] - f.at[u]
     half = f.sides // 2
-    facing = (d @ normals(f.sides).T - f.support[u] - np.roll(f.support[v], half, 1)).argmax(1)
-    np.minimum.at(out, (u, facing), share)
-    np.minimum.at(out, (v, (facing + half) % f.sides), share)
-    return out
+    apart = (d @ normals(f.sides).T - f.support[u] - np.roll(f.support[v], half, 1)) / f.unit
+    facing = apart.argmax(1)
+    for turn in (-1, 0, 1) if f.square else (0,):  # a corner of a square lies on two of its sides
+        on = (facing + turn) % f.sides
+        own = np.flatnonzero((on % 2 == 0) & ((turn == 0) | (facing % 2 == 1)) if f.square else np.ones(len(on), bool))
+        np.minimum.at(out, (u[own], on[own]), share[own])
+        np.minimum.at(out, (v[own], (on[own] + half) % f.sides), share[own])
+    return squared(out) if f.square else out

@@ -17,6 +17,10 @@ from layoutgen.units import DBU, Um, dbu
 
 Point: TypeAlias = tuple[int, int]
 """A grid point (x, y) in dbu of 1 nm."""
+LEAST: Um = 500 * DBU
+"""The least width and space: below, the few units that rounding moves slanted metal by show where pieces join."""
+SLANTED: Um = 5 * DBU
+"""The most that a slanted wire gets wider on the grid, beside the guard (see `bodies`)."""
 Ring: TypeAlias = tuple[tuple[Um, Um], ...]
 """Corners of a simple polygon in um, not closed, in either sense."""
 
@@ -117,7 +121,7 @@ class RouteProblem:
     """A chip's metal layer, or two, to be wired; every length is in um.
 
     outline: the die, a polygon (see `box`).
-    width, space: of wires; drawn up to `guard` larger.
+    width, space: of wires, `LEAST` or more; drawn up to `guard` larger.
     edge: least distance from wire metal to the outline; ties are exempt.
     ties: whether each net gets a wire that reaches the outline (each `own_tie` terminal its own, where it has any).
     some_ties: whether a plan that leaves nets untied is good enough.
@@ -155,6 +159,10 @@ class RouteProblem:
             for what, value in (("width", rule.width), ("space", rule.space))
         ]:
             _require(0 < value < math.inf, f"route: {name}={value} um must be above 0")
+            _require(
+                value >= LEAST - 1e-9,
+                f"route: {name}={value:g} um cannot be drawn exactly on {DBU:g} um; the least is {LEAST:g} um",
+            )
         for name in ("edge", "guard", "tie_pitch", "via"):
             _require(
                 0 <= getattr(self, name) < math.inf, f"route: {name}={getattr(self, name)} um must not be negative"
@@ -219,13 +227,17 @@ class RouteProblem:
         """Width of the wires of a net."""
         return self.rules[net].width if net in self.rules else self.width
 
+    def drawn(self, width: Um) -> Um:
+        """The most that a wire of a width is drawn wide: slanted ones are wider than their rule."""
+        return width + (0.0 if self.style is Style.MANHATTAN else self.guard + SLANTED)
+
     def space_of(self, net: str, metal: Um | None = None) -> Um:
-        """Space that metal of a net keeps to that of others; `metal` is its least extent, by default a wire's width.
+        """Space that metal of a net keeps to that of others; `metal` is its least extent, by default a wire's as drawn.
 
         Between two metals the larger of their spaces counts.
         """
         own = self.rules[net].space if net in self.rules else self.space
-        metal = self.width_of(net) if metal is None else metal
+        metal = self.drawn(self.width_of(net)) if metal is None else metal
         return max([own, *(step.space for step in self.wide if metal > step.width + 1e-9)])
 
 

@@ -47,7 +47,7 @@ class Room:
         shapes, radii, spaces, names = standing(problem, layer, nets, vias)
         shapes += [solid(points) for points in bodies]
         radii += [0.0] * len(wires)
-        spaces += [dbu(problem.space_of(w.net, w.width)) for w in wires]
+        spaces += [dbu(problem.space_of(w.net, problem.drawn(w.width))) for w in wires]
         names += [w.net for w in wires]
         self._stages = [Surroundings(shapes, radii, spaces, names)]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -11,9 +11,9 @@ from layoutgen.route import tiles
 from layoutgen.route.dice import Dice
 from layoutgen.route.eject import ASKS, LEAST_SEARCHES, Ejector, Link, wires_of
 from layoutgen.route.legal import Conflict, conflicts
-from layoutgen.route.problem import Point, RouteProblem, Style, Unrouted, Wire, resolved
+from layoutgen.route.problem import Point, RoutePlan, RouteProblem, Style, Unrouted, Wire, resolved
 from layoutgen.route.rubber import Rubber
-from layoutgen.route.start import Merit, lay_again, lay_free, merit
+from layoutgen.route.start import Merit, lay_again, lay_free, lift, merit, put_back
 from layoutgen.route.ties import end_points
 from layoutgen.route.topology import Topology
 from layoutgen.units import DBU, Um, dbu, to_dbu
@@ -31,8 +31,11 @@ _SPENT = 20
 """Searches per link after which free and fixed wires get no other start."""
 _ROUNDED = 0.002
 """What arcs on the grid may lose to rounding, in um."""
+_RESTYLES = 4
+"""Rounds in which wires that found no way in the directions of a style are routed again, likewise."""
 _MENDS = 8
 """Rounds in which wires that came out too near to something are routed again with the channel closed to them."""
+_LOST = "the wire of its net that it ended on could not be drawn"
 
 
 @dataclass
@@ -48,6 +51,11 @@ class Layer:
     narrow: dict[int, int] = field(default_factory=dict)
     """Of wires that were given up: the tile edge at which they came too near to something."""
 
+    def lacks(self) -> tuple[int, int]:
+        """Missing links between terminals, and missing ties."""
+        ties = sum(self.links[i].tie for i in self.missing)
+        return len(self.missing) - ties, ties
+
     def unrouted(self) -> list[Unrouted]:
         """What is missing, in words."""
         out = []
@@ -61,14 +69,76 @@ class Layer:
 def route_layer(problem: RouteProblem, links: list[Link], free: dict[str, list[int]], layer: int = 0) -> Layer:
     """Wire links on one layer as far as it goes; the terminals of the problem are those on this layer.
 
-    Its style is what clearances and wires are made for; wires that cannot be drawn in it are missing.
+    Its style is what clearances and wires are made for; wires that cannot be drawn in it are routed again with the
+    channel closed to them where they came too near to something, as long as fewer are missing then.
     """
     ejector = best_topology(problem, tiles.build(problem, layer), links, free)
+    found, near = _drawn_in_style(problem, ejector, layer)
+    for _ in range(_RESTYLES if near else 0):
+        kept = lift(ejector)
+        put_back(ejector, kept)
+        out = []
+        for wire, conflict in near.items():
+            if wire in ejector.cost:
+                _close(ejector.topo, wire, conflict)
+                out += ejector.remove(wire)
+        ejector.most = ejector.searches + LEAST_SEARCHES
+        ejector.route(out)
+        again, near = _drawn_in_style(problem, ejector, layer)
+        if again.lacks() < found.lacks():
+            found = again
+        else:
+            lift(ejector)
+            put_back(ejector, kept)
+            break
+        if not near:
+            break
+    for i in found.missing if problem.layers == 2 else ():  # the other layer looks at what hangs together
+        if i in ejector.cost:
+            ejector.remove(i)
+    return found
+
+
+def _drawn_in_style(problem: RouteProblem, ejector: Ejector, layer: int) -> tuple[Layer, dict[int, Conflict]]:
+    """The wires of a topology in the problem's style, and where those came too near to something that have no way.
+
+    Wires whose metal would be too wide for where it stands are laid elsewhere, or given up.
+    """
+    narrow: dict[int, int] = {}
+    spread: dict[int, str] = {}
+    for round_ in range(_MENDS // 2 + 1):
+        wires, reasons, closed, near = _styled(problem, ejector, layer)
+        narrow |= closed
+        pulled = _spread(problem, ejector, layer, wires)
+        spread |= {wire: why for wire, (_, why) in pulled.items()}
+        if not pulled or round_ == _MENDS // 2:
+            break
+        out = []
+        for wire, (conflict, _) in pulled.items():
+            if wire in ejector.cost:
+                narrow[wire] = _close(ejector.topo, wire, conflict)
+                out += ejector.remove(wire)
+        ejector.most = ejector.searches + LEAST_SEARCHES
+        ejector.route(out)
+    while pulled:
+        reasons |= give_up(ejector, wires, {wire: why for wire, (_, why) in pulled.items()})
+        pulled = _spread(problem, ejector, layer, wires)
+    links = list(ejector.links)
+    kept = {i: replace(wires[i], layer=layer) for i in sorted(wires)}
+    missing = {i: reasons.get(i) or spread.get(i, "") for i in range(len(links)) if i not in kept}
+    narrow = {i: edge for i, edge in narrow.items() if i in missing}
+    return Layer(problem, links, ejector, kept, missing, _taken(problem, ejector), narrow), near
+
+
+def _styled(
+    problem: RouteProblem, ejector: Ejector, layer: int
+) -> tuple[dict[int, Wire], dict[int, str], dict[int, int], dict[int, Conflict]]:
+    """`_draw_legal` in the problem's style, and where those came too near to something that have no way in it."""
+    near: dict[int, Conflict] = {}
     drawn, reasons, narrow = _draw_legal(problem, ejector, layer)
-    taken = _taken(problem, ejector)
     numbers = sorted(drawn)
     wires = [drawn[i] for i in numbers]
-    met = _alone(resolved(problem, taken), layer)
+    met = _alone(resolved(problem, _taken(problem, ejector)), layer)
     if problem.style is Style.CURVED:
         wires = _curved(met, wires)
     elif problem.style is not Style.ANY_ANGLE:
@@ -77,10 +147,39 @@ def route_layer(problem: RouteProblem, links: list[Link], free: dict[str, list[i
         convert = styles.octilinear if problem.style is Style.OCTILINEAR else styles.manhattan
         styled = convert(met, wires)
         reasons |= {numbers[k]: why for k, why in styled.failed.items()}
+        near = {numbers[k]: conflict for k, conflict in styled.near.items()}
         numbers, wires = [numbers[k] for k in styled.wires], list(styled.wires.values())
-    kept = {i: replace(wire, layer=layer) for i, wire in zip(numbers, wires, strict=True)}
-    missing = {i: reasons.get(i, "") for i in range(len(links)) if i not in kept}
-    return Layer(problem, links, ejector, kept, missing, taken, narrow)
+    return dict(zip(numbers, wires, strict=True)), reasons, narrow, near
+
+
+def _spread(
+    problem: RouteProblem, ejector: Ejector, layer: int, wires: Mapping[int, Wire]
+) -> dict[int, tuple[Conflict, str]]:
+    """Wires to be laid elsewhere as metal would be too wide for where it stands (see `wide`), and why."""
+    if not problem.wide:
+        return {}
+    from layoutgen.route.wide import culprits
+    from layoutgen.route.wires import still_too_wide
+
+    taken = _taken(problem, ejector)
+    numbers = sorted(wires)
+    drawn = [wires[i] for i in numbers]
+    met = _alone(resolved(problem, taken), layer)
+    found = culprits(still_too_wide(met, RoutePlan(tuple(drawn), (), taken=taken)), drawn, problem.guard)
+    why = {(c.wire, c.other, c.at): reason for c, reason in found}
+    pulled = _pull([c for c, _ in found], numbers, dict(wires))
+    return {wire: (c, why[c.wire, c.other, c.at]) for wire, c in pulled.items()}
+
+
+def give_up(ejector: Ejector, wires: dict[int, Wire], reasons: Mapping[int, str]) -> dict[int, str]:
+    """Take wires out for good, and those that end on them; returns why, for each."""
+    out = dict(reasons)
+    for wire in reasons:
+        for gone in ejector.remove(wire) if wire in ejector.cost else [wire]:
+            out.setdefault(gone, _LOST)
+            wires.pop(gone, None)
+        wires.pop(wire, None)
+    return out
 
 
 def _alone(problem: RouteProblem, layer: int) -> RouteProblem:
@@ -212,7 +311,7 @@ def _draw_legal(
                 narrow[wire] = _close(ejector.topo, wire, conflict)
                 out += ejector.remove(wire)
         for wire in out:
-            reasons.setdefault(wire, "the wire of its net that it ended on could not be drawn")
+            reasons.setdefault(wire, _LOST)
         if round_ < _MENDS // 2:
             ejector.most = ejector.searches + LEAST_SEARCHES
             ejector.route(out)

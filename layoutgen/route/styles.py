@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -18,7 +18,7 @@ import shapely
 
 from layoutgen.route.beside import free_ends
 from layoutgen.route.bodies import bodies, solids
-from layoutgen.route.legal import Surroundings, conflicts, extent, leaves, owners, standing
+from layoutgen.route.legal import Conflict, Surroundings, conflicts, extent, leaves, owners, standing
 from layoutgen.route.problem import Point, RouteProblem, Style, Via, Wire
 from layoutgen.route.stairs import Segments, Solids, frame, uppermost
 from layoutgen.route.tiles import OBSTACLE, collect, normals, sides_of
@@ -36,10 +36,11 @@ _SAME = 0.5
 
 @dataclass(frozen=True)
 class Styled:
-    """Converted wires, and why others could not be; both by their number among the wires given."""
+    """Converted wires, and why others could not be and where (dbu); all by their number among the wires given."""
 
     wires: dict[int, Wire]
     failed: dict[int, str]
+    near: dict[int, Conflict] = field(default_factory=dict)
 
 
 def octilinear(problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via] = ()) -> Styled:
@@ -126,7 +127,7 @@ def _hugging(
         np.array([(a, b) for _, a, b, _ in legs], dtype=np.int64),
         np.array([nets[w.net] for w in of]),
         np.array([dbu(w.width) / 2 for w in of]),
-        np.array([float(dbu(problem.space_of(w.net, w.width))) for w in of]),
+        np.array([float(dbu(problem.space_of(w.net, problem.drawn(w.width)))) for w in of]),
         np.array([kept for _, _, _, kept in legs]),
         np.array([w.tie for w in of]),
     )
@@ -144,11 +145,17 @@ def _solids(
     n = normals(style.sides)
     owner = owners(problem, wires)
     f = collect(replace(problem, style=style), layer)
-    grown = (f.at @ n.T + f.support) / DBU
+    at = f.at @ n.T
+    grown = (at + f.support[:, :: f.sides // len(n)]) / DBU
+    stepped = [grown]
+    if f.square:  # of a disc two rectangles, whose inner corners come as near as its rim
+        inner = (at + math.sqrt(2) * f.support[:, 1::2] - f.support[:, ::2]) / DBU
+        stepped = [np.where([[k % 2 == j for k in range(len(n))]], grown, inner) for j in range(2)]
     rows = [
-        (grown[k], nets.get(owner[t.name], -1), problem.space_of(owner[t.name], extent(t)), math.nan)
+        (shape[k], nets.get(owner[t.name], -1), problem.space_of(owner[t.name], extent(t)), math.nan)
         for k, t in enumerate(problem.terminals)
         if t.layer == layer
+        for shape in (stepped if t.round and not t.polygon else [grown])
     ]
     rows += [(grown[k], -1, 0.0, math.nan) for k in range(len(f)) if f.kind[k] == OBSTACLE]
     for v in vias:
@@ -232,7 +239,7 @@ class _Room:
         owner = owners(problem, wires)
         self._layers = np.array([w.layer for w in wires])
         self._nets = np.array([w.net for w in wires], dtype=np.str_)
-        self._spaces = np.array([dbu(problem.space_of(w.net, w.width)) for w in wires], dtype=float)
+        self._spaces = np.array([dbu(problem.space_of(w.net, problem.drawn(w.width))) for w in wires], dtype=float)
         self._ties = np.array([w.tie for w in wires], dtype=bool)
         half = min((dbu(w.width) // 2 for w in wires), default=0)
         self._half = half
@@ -448,6 +455,7 @@ def _legal(
     """The wires without those that are in conflict, those in most conflicts first, and what ends on them."""
     kept = dict(enumerate(drawn))
     failed: dict[int, str] = {}
+    near: dict[int, Conflict] = {}
     held = _held(wires, lines)
 
     def lose(i: int, why: str) -> None:
@@ -470,10 +478,11 @@ def _legal(
             if c.other >= 0:
                 weight[c.other] = weight.get(c.other, 0) + 1
         worst = max(weight, key=lambda n: (weight[n], kept[numbers[n]].length, n))
-        at = next(c.at for c in found if worst in (c.wire, c.other))
+        near[numbers[worst]] = next(c for c in found if worst in (c.wire, c.other))
+        at = near[numbers[worst]].at
         lose(numbers[worst], "keeps clear of other metal about ({:.1f}, {:.1f}) um".format(*(c * DBU for c in at)))
         found = [c for c in found if all(n < 0 or numbers[n] in kept for n in (c.wire, c.other))]
-    return Styled(kept, failed)
+    return Styled(kept, failed, near)
 
 
 def _held(wires: Sequence[Wire], lines: Sequence[Sequence[Point]]) -> list[tuple[int, int]]:

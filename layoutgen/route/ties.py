@@ -108,7 +108,7 @@ def end_points(topo: Topology, problem: RouteProblem) -> tuple[dict[int, TieEnd]
                 worst = min(wishes, key=lambda w: (w.high - w.low, w.wire))
                 homeless.append(worst.wire)
                 wishes.remove(worst)
-        ends.update(_ends(wishes, places or [], problem, side, topo.tiles.features.sides))
+        ends.update(_ends(wishes, places or [], problem, side, topo.tiles.features.unit))
     return ends, homeless
 
 
@@ -209,14 +209,16 @@ def _spike(problem: RouteProblem) -> Um:
     return widest / 2 * (1 / math.cos(math.radians(90 / 4)) - 1)
 
 
-def _ends(wishes: list[_Wish], places: list[Um], problem: RouteProblem, side: _Side, sides: int) -> dict[int, TieEnd]:
+def _ends(
+    wishes: list[_Wish], places: list[Um], problem: RouteProblem, side: _Side, round_: Floats
+) -> dict[int, TieEnd]:
     slot, leg = np.array([w.slot for w in wishes]), np.array([w.leg for w in wishes])
     (dx, dy), (sx, sy) = side.direction, side.start
     along = np.array(places)
     x, y = sx + dx * along - dy * leg, sy + dy * along + dx * leg
-    unit = corners_of(np.ones(sides))
+    unit = corners_of(round_)
     n = len(wishes)
-    rows = np.full((n, 2 * _NEIGHBOURS, sides, 4), -math.inf)
+    rows = np.full((n, 2 * _NEIGHBOURS, len(round_), 4), -math.inf)
     for by in range(1, min(_NEIGHBOURS, n - 1) + 1):
         between = (slot[:-by] + slot[by:]) / 2 + by * (2 * problem.guard + _spike(problem))
         for k in range(1, by):

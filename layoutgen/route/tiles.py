@@ -1,8 +1,9 @@
 """The tile graph: features, the Delaunay triangles between them, and how much wire fits through each edge.
 
 Every feature is known by its supports: how far it reaches from its centre along the normals of a regular polygon of
-16, 8 or 4 sides (`Style.sides`). Distances are measured in the norm of that polygon: a channel that is wide enough in
-it is wide enough for wires that bend like the polygon.
+16 or 8 sides. Distances are measured in the norm of a polygon of 16, 8 or 4 sides (`Style.sides`): a channel that is
+wide enough in it is wide enough for wires that bend like the polygon. A square has the supports of the 8 normals, too:
+wires at 0 and 90 degrees go round a disc in steps, nearer to it than its box at the corners.
 
 Room and load of an edge are lengths. A wire takes a slot: its width, the least space of the problem, and twice what its
 net asks for beyond that. Slots add up, whatever stands beside what: never too little, and exact where all nets keep the
@@ -45,6 +46,14 @@ def normals(sides: int) -> Floats:
     return np.round(np.column_stack([np.cos(angles), np.sin(angles)]), 15)
 
 
+def unit_supports(sides: int, *, square: bool) -> Floats:
+    """Supports of the regular polygon around a circle of radius 1, or of the square around it, whose corners stand out.
+
+    The normals of a square's sides and of its corners are the eight of an octagon.
+    """
+    return np.tile([1.0, math.sqrt(2)], sides // 2) if square else np.ones(sides)
+
+
 @dataclass(frozen=True)
 class Features:
     """Convex shapes by columns: centre, supports relative to it along the normals, clearance, kind (um)."""
@@ -56,9 +65,16 @@ class Features:
     clearance: list[Um]
     """What a wire of the problem's least space keeps to it."""
     kind: list[int]
+    square: bool = False
+    """Whether distances are measured in the norm of a square rather than in that of a polygon of all normals."""
 
     def __len__(self) -> int:
         return len(self.kind)
+
+    @cached_property
+    def unit(self) -> Floats:
+        """Supports of the polygon that distances are measured with."""
+        return unit_supports(self.sides, square=self.square)
 
     @cached_property
     def at(self) -> Floats:
@@ -67,7 +83,7 @@ class Features:
 
     @property
     def sides(self) -> int:
-        """Sides of the polygon that distances are measured with."""
+        """Number of normals."""
         return int(self.support.shape[1])
 
     def reach(self, v: Ints, directions: Floats) -> Floats:
@@ -86,7 +102,7 @@ class Features:
         """Distance of shapes u and v in the polygon's norm; negative where they overlap."""
         d = self.at[v] - self.at[u]
         apart = _along_normals(d, self.sides) - self.support[u] - np.roll(self.support[v], self.sides // 2, 1)
-        out: Floats = apart.max(1)
+        out: Floats = (apart / self.unit).max(1)
         return out
 
 
@@ -197,8 +213,19 @@ def slot_of(problem: RouteProblem, net: str) -> Um:
     return problem.width_of(net) + least + 2 * (problem.space_of(net) - least)
 
 
-def terminal_rings(terminals: Sequence[Terminal], sides: int) -> Floats:
-    """Supports of terminals about their centres: shape (n, sides)."""
+def squared(support: Floats) -> Floats:
+    """Supports (..., 8) of the boxes around shapes."""
+    out = support.copy()
+    out[..., 1::2] = (support[..., ::2] + np.roll(support[..., ::2], -1, -1)) * math.sqrt(0.5)
+    return out
+
+
+def terminal_rings(terminals: Sequence[Terminal], sides: int, keep: Sequence[Um] | None = None) -> Floats:
+    """Supports of terminals about their centres: shape (n, sides).
+
+    keep: where wires run at 0 and 90 degrees, what they keep to each terminal. They go round a disc with one step in
+    each corner, whose own corner comes as near as that; round all else as round its box.
+    """
     n = normals(sides)
     half = np.array([(t.half_x, t.half_y) for t in terminals], dtype=float).reshape(-1, 2)
     discs = np.array([t.round for t in terminals], dtype=bool)
@@ -208,18 +235,25 @@ def terminal_rings(terminals: Sequence[Terminal], sides: int) -> Floats:
     for i, t in enumerate(terminals):
         if t.polygon:
             out[i] = (n @ (np.array(t.polygon) - (t.x, t.y)).T).max(1)
+    if keep is not None:
+        boxed = np.array([not t.round or bool(t.polygon) for t in terminals], dtype=bool)
+        out[boxed] = squared(out[boxed])
+        radius, space = half[~boxed, :1], np.array(keep, dtype=float)[~boxed, None]
+        less = (math.sqrt(0.5) - 0.5) * space  # of what the corner of a square stands out, not all is kept
+        out[~boxed, 1::2] = np.maximum((math.sqrt(0.5) + 0.5) * radius - less, math.sqrt(0.5) * radius)
     return out
 
 
 def collect(problem: RouteProblem, layer: int = 0) -> Features:
     """Terminals first and in order, then obstacle pieces, then points on the outline."""
-    sides = problem.style.sides
+    square = problem.style.sides == 4
+    sides = 8 if square else problem.style.sides
     n = normals(sides)
     least = least_space(problem)
     shapes = problem.terminals
     x, y = [float(t.x) for t in shapes], [float(t.y) for t in shapes]
     clearance = [float(max(least, problem.space_of(t.net, 2 * min(t.half_x, t.half_y)))) for t in shapes]
-    supports = [terminal_rings(shapes, sides)]
+    supports = [terminal_rings(shapes, sides, clearance if square else None)]
     for obstacle in problem.obstacles:
         if obstacle.layer in (None, layer):
             for piece in pieces(obstacle, problem):
@@ -227,13 +261,14 @@ def collect(problem: RouteProblem, layer: int = 0) -> Features:
                 x.append(float(centre[0]))
                 y.append(float(centre[1]))
                 clearance.append(float(least))
-                supports.append((n @ (piece - centre).T).max(1)[None])
+                support = (n @ (piece - centre).T).max(1)[None]
+                supports.append(squared(support) if square else support)
     kind = [TERMINAL] * len(shapes) + [OBSTACLE] * (len(x) - len(shapes))
-    inner = Features(x, y, np.concatenate(supports), clearance, kind)
+    inner = Features(x, y, np.concatenate(supports), clearance, kind, square)
     rim = boundary_points(inner, problem)
     support = np.concatenate([inner.support, np.zeros((len(rim), sides))])
     clearance, kind = clearance + [float(problem.edge)] * len(rim), kind + [BOUNDARY] * len(rim)
-    return Features(x + [p[0] for p in rim], y + [p[1] for p in rim], support, clearance, kind)
+    return Features(x + [p[0] for p in rim], y + [p[1] for p in rim], support, clearance, kind, square)
 
 
 def pieces(obstacle: Obstacle, problem: RouteProblem) -> list[Floats]:
@@ -304,11 +339,27 @@ def boundary_points(f: Features, problem: RouteProblem) -> list[tuple[Um, Um]]:
         must = sorted({round(float(a), 3) for a in along[beside & (near < shade)]})
         may = sorted({round(float(a), 3) for a in along[beside & (depth < 3 * step)]})
         fill = [step * k for k in range(1, math.ceil(length / step))]
+        if f.square:
+            shaded = np.flatnonzero(beside & (near < shade))
+            may, fill = (_open(f, problem, shaded, along[shaded], direction, group) for group in (may, fill))
         kept = _thin([0.0, length], must, step / 16)
         kept = _thin(kept, may, step / 8)
         kept = _thin(kept, fill, step / 2)
         points += [tuple((start + direction * c).tolist()) for c in sorted(kept) if c < length]
     return [(round(x, 6), round(y, 6)) for x, y in points]
+
+
+def _open(
+    f: Features, problem: RouteProblem, shaded: Ints, along: Floats, direction: Floats, places: list[Um]
+) -> list[Um]:
+    """Places on a side at which a point would not stand in the way of ties that pass beside features near the side.
+
+    What is kept to the outline counts all around a point on it, and in the norm of a square between any two of them.
+    """
+    both = np.stack([f.reach(shaded, np.tile(sign * direction, (len(shaded), 1))) for sign in (-1.0, 1.0)], 1)
+    keep = np.array(f.clearance)[shaded] + problem.edge + problem.width
+    low, high = along - both[:, 0] - keep, along + both[:, 1] + keep
+    return [c for c in places if not np.any((low < c) & (c < high) & (np.abs(along - c) > _EXACT))]
 
 
 def _boundary_step(f: Features, problem: RouteProblem) -> Um:
@@ -403,7 +454,8 @@ def _with_boundary(f: Features, rim: list[int], gaps: Iterable[tuple[int, int]])
     more = len(at) - len(order)
     support = np.vstack([f.support[: rim[0]], np.zeros((more, f.sides))])
     clearance = f.clearance[: rim[0]] + [f.clearance[rim[0]]] * more
-    return Features([p[0] for p in at], [p[1] for p in at], support, clearance, f.kind[: rim[0]] + [BOUNDARY] * more)
+    kind = f.kind[: rim[0]] + [BOUNDARY] * more
+    return Features([p[0] for p in at], [p[1] for p in at], support, clearance, kind, f.square)
 
 
 def _delaunay(f: Features) -> list[tuple[int, int, int]]:
@@ -476,7 +528,7 @@ def _spans(f: Features, ends: Ints) -> list[tuple[Um, Um, Um, Um]]:
     def leave(z: Ints, towards: Floats) -> Floats:
         along = _along_normals(towards, f.sides)
         with np.errstate(divide="ignore", invalid="ignore"):
-            by = (f.support[z] + keep[z][:, None]) / along
+            by = (f.support[z] + keep[z][:, None] * f.unit) / along
         out: Floats = np.where(along > 1e-9, by, np.inf).min(1)
         return out
 

@@ -17,12 +17,13 @@ import numpy as np
 import shapely
 
 from layoutgen.route.bodies import bodies, polygon
-from layoutgen.route.legal import covered, extent, owners, via_landing
+from layoutgen.route.legal import covered, extent, owners, solid, via_landing
 from layoutgen.route.notch import closings, marks, notches, simple
 from layoutgen.route.pieces import net_of, plan_apart, told_apart
 from layoutgen.route.problem import Point, RoutePlan, RouteProblem, Style, Terminal, Via, Wire
 from layoutgen.route.room import Piece, Room
 from layoutgen.route.teardrop import ROUND_SAG, core, corners, fillets, landing, pad_polygon, teardrops
+from layoutgen.route.wide import TooWide, too_wide
 from layoutgen.units import IntPoints, dbu, to_dbu
 
 _ROUNDS = 12
@@ -83,6 +84,24 @@ def draw(problem: RouteProblem, plan: RoutePlan, layer: int = 0) -> dict[str, Ne
     What belongs to a tie ends at the terminal that the tie starts on, and overlaps it only so far that it joins it
     however its rim is drawn (see `teardrop.core`).
     """
+    nets = _assembled(problem, plan, layer)[0]
+    slanted = any(a[0] != b[0] and a[1] != b[1] for a, b in pairwise([*problem.outline, problem.outline[0]]))
+    die = kdb.Region(polygon(to_dbu(problem.outline))) if slanted else None
+    out: dict[str, NetMetal] = {}
+    for name, net in nets.items():
+        own, whole = _metal(net, die), out.setdefault(net_of(name), NetMetal())
+        whole.metal += own.metal
+        whole.tie += own.tie
+    return out
+
+
+def still_too_wide(problem: RouteProblem, plan: RoutePlan, layer: int = 0) -> list[TooWide]:
+    """Where the metal that `draw` gives breaks a step of `RouteProblem.wide`, though no drop is left there."""
+    return _assembled(problem, plan, layer)[1] if problem.wide else []
+
+
+def _assembled(problem: RouteProblem, plan: RoutePlan, layer: int) -> tuple[dict[str, _Net], list[TooWide]]:
+    """All that is drawn of each net on a layer, and what stays too wide for where it stands."""
     plan, problem = plan_apart(problem, plan), told_apart(problem)
     owner = owners(problem, plan.wires, plan.taken)
     wires = [w for w in plan.wires if w.layer == layer]
@@ -92,7 +111,7 @@ def draw(problem: RouteProblem, plan: RoutePlan, layer: int = 0) -> dict[str, Ne
     for name in dict.fromkeys([*(w.net for w in wires), *(v.net for v in plan.vias)]):
         nets[name] = _Net(dbu(max(problem.space_of(name), problem.space_of(name, 0.0))))
     for wire, points in zip(wires, shapes, strict=True):
-        space = dbu(problem.space_of(wire.net, wire.width))
+        space = dbu(problem.space_of(wire.net, problem.drawn(wire.width)))
         nets[wire.net].fixed.append(Piece(points, space, wire.net, wire.tie))
     here = covered(problem, layer, owner)
     for via in plan.vias:
@@ -109,19 +128,14 @@ def draw(problem: RouteProblem, plan: RoutePlan, layer: int = 0) -> dict[str, Ne
         if room.take([piece])[0]:
             nets[piece.net].fixed.append(piece)
     _close_notches(problem, room, nets)
-    for _ in range(_PASSES if problem.wide else 0):
-        spread = _too_wide(problem, nets, owner, layer)
+    found: list[TooWide] = []
+    while problem.wide:  # drops only ever go
+        found = _too_wide(problem, nets, owner, layer)
+        spread = _without_drops(nets, found)
         if not spread:
             break
         _close_notches(problem, room, {name: nets[name] for name in spread})
-    slanted = any(a[0] != b[0] and a[1] != b[1] for a, b in pairwise([*problem.outline, problem.outline[0]]))
-    die = kdb.Region(polygon(to_dbu(problem.outline))) if slanted else None
-    out: dict[str, NetMetal] = {}
-    for name, net in nets.items():
-        own, whole = _metal(net, die), out.setdefault(net_of(name), NetMetal())
-        whole.metal += own.metal
-        whole.tie += own.tie
-    return out
+    return nets, found
 
 
 def _landing(problem: RouteProblem, via: Via) -> Terminal:
@@ -159,7 +173,7 @@ def _wishes(problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via], l
                 continue
             way = points[::-1] if at_end else points
             terminal = terminals.get(wire.end if at_end else wire.start) or landings.get(way[0])
-            space = problem.space_of(wire.net, wire.width)
+            space = problem.space_of(wire.net, problem.drawn(wire.width))
             shapes: Iterator[IntPoints] = iter(())
             if terminal is not None:
                 space = max(space, problem.space_of(wire.net, extent(terminal)))
@@ -211,37 +225,28 @@ def _octagon(points: IntPoints) -> shapely.Geometry:
     return octagon
 
 
-def _too_wide(problem: RouteProblem, nets: Mapping[str, _Net], owner: Mapping[str, str], layer: int) -> list[str]:
-    """Take away the drops that make metal so wide that it is too near to other metal, and say whose they were."""
-    pads: dict[str, list[kdb.Polygon]] = {}
-    for t in problem.terminals:
-        if t.layer == layer and owner[t.name] not in nets:
-            pads.setdefault(owner[t.name] or t.name, []).append(pad_shape(t))
-    everything, metal = kdb.Region(), {name: kdb.Region(net.shapes()).merged() for name, net in nets.items()}
-    for number, region in enumerate([*metal.values(), *(kdb.Region(own) for own in pads.values())]):
-        for shape in region.each():
-            everything.insert(kdb.PolygonWithProperties(shape, {1: number}))
+def _too_wide(problem: RouteProblem, nets: Mapping[str, _Net], owner: Mapping[str, str], layer: int) -> list[TooWide]:
+    """Metal, terminals included, that is too wide for where it stands."""
+    here = [t for t in problem.terminals if t.layer == layer]
+    bare: dict[str, list[kdb.Polygon]] = {}
+    for t in here:
+        bare.setdefault(owner[t.name] or t.name, []).append(pad_shape(t))
+    metal = {**bare, **{name: net.shapes() for name, net in nets.items()}}
+    rims = [ROUND_SAG * dbu(t.half_x) for t in here if t.round and not t.polygon]
+    return too_wide(problem.wide, metal, bare, max(rims, default=0.0))
+
+
+def _without_drops(nets: Mapping[str, _Net], found: Sequence[TooWide]) -> list[str]:
+    """Take away the drops of metal that is too wide, or else those near to it, and say whose they were."""
     changed: list[str] = []
-    for step in problem.wide:
-        half = dbu(step.width) // 2 + 1
-        wide = kdb.Region()
-        for number, region in enumerate(metal.values()):
-            for shape in region.sized(-half, 2).sized(half, 2).each():
-                wide.insert(kdb.PolygonWithProperties(shape, {1: number}))
-        other = kdb.Region.DifferentPropertiesConstraint
-        names = list(metal)
-        near: dict[str, kdb.Region] = {}
-        for pair in wide.separation_check(
-            everything, dbu(step.space), False, kdb.Region.Euclidian, property_constraint=other
-        ).each():
-            near.setdefault(names[pair.property(1)], kdb.Region()).insert(pair.first.bbox().enlarged(2, 2))
-        for name, marked in near.items():
-            number = names.index(name)
-            own = kdb.Region([p for p in wide.each() if p.property(1) == number]).interacting(marked)
-            keep = [p for p in nets[name].drops if kdb.Region(p.polygon).interacting(own).is_empty()]
-            if len(keep) < len(nets[name].drops):
+    for f in found:
+        for name, part, reach in ((f.net, f.part, 0.0), (f.other, f.part, float(dbu(f.step.space)))):
+            drops = nets[name].drops if name in nets else []
+            keep = [p for p in drops if not shapely.dwithin(solid(p.points), part, reach)]
+            if len(keep) < len(drops):
                 nets[name].drops, nets[name].fills = keep, []
                 changed.append(name)
+                break
     return list(dict.fromkeys(changed))
 
 
