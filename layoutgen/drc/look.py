@@ -30,7 +30,7 @@ LEAST: Um = 30.0
 """The least halo: what is shorter is cut by every window."""
 LITTLE = 200_000
 """Corners up to which all that a rule is about is looked at where it stands, with what is around it."""
-AT_ONCE = 20_000_000
+AT_ONCE = 0
 """Corners up to which a layout in which nothing repeats is looked at flat, not tile by tile."""
 SHARED = 1.3
 """So much more may a window see where a rule takes windows with the halo of another one."""

@@ -102,7 +102,7 @@ def _slanted(shapes: kdb.Region, margin: int) -> kdb.Edges:
     """The edges of shapes, as they are, that are longer than the margin and neither at 0 nor 45 nor 90 degrees."""
     edges = shapes.edges()
     edges.merged_semantics = False
-    return edges.with_angle(kdb.Edges.OrthoDiagonalEdges, True).with_length(margin, None, False)
+    return edges.with_length(margin, None, False).with_angle(kdb.Edges.OrthoDiagonalEdges, True)
 
 
 def _cut(merged: kdb.Shapes, slanted: kdb.Shapes, frame: kdb.Box) -> list[kdb.Polygon]:

@@ -10,11 +10,18 @@ import shapely
 from layoutgen.windows.source import Ints, Layer, distinct_rows
 
 
+_FULL = 0.5
+"""Part of the box around all boxes from which on they are searched as one."""
+
+
 def shapes_near(layer: Layer, boxes: Ints) -> kdb.Region:
     """All shapes of a layer, as they are drawn, that touch any of (n, 4) boxes; others that are near may be there, too.
 
     Items that stand alike to a box that touches them are searched once for all of them.
     """
+    low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
+    if (boxes[:, 2:] - boxes[:, :2]).prod(axis=1, dtype=float).sum() > _FULL * float((high - low).prod(dtype=float)):
+        return layer.within(kdb.Box(*low.tolist(), *high.tolist()))
     near = kdb.Layout()
     index, top = near.layer(0, 0), near.create_cell("NEAR")
     around = shapely.box(*boxes.T.astype(float))

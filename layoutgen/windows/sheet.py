@@ -14,7 +14,7 @@ from layoutgen.windows.view import View
 
 MOST = 2_000_000_000
 """Extent of a sheet, in database units: layout libraries wrap around beyond 2^31."""
-AT_ONCE = 2_000_000
+AT_ONCE = 100_000
 """Corners of a layout, about, from which on windows that are looked at where they stand are looked at in parts."""
 APART = 4
 """Halos between windows."""

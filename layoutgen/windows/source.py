@@ -146,7 +146,7 @@ class Layer:
     """One layer of a layout, taken apart."""
 
     def __init__(self, source: Source, index: int) -> None:
-        self._index = index
+        self._index, self._top = index, source.top
         self._side = max(source.bbox.width(), source.bbox.height()) // PART
         self._contents: dict[object, int] = {}
         self._of_cell: dict[int, int] = {}
@@ -249,6 +249,12 @@ class Layer:
         if key not in self._motions:
             self._turns.append(motion)
         return self._motions.setdefault(key, len(self._motions))
+
+    def within(self, box: kdb.Box) -> kdb.Region:
+        """All shapes that touch a box, as they are drawn."""
+        found = kdb.Region(self._top.begin_shapes_rec_touching(self._index, box)).flatten()
+        found.merged_semantics = False
+        return found
 
     def single(self, item: int) -> kdb.Polygon | None:
         """The shape that an item is, from its place; None: it is a cell."""
