@@ -41,7 +41,7 @@ def place(found: Sequence[Finding], sheet: Sheet | InPlace, short: int) -> Itera
     windows = sheet.windows[slots]
     cores = sheet.view.cores[windows]
     low = boxes[:, :2]
-    mine = (cores[:, :2] <= low).all(axis=1) & (low < cores[:, 2:]).all(axis=1)
+    mine = _owns(cores, low)
     long = np.asarray((boxes[:, 2:] - low > short).any(axis=1))
     for k in np.flatnonzero(mine & ~long).tolist():
         yield _repeated(_moved(found[k], -moved[k]), sheet.view, int(windows[k]))
@@ -82,6 +82,12 @@ def join(found: Iterable[Finding]) -> list[Finding]:
         for polygon in region.each():
             whole.append(replace(polygons[0], polygon=hull(polygon), cut=False))
     return _folded([*whole, *_joined(parts)])
+
+
+def _owns(cores: Ints, low: Ints) -> npt.NDArray[np.bool_]:
+    """Which (n, 4) cores hold the lower left corners of findings; right and top border belong to the next core."""
+    mine: npt.NDArray[np.bool_] = (cores[:, :2] <= low).all(axis=1) & (low < cores[:, 2:]).all(axis=1)
+    return mine
 
 
 def _moved(f: Finding, by: Iterable[int]) -> Finding:

@@ -34,7 +34,7 @@ def pictures(source: Source, layer: str, frames: Ints, margin: int) -> list[list
         merged.insert(region)
         slanted.insert(_slanted(region, margin // 2))
         for k, box in zip(group.tolist(), boxes, strict=True):
-            out[k] = _cut(merged, slanted, box)
+            out[k] = _cut(merged, slanted, box, margin)
     return out
 
 
@@ -112,7 +112,7 @@ def _touching(source: Source, index: int, around: kdb.Region) -> kdb.Region:
     return raw
 
 
-def _cut(merged: kdb.Shapes, slanted: kdb.Shapes, frame: kdb.Box) -> list[kdb.Polygon]:
+def _cut(merged: kdb.Shapes, slanted: kdb.Shapes, frame: kdb.Box, margin: int) -> list[kdb.Polygon]:
     """The polygons that touch a frame, cut where none of their slanted edges touches it."""
     out, long = [], []
     for shape in merged.each_touching(frame):
@@ -122,6 +122,6 @@ def _cut(merged: kdb.Shapes, slanted: kdb.Shapes, frame: kdb.Box) -> list[kdb.Po
         around = kdb.Region(frame)
         for shape in slanted.each_touching(frame):
             if shape.edge.clipped(frame):
-                around.insert(shape.edge.bbox())
+                around.insert(shape.edge.bbox().enlarged(margin, margin))  # with its corners, which sizing moves
         out += _clipped(long, around)
     return out

@@ -79,6 +79,8 @@ class Judge:
 
     pdk: Pdk
     slanted: bool
+    counted: bool = False
+    """Whether there must be as many findings, too."""
     layouts: int = 0
     found: Counter[str] = field(default_factory=Counter)
     """By rule, layouts with findings."""
@@ -99,6 +101,8 @@ class Judge:
                 (self.found if ours else self.clean)[job.rule] += 1
                 compare = equality.any_angle if self.slanted else equality.straight
                 yield from (f"{job.rule}: {text}" for text in compare(job, ours, whole))
+                if self.counted:
+                    yield from (f"{job.rule}: {text}" for text in equality.counts(job, ours, whole))
 
 
 def generated(part: int, count: int, *, slanted: bool, shrink: bool, see: Callable[[kdb.Layout], None]) -> None:
