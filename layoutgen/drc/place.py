@@ -86,8 +86,7 @@ def join(found: Iterable[Finding]) -> list[Finding]:
 
 def _owns(cores: Ints, low: Ints) -> npt.NDArray[np.bool_]:
     """Which (n, 4) cores hold the lower left corners of findings; right and top border belong to the next core."""
-    mine: npt.NDArray[np.bool_] = (cores[:, :2] <= low).all(axis=1) & (low < cores[:, 2:]).all(axis=1)
-    return mine
+    return np.asarray(((cores[:, :2] <= low) & (low < cores[:, 2:])).all(axis=1))
 
 
 def _moved(f: Finding, by: Iterable[int]) -> Finding:

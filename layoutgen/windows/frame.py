@@ -114,7 +114,8 @@ def _touching(source: Source, index: int, around: kdb.Region) -> kdb.Region:
 
 def _cut(merged: kdb.Shapes, slanted: kdb.Shapes, frame: kdb.Box, margin: int) -> list[kdb.Polygon]:
     """The polygons that touch a frame, cut where none of their slanted edges touches it."""
-    out, long = [], []
+    out: list[kdb.Polygon] = []
+    long: list[kdb.Polygon] = []
     for shape in merged.each_touching(frame):
         polygon = shape.polygon
         (out if polygon.bbox().inside(frame) else long).append(polygon)

@@ -36,7 +36,7 @@ def windows_keep_all_that_they_see(patch: pytest.MonkeyPatch) -> None:
 
 
 def parts_are_not_stitched(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(place, "_joined", lambda parts: iter(parts))
+    patch.setattr(place, "_joined", iter)
 
 
 def short_findings_belong_to_all(patch: pytest.MonkeyPatch) -> None:

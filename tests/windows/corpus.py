@@ -95,9 +95,7 @@ def _die(
     return die
 
 
-def _wafer(
-    top: kdb.Cell, layers: dict[str, int], draw: _Draw, size: tuple[int, int], step: tuple[int, int]
-) -> None:
+def _wafer(top: kdb.Cell, layers: dict[str, int], draw: _Draw, size: tuple[int, int], step: tuple[int, int]) -> None:
     """What is drawn on the wafer itself: a bus through everything, long wires, a ring around."""
     rng, (w, h) = draw.rng, size
     tie = top.shapes(layers["tie"])

@@ -8,8 +8,9 @@ for what is found at the limit and one unit less, or the limit and one unit more
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import chain
 from typing import TypeAlias
 
 import klayout.db as kdb
@@ -59,14 +60,14 @@ def _marked(found: Iterable[Finding]) -> tuple[kdb.Edges, kdb.Region]:
 def any_angle(job: Task, ours: Iterable[Finding], flat: Flat) -> Iterator[str]:
     """What differs of any layout by more than a database unit of place and of limit."""
     mine, theirs = _Marks(ours), _Marks(flat.find(job))
-    if mine == theirs:
+    if mine.edges == theirs.edges and mine.outlines == theirs.outlines:
         return
     less, more = (_Marks(flat.find(each)) for each in _about(job))
     known = [lot.lines() for lot in (theirs, less, more)]
-    yield from _left("found by windows only", _beyond(mine.lines(theirs), sum(known, [])))
+    yield from _left("found by windows only", _beyond(mine.lines(theirs), [*chain(*known)]))
     yield from _left("found flat only", _beyond(_both(theirs.lines(mine), *known[1:]), mine.lines()))
     known = [lot.areas() for lot in (theirs, less, more)]
-    yield from _left("covered by windows only", _beyond(mine.areas(), sum(known, []), -UNIT))
+    yield from _left("covered by windows only", _beyond(mine.areas(), [*chain(*known)], -UNIT))
     yield from _left("covered flat only", _beyond(_both(theirs.areas(), *known[1:]), mine.areas(), -UNIT))
 
 
@@ -77,9 +78,6 @@ class _Marks:
         each = [one for f in found for one in f.each()]
         self.edges = {tuple(sorted((e[:2], e[2:]))) for one in each for e in one.edges}
         self.outlines = {one.polygon for one in each if one.polygon}
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Marks) and self.edges == other.edges and self.outlines == other.outlines
 
     def lines(self, but: _Marks | None = None) -> Shapes:
         """The edges as lines or points, but those of others."""
@@ -108,8 +106,8 @@ def _near(shapes: Shapes, others: Shapes) -> list[BaseGeometry]:
 def _beyond(shapes: Shapes, others: Shapes, by: float = 0.0) -> Shapes:
     """What of shapes (areas: made smaller) lies more than a unit away from all others."""
     left = [shape.buffer(by) for shape in shapes] if by else shapes
-    near = _near(left, others)
-    return [rest for shape, all_near in zip(left, near, strict=True) if not (rest := shape.difference(all_near)).is_empty]
+    rest = [shape.difference(near) for shape, near in zip(left, _near(left, others), strict=True)]
+    return [shape for shape in rest if not shape.is_empty]
 
 
 def _both(shapes: Shapes, *others: Shapes) -> Shapes:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from layoutgen import gds
 from layoutgen.drc import look
-from layoutgen.drc.checks import Task, task
+from layoutgen.drc.checks import task
 from layoutgen.pdk import Pdk, read
 
 PDK = """
@@ -86,8 +86,6 @@ class Judge:
     """By rule, layouts with findings."""
     clean: Counter[str] = field(default_factory=Counter)
     """By rule, layouts without."""
-    looked: Counter[str] = field(default_factory=Counter)
-    """By kind of sheet, how many were looked at, and windows put back elsewhere."""
 
     def differences(self, layout: kdb.Layout, rules: Collection[str] = ()) -> Iterator[str]:
         """Of each rule, what windows find and a flat run does not, or the other way round."""
@@ -106,7 +104,7 @@ class Judge:
 
 
 def generated(part: int, count: int, *, slanted: bool, shrink: bool, see: Callable[[kdb.Layout], None]) -> None:
-    """Shows `see` so many generated layouts, always the same ones for a part; with shrink, the least that it refuses."""
+    """Shows `see` so many generated layouts, the same ones each time; with shrink, ends with the least it refuses."""
 
     @seed(part)
     @settings(
