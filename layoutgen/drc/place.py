@@ -148,7 +148,10 @@ def _joined(parts: list[Finding]) -> Iterator[Finding]:
     i = j = np.empty(0, dtype=np.int64)
     if stops:
         i, j = shapely.STRtree(starts).query(stops, predicate="dwithin", distance=_JOINS)
-    chain = _connected(len(lines), zip(cut[1][i].tolist(), cut[0][j].tolist(), strict=True))
+    before, after = cut[1][i], cut[0][j]
+    way = lines[:, 2:] - lines[:, :2]
+    on = (way[before] * way[after]).sum(axis=1) >= 0  # across a gap of a unit or two the other edge runs back
+    chain = _connected(len(lines), zip(before[on].tolist(), after[on].tolist(), strict=True))
     first: dict[object, int] = {}
     alike = [(k, first.setdefault(f.part, k)) for k, f in enumerate(parts)]
     alike += [(k, first.setdefault(number, k)) for k, number in zip(owner.tolist(), chain.tolist(), strict=True)]

@@ -264,6 +264,8 @@ def long_findings() -> kdb.Layout:
         tie.insert(kdb.Box(-30_000, y, 830_000, y + 9_990))
         tie.insert(kdb.Box(-30_000, y + 19_000, 830_000, y + 31_000))
     tie.insert(kdb.Box(200_000, -300_000, 209_000, 700_000))
+    for y in (520_000, 540_001):  # a slit one unit wide
+        tie.insert(kdb.Box(-30_000, y, 830_000, y + 20_000))
     return out
 
 
