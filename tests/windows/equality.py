@@ -2,7 +2,9 @@
 
 Where all edges stand at 0, 45 or 90 degrees: the merged edges of all markers, and the merged areas of those that are
 polygons, differ in nothing. At any angle rounding has its say: markers lie within one database unit of each other, but
-for what is found at the limit and one unit less, or the limit and one unit more, not at all three.
+for what a flat run finds at the limit and not at one unit less or more, or not in each of the eight orientations of the
+layout. (Two pieces of one slanted edge face each other or do not as their corners are rounded, and the library then
+decides by the order of the edges.)
 """
 
 from __future__ import annotations
@@ -25,6 +27,9 @@ Shapes: TypeAlias = list[BaseGeometry]
 UNIT = math.sqrt(2) + 0.005
 """How far a point may lie off that is rounded to the next whole number along x and along y; rings around shapes have
 corners, which lie no more than the rest within."""
+
+
+TURNS = [kdb.Trans(turn, mirrored, 0, 0) for mirrored in (False, True) for turn in range(4)][1:]
 
 
 def straight(job: Task, ours: Iterable[Finding], flat: Flat) -> Iterator[str]:
@@ -62,13 +67,24 @@ def any_angle(job: Task, ours: Iterable[Finding], flat: Flat) -> Iterator[str]:
     mine, theirs = _Marks(ours), _Marks(flat.find(job))
     if mine.edges == theirs.edges and mine.outlines == theirs.outlines:
         return
-    less, more = (_Marks(flat.find(each)) for each in _about(job))
-    known = [lot.lines() for lot in (theirs, less, more)]
+    others = [_Marks(flat.find(each)) for each in _about(job)] + [_Marks(_turned(job, flat, turn)) for turn in TURNS]
+    known = [lot.lines() for lot in (theirs, *others)]
     yield from _left("found by windows only", _beyond(mine.lines(theirs), [*chain(*known)]))
     yield from _left("found flat only", _beyond(_both(theirs.lines(mine), *known[1:]), mine.lines()))
-    known = [lot.areas() for lot in (theirs, less, more)]
+    known = [lot.areas() for lot in (theirs, *others)]
     yield from _left("covered by windows only", _beyond(mine.areas(), [*chain(*known)], -UNIT))
     yield from _left("covered flat only", _beyond(_both(theirs.areas(), *known[1:]), mine.areas(), -UNIT))
+
+
+def _turned(job: Task, flat: Flat, turn: kdb.Trans) -> Iterator[Finding]:
+    """What a flat run finds once everything is turned, turned back."""
+    back = turn.inverted()
+    for f in job.run([flat.region(layer).transformed(turn) for layer in job.layers]):
+        edges = (kdb.Edge(*e).transformed(back) for e in f.edges)
+        outline = [back * kdb.Point(*p) for p in f.polygon]
+        yield replace(
+            f, edges=tuple((e.x1, e.y1, e.x2, e.y2) for e in edges), polygon=tuple((p.x, p.y) for p in outline)
+        )
 
 
 class _Marks:
@@ -107,7 +123,8 @@ def _beyond(shapes: Shapes, others: Shapes, by: float = 0.0) -> Shapes:
     """What of shapes (areas: made smaller) lies more than a unit away from all others."""
     left = [shape.buffer(by) for shape in shapes] if by else shapes
     rest = [shape.difference(near) for shape, near in zip(left, _near(left, others), strict=True)]
-    return [shape for shape in rest if not shape.is_empty]
+    # less is the library's own rounding
+    return [shape for shape in rest if shape.length > 1e-6 or (shape.geom_type == "Point" and not shape.is_empty)]
 
 
 def _both(shapes: Shapes, *others: Shapes) -> Shapes:
