@@ -30,8 +30,6 @@ LEAST: Um = 30.0
 """The least halo: what is shorter is cut by every window."""
 LITTLE = 200_000
 """Corners up to which all that a rule is about is looked at where it stands, with what is around it."""
-AT_ONCE = 0
-"""Corners up to which a layout in which nothing repeats is looked at flat, not tile by tile."""
 SHARED = 1.3
 """So much more may a window see where a rule takes windows with the halo of another one."""
 
@@ -109,6 +107,7 @@ class Across:
         self._views = Views(self._source)
         self._pictures = Pictures(self._source)
         self._sheets: dict[tuple[tuple[str, ...], int, int, Needs], list[tuple[Sheet | InPlace, Flat]]] = {}
+        self._single: dict[tuple[str, int], tuple[list[Sheet], list[kdb.Region]]] = {}
         self._parts: dict[tuple[str, int], Components] = {}
         self._halos = self._grouped({self._halo(job) for job in tasks})
 
@@ -144,7 +143,7 @@ class Across:
     def find(self, job: Task) -> Iterable[Finding]:
         """What breaks a rule, each at all its places."""
         lost = job.kind.hulls and any(_hull(name) not in self._hulls for name in job.layers[1:])
-        if lost or self._is_little(job) or self._is_unlike(job):
+        if lost or self._is_little(job):
             return join(self._flat.find(job))
         if job.between != "any":
             return join(self._between(job))
@@ -189,13 +188,13 @@ class Across:
         """What breaks a rule between polygons or within one, by what belongs together in the whole layout."""
         halo = self._shared(self._halo(job))
         short = halo - dbu(self._reach(job)) - 2
-        shown = self._looked(job.layers, halo, 0, self._needs(job, job.layers))
         try:
             if job.between == "polygons":
-                found = [(sheet, job.run([flat.region(job.layers[0])], self._circles)) for sheet, flat in shown]
-                if not any(some for _, some in found):
-                    return []
-                return list(between.apart(found, self._components(job, halo), short))
+                sheets, regions = self._singly(job, halo)
+                found = [(s, job.run([r], self._circles)) for s, r in zip(sheets, regions, strict=True)]
+                return (
+                    list(between.apart(found, self._components(job, halo), short)) if any(f for _, f in found) else []
+                )
             return list(between.within(job, self._components(job, halo), short))
         except LookupError:  # windows are no help here
             return self._flat.find(job)
@@ -206,16 +205,29 @@ class Across:
         Raises:
             LookupError: so little is alike that it takes as long to look at all of it.
         """
+        key = (job.layers[0], halo)
+        if key not in self._parts:
+            self._parts[key] = Components(*self._singly(job, halo))
+        return self._parts[key]
+
+    def _singly(self, job: Task, halo: int) -> tuple[list[Sheet], list[kdb.Region]]:
+        """Sheets with every window by itself, and what each shows of a rule's first layer.
+
+        Windows that are seen together where they stand would show what is joined there, and not where their like do.
+
+        Raises:
+            LookupError: so little is alike that it takes as long to look at all of it.
+        """
         layer = job.layers[0]
-        if (layer, halo) not in self._parts:
+        if (layer, halo) not in self._single:
             drawn = tuple(sorted(name for name in {*self._drawn([layer])} if self._source.layer(name) is not None))
             view = self._views.view(drawn, halo, 0, self._needs(job, job.layers))
             if not is_repeated(view):
                 raise LookupError(layer)
             sheets = all_on_sheets(self._pictures, view)
             regions = [Flat(self._pdk, sheet.region).region(layer) for sheet in sheets]
-            self._parts[layer, halo] = Components(sheets, regions)
-        return self._parts[layer, halo]
+            self._single[layer, halo] = sheets, regions
+        return self._single[layer, halo]
 
     def prepare(self) -> None:
         """Find out at once what every rule needs: the step at which the layout repeats."""
@@ -249,10 +261,6 @@ class Across:
     def _is_little(self, job: Task) -> bool:
         """Whether so little stands on a rule's layers that all of it is looked at faster than windows are laid."""
         return sum(map(self._corners, {*self._drawn(job.layers)})) <= LITTLE
-
-    def _is_unlike(self, job: Task) -> bool:
-        """Whether nothing repeats, and what there is can be looked at as a whole."""
-        return self._views.period.step == (0, 0) and sum(map(self._corners, {*self._drawn(job.layers)})) <= AT_ONCE
 
     def _corners(self, drawn: str) -> int:
         layer = self._source.layer(drawn)

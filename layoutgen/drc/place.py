@@ -47,7 +47,7 @@ def place(
     windows = sheet.windows[slots]
     cores = sheet.view.cores[windows]
     low = boxes[:, :2]
-    mine = (cores[:, :2] <= low).all(axis=1) & (low < cores[:, 2:]).all(axis=1)
+    mine = _owns(cores, low)
     long = np.asarray((boxes[:, 2:] - low > short).any(axis=1))
     for k in np.flatnonzero(mine & ~long).tolist():
         yield from _repeated(_moved(found[k], -moved[k]), sheet.view, int(windows[k]), where)
@@ -90,6 +90,11 @@ def join(found: Iterable[Finding]) -> list[Finding]:
         for polygon in region.each():
             whole.append(replace(polygons[0], polygon=hull(polygon), cut=False))
     return _folded([*whole, *_joined(parts)])
+
+
+def _owns(cores: Ints, low: Ints) -> npt.NDArray[np.bool_]:
+    """Which (n, 4) cores hold the lower left corners of findings; right and top border belong to the next core."""
+    return np.asarray(((cores[:, :2] <= low) & (low < cores[:, 2:])).all(axis=1))
 
 
 def _moved(f: Finding, by: Iterable[int]) -> Finding:
@@ -160,7 +165,10 @@ def _joined(parts: list[Finding]) -> Iterator[Finding]:
     i = j = np.empty(0, dtype=np.int64)
     if stops:
         i, j = shapely.STRtree(starts).query(stops, predicate="dwithin", distance=_JOINS)
-    chain = _connected(len(lines), zip(cut[1][i].tolist(), cut[0][j].tolist(), strict=True))
+    before, after = cut[1][i], cut[0][j]
+    way = lines[:, 2:] - lines[:, :2]
+    on = _goes_on(way[before], way[after])
+    chain = _connected(len(lines), zip(before[on].tolist(), after[on].tolist(), strict=True))
     first: dict[object, int] = {}
     alike = [(k, first.setdefault(f.part, k)) for k, f in enumerate(parts)]
     alike += [(k, first.setdefault(number, k)) for k, number in zip(owner.tolist(), chain.tolist(), strict=True)]
@@ -171,6 +179,13 @@ def _joined(parts: list[Finding]) -> Iterator[Finding]:
         own = np.concatenate([np.arange(*ends) for ends in np.searchsorted(owner, [members, members + 1]).T.tolist()])
         edges = tuple(sorted({_whole(lines[own[links]]) for links in _split(chain[own])}))
         yield replace(mine[0], edges=edges, measured=min(measured, default=None), part=())
+
+
+def _goes_on(way: npt.NDArray[np.float64], then: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Whether one line goes on where another ends, but for rounding: not around a corner, nor back across a slit."""
+    length = np.maximum(np.hypot(*way.T), np.hypot(*then.T))
+    aside = np.abs(way[:, 0] * then[:, 1] - way[:, 1] * then[:, 0])
+    return np.asarray(((way * then).sum(axis=1) >= 0) & (aside <= 2 * _JOINS * length))
 
 
 def _connected(count: int, pairs: Iterable[tuple[int, int]]) -> Ints:

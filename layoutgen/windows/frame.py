@@ -36,7 +36,7 @@ def pictures(source: Source, layer: str, frames: Ints, margin: int) -> list[list
         merged, slanted = kdb.Shapes(), kdb.Shapes()
         merged.insert(region)
         slanted.insert(_slanted(region, margin // 2))
-        out += [_cut(merged, slanted, kdb.Box(*frame)) for frame in group.tolist()]
+        out += [_cut(merged, slanted, kdb.Box(*frame), margin) for frame in group.tolist()]
     return out
 
 
@@ -105,7 +105,7 @@ def _slanted(shapes: kdb.Region, margin: int) -> kdb.Edges:
     return edges.with_length(margin, None, False).with_angle(kdb.Edges.OrthoDiagonalEdges, True)
 
 
-def _cut(merged: kdb.Shapes, slanted: kdb.Shapes, frame: kdb.Box) -> list[kdb.Polygon]:
+def _cut(merged: kdb.Shapes, slanted: kdb.Shapes, frame: kdb.Box, margin: int) -> list[kdb.Polygon]:
     """The polygons that touch a frame, cut where none of their slanted edges touches it."""
     out: list[kdb.Polygon] = []
     long: list[kdb.Polygon] = []
@@ -116,6 +116,6 @@ def _cut(merged: kdb.Shapes, slanted: kdb.Shapes, frame: kdb.Box) -> list[kdb.Po
         around = kdb.Region(frame)
         for shape in slanted.each_touching(frame):
             if shape.edge.clipped(frame):
-                around.insert(shape.edge.bbox())
+                around.insert(shape.edge.bbox().enlarged(margin, margin))  # with its corners, which sizing moves
         out += _clipped(long, around)
     return out

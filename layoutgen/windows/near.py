@@ -9,7 +9,6 @@ import shapely
 
 from layoutgen.windows.source import Ints, Layer, distinct_rows
 
-
 _FULL = 0.5
 """Part of the box around all boxes from which on they are searched as one."""
 

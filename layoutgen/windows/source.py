@@ -270,9 +270,11 @@ class Layer:
         if isinstance(drawn, kdb.Polygon):  # single shapes are not turned
             return kdb.Region(drawn)
         if self._rounds(drawn, turn):
-            every = drawn.begin_shapes_rec(self._index)
-            every.global_trans = kdb.ICplxTrans(kdb.DCplxTrans(*map(float, at)) * turn)
-            return kdb.Region(every).moved(-at[0], -at[1])
+            moved = kdb.ICplxTrans(kdb.DCplxTrans(float(at[0]), float(at[1])) * turn)
+            shapes = drawn.begin_shapes_rec(self._index)
+            shapes.shape_flags = kdb.Shapes.SRegions
+            every = kdb.Region([one.shape().polygon.transformed(moved * one.trans()) for one in shapes.each()])
+            return every.moved(-at[0], -at[1])
         to = kdb.Trans(round(turn.angle / 90) % 4, turn.is_mirror(), 0, 0)
         found = kdb.Region(drawn.begin_shapes_rec_touching(self._index, box.transformed(to.inverted())))
         return found if to == kdb.Trans() else found.transformed(to)
@@ -344,7 +346,7 @@ def _around(box: kdb.Box, motion: kdb.DCplxTrans) -> kdb.Box:
     if box.empty():
         return box
     moved = kdb.DBox(box).transformed(motion)
-    low, high = np.floor([moved.left, moved.bottom]), np.ceil([moved.right, moved.top])
+    low, high = np.floor([moved.left + 1e-9, moved.bottom + 1e-9]), np.ceil([moved.right - 1e-9, moved.top - 1e-9])
     return kdb.Box(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
 
 

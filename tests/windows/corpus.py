@@ -40,11 +40,12 @@ def dump(layout: kdb.Layout) -> str:
 def layout(rng: random.Random, *, slanted: bool) -> kdb.Layout:
     """A wafer of a few dies with faults of every kind; slanted: with shapes at any angle, otherwise 0, 45 and 90."""
     out, layers, top = empty()
-    step = (rng.choice([160_000, 201_003, 250_001, 333_333]), rng.choice([150_000, 222_221, 300_000]))
+    step = (rng.choice([160_000, 201_003, 250_002, 333_333]), rng.choice([150_000, 222_221, 300_000]))
     magnified = _often(rng, 25)
-    draw = _Draw(rng, slanted=slanted, diagonal=not magnified)
+    # diagonals that cross between two units bend: at even places none does
+    draw = _Draw(rng, slanted=slanted, diagonal=slanted or not (magnified or step[0] % 2 or step[1] % 2))
     dies = [_die(out, layers, draw, k, step, magnified=magnified) for k in range(rng.choice([1, 1, 2]))]
-    columns, rows = rng.randint(1, 4), rng.randint(1, 4)
+    columns, rows = rng.choice([(1, 1), (2, 2), (3, 2), (2, 3), (4, 1), (3, 3)])
     if len(dies) == 1 and _often(rng, 60):
         a, b = kdb.Vector(step[0], 0), kdb.Vector(0, step[1])
         top.insert(kdb.CellInstArray(dies[0].cell_index(), kdb.Trans(), a, b, columns, rows))
@@ -82,7 +83,7 @@ def _die(
     die.shapes(layers["die"]).insert(kdb.Box(0, 0, w, h))
     pad = out.create_cell(f"PAD{number}")
     radius = rng.choice([8_000, 12_001])
-    for layer, r, corners in (("via", radius // 2, 32), ("rdl", radius, rng.choice([16, 64]))):
+    for layer, r, corners in (("via", radius // 2, 24), ("rdl", radius, rng.choice([16, 40]))):
         box = kdb.Box(-r, -r, r, r)
         pad.shapes(layers[layer]).insert(kdb.Polygon.ellipse(box, corners) if draw.slanted else kdb.Polygon(box))
     for _ in range(rng.randint(1, 4)):
@@ -94,9 +95,7 @@ def _die(
     return die
 
 
-def _wafer(
-    top: kdb.Cell, layers: dict[str, int], draw: _Draw, size: tuple[int, int], step: tuple[int, int]
-) -> None:
+def _wafer(top: kdb.Cell, layers: dict[str, int], draw: _Draw, size: tuple[int, int], step: tuple[int, int]) -> None:
     """What is drawn on the wafer itself: a bus through everything, long wires, a ring around."""
     rng, (w, h) = draw.rng, size
     tie = top.shapes(layers["tie"])
@@ -188,7 +187,174 @@ class _Draw:
         shapes.insert(kdb.Polygon([kdb.Point(x + a, y + b) for a, b in points], True))
 
     def _diagonal(self, shapes: kdb.Shapes, x: int, y: int) -> None:
+        x, y = x // 2 * 2, y // 2 * 2
         shapes.insert(kdb.Path([kdb.Point(x, y), kdb.Point(x + 50_000, y + 50_000)], 14_142).polygon())
 
 
-CASES: dict[str, Callable[[], kdb.Layout]] = {}
+# ------------------------------------------------------------------ the least of each kind
+
+
+def _array(
+    draw: Callable[[kdb.Cell, dict[str, int]], None], step: int = 200_000, count: tuple[int, int] = (4, 3)
+) -> tuple[kdb.Layout, dict[str, int], kdb.Cell]:
+    """An array of one die, with a box as large as the step, and what else is drawn in it."""
+    out, layers, top = empty()
+    die = out.create_cell("DIE")
+    die.shapes(layers["die"]).insert(kdb.Box(0, 0, step, step))
+    die.shapes(layers["rdl"]).insert(kdb.Box(50_000, 50_000, 70_000, 70_000))
+    draw(die, layers)
+    a, b = kdb.Vector(step, 0), kdb.Vector(0, step)
+    top.insert(kdb.CellInstArray(die.cell_index(), kdb.Trans(), a, b, *count))
+    return out, layers, top
+
+
+def wires_near_the_limit() -> kdb.Layout:
+    """Slanted wires through many windows, as far apart as they may be; posts touch them here and there."""
+    out, layers, top = _array(lambda die, layers: None)
+    rdl, via = top.shapes(layers["rdl"]), top.shapes(layers["via"])
+    for k in range(5):
+        angle = math.radians(3.0 + 37.13 * k)
+        along, x, y = (math.cos(angle), math.sin(angle)), 150_000 + 23_000 * k, -300_000 - 431_000 * k
+        ends = [kdb.Point(x + round(t * along[0]), y + round(t * along[1])) for t in (0, 777_777)]
+        d = LIMIT - 2 + k % 5
+        other = [p + kdb.Vector(round(-d * along[1]), round(d * along[0])) for p in ends]
+        rdl.insert(kdb.Path(ends, d).polygon())
+        via.insert(kdb.Path(other, 5_000).polygon())
+        if k % 2 == 0:  # one that crosses it at an acute angle
+            c, d = math.cos(angle + 0.03), math.sin(angle + 0.03)
+            middle = kdb.Point(x + round(390_123 * along[0]), y + round(390_123 * along[1]))
+            far = kdb.Vector(round(377_777 * c), round(377_777 * d))
+            rdl.insert(kdb.Path([middle - far, middle + far], 12_000).polygon())
+        for t in (100_000, 400_000, 650_000):
+            touch = kdb.Point(x + round(t * along[0]), y + round(t * along[1]))
+            rdl.insert(kdb.Box(touch.x - 4_001, touch.y - 900, touch.x + 4_003, touch.y + 700))
+    return out
+
+
+def u_joined_outside() -> kdb.Layout:
+    """Two legs that are one polygon only far away, and two that are not."""
+
+    def draw(die: kdb.Cell, layers: dict[str, int]) -> None:
+        rdl = die.shapes(layers["rdl"])
+        for x, y in ((20_000, 80_000), (100_000, 120_000)):
+            rdl.insert(kdb.Box(x, y, x + 12_000, y + 20_000))
+            rdl.insert(kdb.Box(x + 21_000, y, x + 33_000, y + 20_000))
+
+    out, layers, top = _array(draw, count=(6, 1))
+    for j in range(2):  # legs that run through all dies, joined at one end, or at none
+        y = 150_000 + 30_000 * j
+        for dy in (0, 18_000):
+            top.shapes(layers["rdl"]).insert(kdb.Box(-50_000, y + dy, 1_250_000, y + dy + 9_500 + 2_500 * j))
+    top.shapes(layers["rdl"]).insert(kdb.Box(-50_000, 150_000, -30_000, 177_500))
+    return out
+
+
+def long_findings() -> kdb.Layout:
+    """A wire too narrow and a gap too small through all windows, some along their borders; runs as long as allowed."""
+
+    def draw(die: kdb.Cell, layers: dict[str, int]) -> None:
+        rdl = die.shapes(layers["rdl"])
+        for k, over in enumerate((RUN - 1, RUN, RUN + 1)):
+            rdl.insert(kdb.Box(80_000, 20_000 + 45_000 * k, 150_000, 34_000 + 45_000 * k))
+            rdl.insert(kdb.Box(150_000 - over, 45_999 + 45_000 * k, 180_000, 59_000 + 45_000 * k))
+
+    out, layers, top = _array(draw)
+    tie = top.shapes(layers["tie"])
+    for y in (0, 190_000, 400_000):
+        tie.insert(kdb.Box(-30_000, y, 830_000, y + 9_990))
+        tie.insert(kdb.Box(-30_000, y + 19_000, 830_000, y + 31_000))
+    tie.insert(kdb.Box(200_000, -300_000, 209_000, 700_000))
+    for y in (520_000, 540_001):  # a slit one unit wide
+        tie.insert(kdb.Box(-30_000, y, 830_000, y + 20_000))
+    return out
+
+
+def large_polygons() -> kdb.Layout:
+    """Polygons of exact size or area, on the borders of windows, beside some that are too large."""
+
+    def draw(die: kdb.Cell, layers: dict[str, int]) -> None:
+        via = die.shapes(layers["via"])
+        for x, y, w in ((-4_000, 60_000, 8_000), (96_000, 96_000, 8_000), (-12_000, 120_000, 24_000)):
+            via.insert(kdb.Box(x, y, x + w, y + 8_000))
+        via.insert(kdb.Box(90_000, 146_000, 110_000, 154_000))
+        for k in range(10):  # large enough as a whole
+            via.insert(kdb.Box(20_000 * k, 10_000 + 4_000 * k, 20_000 * k + 60_000, 11_300 + 4_000 * k))
+
+    return _array(draw, count=(6, 5))[0]
+
+
+def same_box_other_content() -> kdb.Layout:
+    """Cells of one extent, with other shapes within."""
+    out, layers, top = empty()
+    for k, gap in enumerate((LIMIT - 1, LIMIT)):
+        cell = out.create_cell(f"C{k}")
+        for box in (kdb.Box(0, 0, 20_000, 50_000), kdb.Box(20_000 + gap, 0, 60_000, 50_000)):
+            cell.shapes(layers["rdl"]).insert(box)
+        at = kdb.Trans(k * 200_000, 0)
+        top.insert(kdb.CellInstArray(cell.cell_index(), at, kdb.Vector(400_000, 0), kdb.Vector(0, 1), 6, 1))
+    return out
+
+
+def between_units() -> kdb.Layout:
+    """Cells of which every other one comes to stand half a unit off: a gap is rounded down, or up."""
+    out, layers, top = empty()
+    pad, die = out.create_cell("PAD"), out.create_cell("DIE")
+    pad.shapes(layers["rdl"]).insert(kdb.Box(0, 0, 20_001, 40_000))
+    pad.shapes(layers["rdl"]).insert(kdb.Box(40_000, 0, 60_001, 40_000))
+    for k in range(12):
+        die.insert(kdb.CellInstArray(pad.cell_index(), kdb.Trans(k * 400_000 + k % 2, 0)))
+    top.insert(kdb.CellInstArray(die.cell_index(), kdb.ICplxTrans(0.5, 0, False, 0, 0)))
+    return out
+
+
+def half_units_about_zero() -> kdb.Layout:
+    """Whole places of cells with half units within, on either side of 0."""
+    out, layers, top = empty()
+    pad, die = out.create_cell("PAD"), out.create_cell("DIE")
+    pad.shapes(layers["rdl"]).insert(kdb.Box(0, 0, 6_667, 20_000))
+    die.insert(kdb.CellInstArray(pad.cell_index(), kdb.ICplxTrans(1.5, 0, False, 0, 0)))
+    a, b = kdb.Vector(150_000, 0), kdb.Vector(0, 150_000)
+    top.insert(kdb.CellInstArray(die.cell_index(), kdb.Trans(-450_000, -300_000), a, b, 7, 4))
+    return out
+
+
+def off_the_lattice() -> kdb.Layout:
+    """A step that is no multiple of the density window's, nor of the grid's."""
+    return _array(
+        lambda die, layers: die.shapes(layers["rdl"]).insert(kdb.Box(80_000, 20_000, 131_000, 71_000)), 201_003, (6, 4)
+    )[0]
+
+
+def slanted_everywhere() -> kdb.Layout:
+    """Dies turned by 17.3 degrees and magnified, with circles and wires, through which a bus runs."""
+
+    def draw(die: kdb.Cell, layers: dict[str, int]) -> None:
+        die.shapes(layers["via"]).insert(kdb.Polygon.ellipse(kdb.Box(56_000, 56_000, 64_000, 64_000), 24))
+        for k in range(3):
+            ends = [kdb.Point(10_000, 90_000 + 21_990 * k), kdb.Point(180_000, 110_000 + 22_000 * k)]
+            die.shapes(layers["rdl"]).insert(kdb.Path(ends, 12_000).polygon())
+
+    out, layers, top = _array(draw)
+    (inst,) = top.each_inst()
+    top.insert(kdb.CellInstArray(inst.cell_index, kdb.ICplxTrans(1.0001, 17.3, True, 0, -900_000),
+                                 kdb.Vector(190_986, 59_474), kdb.Vector(-59_474, 190_986), 3, 2))  # fmt: skip
+    for k in range(4):
+        top.shapes(layers["tie"]).insert(kdb.Box(-300_000, -700_000 + 200_000 * k, 800_000, -688_000 + 200_000 * k))
+    return out
+
+
+CASES: dict[str, tuple[Callable[[], kdb.Layout], bool]] = {
+    make.__name__: (make, slanted)
+    for make, slanted in (
+        (wires_near_the_limit, True),
+        (slanted_everywhere, True),
+        (u_joined_outside, False),
+        (long_findings, False),
+        (large_polygons, False),
+        (same_box_other_content, False),
+        (between_units, False),
+        (half_units_about_zero, False),
+        (off_the_lattice, False),
+    )
+}
+"""By name, what draws it, and whether it has shapes at any angle."""

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from layoutgen import gds
 from layoutgen.drc import look
-from layoutgen.drc.checks import Task, task
+from layoutgen.drc.checks import task
 from layoutgen.pdk import Pdk, read
 
 PDK = """
@@ -79,13 +79,13 @@ class Judge:
 
     pdk: Pdk
     slanted: bool
+    counted: bool = False
+    """Whether there must be as many findings, too."""
     layouts: int = 0
     found: Counter[str] = field(default_factory=Counter)
     """By rule, layouts with findings."""
     clean: Counter[str] = field(default_factory=Counter)
     """By rule, layouts without."""
-    looked: Counter[str] = field(default_factory=Counter)
-    """By kind of sheet, how many were looked at, and windows put back elsewhere."""
 
     def differences(self, layout: kdb.Layout, rules: Collection[str] = ()) -> Iterator[str]:
         """Of each rule, what windows find and a flat run does not, or the other way round."""
@@ -99,10 +99,12 @@ class Judge:
                 (self.found if ours else self.clean)[job.rule] += 1
                 compare = equality.any_angle if self.slanted else equality.straight
                 yield from (f"{job.rule}: {text}" for text in compare(job, ours, whole))
+                if self.counted:
+                    yield from (f"{job.rule}: {text}" for text in equality.counts(job, ours, whole))
 
 
 def generated(part: int, count: int, *, slanted: bool, shrink: bool, see: Callable[[kdb.Layout], None]) -> None:
-    """Shows `see` so many generated layouts, always the same ones for a part; with shrink, the least that it refuses."""
+    """Shows `see` so many generated layouts, the same ones each time; with shrink, ends with the least it refuses."""
 
     @seed(part)
     @settings(
