@@ -39,9 +39,14 @@ def test_it_holds_and_is_gone_afterwards() -> None:
 
 
 def test_it_holds_for_a_process_that_is_started_meanwhile() -> None:
-    with memory.bounded(100):
-        assert subprocess.run([sys.executable, "-c", TAKE], capture_output=True, check=False).returncode != 0
-    assert subprocess.run([sys.executable, "-c", TAKE], capture_output=True, check=False).returncode == 0
+    """Seen from a new process: what a child may take is what its parent has already, and the bound."""
+    script = (
+        "import subprocess, sys\nfrom layoutgen import memory\n"
+        f"take = lambda: subprocess.run([sys.executable, '-c', {TAKE!r}], stderr=subprocess.DEVNULL).returncode\n"
+        "with memory.bounded(100):\n    within = take()\nprint(within != 0, take() == 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "True"]
 
 
 def test_a_smaller_bound_within_is_kept_and_a_larger_one_is_none() -> None:

@@ -148,6 +148,10 @@ class Drawing:
         self.top.insert(kdb.CellInstArray(cell.cell_index(), kdb.Trans(), a, b, nx, ny))
 
 
+def dice(seed: int) -> random.Random:
+    return random.Random(seed)  # noqa: S311 - a layout, no secret
+
+
 def merged(layout: kdb.Layout) -> kdb.Region:
     region = kdb.Region()
     for index in layout.layer_indexes():
@@ -363,7 +367,7 @@ def test_without_what_windows_share_along_borders_it_goes_wrong(
 def test_any_layout_at_0_45_90_is_judged_as_flat(pdk: Pdk, start: int) -> None:
     found = {"space": 0, "notch": 0}
     for seed in range(start, start + 10):
-        for rule, edges in compared(pdk, corpus.layout(random.Random(seed), slanted=False)).items():
+        for rule, edges in compared(pdk, corpus.layout(dice(seed), slanted=False)).items():
             found[rule] += edges.count()
     assert min(found.values()) > 0
 
@@ -371,7 +375,7 @@ def test_any_layout_at_0_45_90_is_judged_as_flat(pdk: Pdk, start: int) -> None:
 @pytest.mark.usefixtures("windows_only")
 @pytest.mark.parametrize("seed", range(2, 11))
 def test_any_angle_is_judged_as_flat_to_the_grid(pdk: Pdk, seed: int) -> None:
-    layout = corpus.layout(random.Random(200 + seed), slanted=True)
+    layout = corpus.layout(dice(200 + seed), slanted=True)
     for rule, edges in ours(pdk, layout):
         low, high = flat(layout, rule, LIMIT - 3), flat(layout, rule, LIMIT + 3)
         for some, others in ((edges, high), (low, edges)):
@@ -455,7 +459,7 @@ def test_the_area_and_the_corners_of_what_spans_the_wafer_need_no_flat_run(judge
 @pytest.mark.parametrize("seed", range(0, 40, 2))
 def test_whole_polygons_are_judged_as_flat(judged: Judge, seed: int) -> None:
     slanted = seed % 4 == 0  # then areas differ by what comes to lie on the grid
-    layout = corpus.layout(random.Random(seed), slanted=slanted)
+    layout = corpus.layout(dice(seed), slanted=slanted)
     areas = sorted(p.area2() / 2 / UM**2 for p in merged(layout).each())
     for k in (-1, -2):
         limits = 150.0, round(areas[k] * 1.0001 if slanted else areas[k], 6), 2000.0, 12
