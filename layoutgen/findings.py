@@ -6,7 +6,7 @@ Values only; what writes them to files is in `layoutgen.report`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -139,23 +139,3 @@ class Report:
         parts = [f"{count[Status.RUN]} rules run", f"{sum(r.count for r in self.results)} findings"]
         parts += [f"{n} {s.value}" for s, n in count.items() if s is not Status.RUN and n]
         return ", ".join(parts)
-
-
-def merge_reports(reports: Iterable[Report], title: str) -> Report:
-    """Reports of several contents of one wafer as one: each rule once, with the worst of its ends and all it found."""
-    parts = list(reports)
-    order = (Status.NOT_APPLICABLE, Status.RUN, Status.SKIPPED, Status.FAILED)
-    merged: dict[str, RuleResult] = {}
-    for result in (r for part in parts for r in part.results):
-        old = merged.get(result.rule)
-        if old is None:
-            merged[result.rule] = result
-            continue
-        worse = max(old, result, key=lambda r: order.index(r.status))
-        unique = {f.identity: f for f in (*old.findings, *result.findings)}
-        merged[result.rule] = RuleResult(
-            result.rule, result.text, worse.status, worse.reason, tuple(unique.values()),
-            old.seconds + result.seconds, result.unit,
-        )  # fmt: skip
-    scope = tuple(line for part in parts for line in part.scope)
-    return Report(title, parts[0].pdk, parts[0].flow, scope, tuple(merged.values()))

@@ -51,8 +51,6 @@ class Step:
 
     full: Drawing
     empty: Drawing
-    around: Drawing
-    """The full step without its die: what the die's surroundings see of it."""
     box: Box
     die_size: tuple[Um, Um]
 
@@ -80,13 +78,12 @@ def build_step(context: StreetContext, stages: Stages, file: str) -> Step:
         raise SpecError(problems)
     die_drawing = die.drawing()
     die_drawing.polygon("die", geom.span(0, 0, die.width, die.height))
-    full, empty, around = Drawing("STEP"), Drawing("STEP_EMPTY"), Drawing("STEP_AROUND")
+    full, empty = Drawing("STEP"), Drawing("STEP_EMPTY")
     full.place(die_drawing)
-    for step in (full, around):
-        step.place(street.ends)
-    for step in (full, empty, around):
+    full.place(street.ends)
+    for step in (full, empty):
         step.place(street.common)
-    return Step(full, empty, around, box, (die.width, die.height))
+    return Step(full, empty, box, (die.width, die.height))
 
 
 def _reserved(context: StreetContext, common: Drawing) -> None:

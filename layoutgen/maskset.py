@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
@@ -14,15 +14,14 @@ import klayout.db as kdb
 from layoutgen import discover, gds
 from layoutgen.connect import Upper, check_nets, check_tied
 from layoutgen.die import Context, Die, DieContext, Stages, build_die
-from layoutgen.drc.look import Through
-from layoutgen.drc.run import Content, run
+from layoutgen.drc.run import check_layout
 from layoutgen.errors import InputError, LayoutgenError, Problem, SpecError
-from layoutgen.findings import Report, merge_reports
+from layoutgen.findings import Report
 from layoutgen.kerf import Step, StreetContext, build_step
 from layoutgen.pdk import Pdk
 from layoutgen.spec import Spec
-from layoutgen.units import Um, dbu, to_dbu
-from layoutgen.wafer import Grid, Place, Rim, Wafer, WaferContext, build_wafer, lay_grid, neighbours
+from layoutgen.units import to_dbu
+from layoutgen.wafer import Grid, Place, Rim, WaferContext, build_wafer, lay_grid
 
 Progress = Callable[[str], None]
 T = TypeVar("T")
@@ -74,12 +73,14 @@ def build(spec: Spec, progress: Progress = lambda _: None) -> MaskSet:
         base.pdk, base.flow_name, base.library, base.parameters, rim=rim, grid=grid, step=step, die=die
     )  # fmt: skip
     wafer = at_place(file, "", lambda: build_wafer(context, stages, spec.file.name.replace("-", "_")))
-    layout = at_place(file, "", lambda: gds.to_layout(wafer.drawing, base.pdk))
+    layout = at_place(file, "", lambda: gds.to_layout(wafer, base.pdk))
     gds.write_derived(layout, layout.cell("DIE"), base.pdk)
 
-    contents = _contents(base.pdk, step, grid, layout, wafer)
-    reports = [run(base.pdk, flow, content, lambda rule: progress(f"checking {rule}")) for content in contents]
-    report = merge_reports(reports, spec.file.name)
+    report = check_layout(
+        layout, layout.top_cell(), base.pdk, flow,
+        title=f"{spec.file.name}: the whole wafer, {len(grid.dies)} dies",
+        progress=lambda rule: progress(f"checking {rule}"),
+    )  # fmt: skip
     progress("checking nets")
     report = _with_nets(report, spec, base.pdk, flow, die, step, grid, layout)
     cells = {name: asdict(base.settings(name)) for name in sorted({*base.pdk.cells, *base.parameters})}
@@ -121,33 +122,6 @@ def at_place(file: str, place: str, call: Callable[[], T]) -> T:
         raise SpecError([Problem(file, place, line) for line in str(e).splitlines()]) from e
 
 
-def _contents(pdk: Pdk, step: Step, grid: Grid, layout: kdb.Layout, wafer: Wafer) -> Iterator[Content]:
-    """What the rules are run on: one step among its neighbours, and all that is on the wafer besides its steps."""
-    dies = set(grid.dies)
-    for place in grid.representatives:
-        window = _window(step, grid, place)
-        beside = sum(n in dies for n in neighbours(place))
-        x, y = grid.at(place)
-        found = gds.fetch(layout, pdk, layout.top_cell(), window.enlarged(dbu(_halo(pdk))))
-        yield Content(
-            f"the step of die {grid.name(place)}, whose lower-left corner lies at ({x:.3f}, {y:.3f}) um, with its "
-            f"{beside} neighbours as they stand on the wafer",
-            Through(pdk, found, window),
-        )
-    for title, drawing in (
-        ("the wafer's own content: marks, rim, what runs at its edge, and the streets beside them", wafer.own),
-        ("each label once", wafer.in_dies),
-    ):
-        part = gds.to_layout(drawing, pdk)
-        yield Content(title, gds.fetch(part, pdk, part.top_cell()), complete=False)
-
-
-def _halo(pdk: Pdk) -> Um:
-    """How far beyond the step shapes can matter to any rule (um)."""
-    reach = max(pdk.reach(layer) for rule in pdk.rules.values() for layer in rule.layers)
-    return max(rule.limit or 0.0 for rule in pdk.rules.values()) + reach + 1.0
-
-
 def _window(step: Step, grid: Grid, place: Place) -> kdb.Box:
     """The box of the step at a place, in database units."""
     (x, y), (x0, y0, x1, y1) = grid.at(place), step.box
@@ -157,7 +131,7 @@ def _window(step: Step, grid: Grid, place: Place) -> kdb.Box:
 def _with_nets(
     report: Report, spec: Spec, pdk: Pdk, flow: str, die: Die, step: Step, grid: Grid, layout: kdb.Layout
 ) -> Report:  # fmt: skip
-    """The report with the chip's nets as the metal of one step joins them, and with what was not checked."""
+    """The report with the chip's nets as the metal of one step joins them."""
     origin, window = grid.at(grid.typical), _window(step, grid, grid.typical)
     found = gds.fetch(layout, pdk, layout.top_cell(), window)
 
@@ -181,5 +155,6 @@ def _with_nets(
         trunk = everywhere(pdk.role("bus")) + ring
         bus = here(pdk.role("bus"))
         results.append(check_tied(metal, bus, trunk, ring, spec.chip, origin, upper=upper, taken=taken))
-    note = f"{len(grid.dies)} dies repeat that step. The whole wafer, each die with what lies on it, is not checked yet"
+    nets = " and ".join(result.rule for result in results)
+    note = f"{nets} looked at one step; {len(grid.dies)} dies repeat it"
     return replace(report, scope=(*report.scope, note), results=(*report.results, *results))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -121,23 +121,6 @@ class Grid:
         """The die nearest the wafer's centre whose eight neighbours are dies, or the nearest at all."""
         border = set(self.border)
         return min(self.dies, key=lambda p: (p in border, round(math.hypot(*self._centre(p)), 3), p))
-
-    @cached_property
-    def representatives(self) -> tuple[Place, ...]:
-        """Dies that between them show every way in which two dies are neighbours; most often the typical one alone."""
-        dies = set(self.dies)
-
-        def shows(place: Place) -> set[Place]:
-            # to be the right neighbour is the same as to have one on the left
-            seen = {(n[0] - place[0], n[1] - place[1]) for n in neighbours(place) if n in dies}
-            return {max(o, (-o[0], -o[1])) for o in seen}
-
-        chosen, missing = [self.typical], set().union(*(shows(p) for p in self.border)) - shows(self.typical)
-        while missing:
-            best = min(self.border, key=lambda p: (-len(shows(p) & missing), p))
-            chosen.append(best)
-            missing -= shows(best)
-        return tuple(chosen)
 
     def _centre(self, place: Place) -> tuple[Um, Um]:
         x, y = self.at(place)
@@ -263,18 +246,7 @@ class OnWafer:
     in_dies: Drawing
 
 
-@dataclass(frozen=True, slots=True)
-class Wafer:
-    """The wafer as one drawing, and what of it has to be looked at besides its steps."""
-
-    drawing: Drawing
-    own: Drawing
-    """Everything but the dies: drop-ins, what stages drew, and the streets of dies at the array's edge or a drop-in."""
-    in_dies: Drawing
-    """What differs from die to die, each thing once."""
-
-
-def build_wafer(context: WaferContext, stages: Stages, name: str) -> Wafer:
+def build_wafer(context: WaferContext, stages: Stages, name: str) -> Drawing:
     """The wafer: steps, empty steps at drop-ins, rim, and what the flow's wafer stages add.
 
     Raises:
@@ -285,14 +257,8 @@ def build_wafer(context: WaferContext, stages: Stages, name: str) -> Wafer:
     on_wafer.own.polygon("wafer", context.rim.outline())
     for run in stages.pick("wafer", context.flow.wafer):
         run(context, on_wafer)
-    drop_ins = list(placed(step.empty, grid, grid.drop_ins))
     drawing = Drawing(name)
-    drawing.placements.extend((*placed(step.full, grid, grid.dies), *drop_ins))
-    own = Drawing(f"{name}_OWN")
-    own.placements.extend((*drop_ins, *placed(step.around, grid, grid.border)))
-    for d in (drawing, own):
-        d.place(on_wafer.own)
+    drawing.placements.extend((*placed(step.full, grid, grid.dies), *placed(step.empty, grid, grid.drop_ins)))
+    drawing.place(on_wafer.own)
     drawing.place(on_wafer.in_dies)
-    once = Drawing(f"{name}_IN_DIES")
-    once.placements.extend(replace(p, columns=1, rows=1) for p in on_wafer.in_dies.placements)
-    return Wafer(drawing, own, once)
+    return drawing

@@ -244,7 +244,7 @@ def test_whole_dies_lie_within_the_edge_exclusion(example: Build, name: str) -> 
 @pytest.mark.parametrize("notch", ["bottom", "left", "top", "right"])
 def test_no_die_reaches_into_the_notch(notch: Notch) -> None:
     def places(side: Notch) -> set[tuple[float, float]]:
-        step = Step(Drawing("A"), Drawing("B"), Drawing("C"), (-50.0, -50.0, 450.0, 450.0), (400.0, 400.0))
+        step = Step(Drawing("A"), Drawing("B"), (-50.0, -50.0, 450.0, 450.0), (400.0, 400.0))
         grid = lay_grid(Rim(50_000.0, 200.0, side), step, "die", 2, "spec.toml")
         return {grid.at(place) for place in grid.places}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from typing import Literal
@@ -45,7 +45,7 @@ NOTCHES: tuple[Notch, ...] = ("bottom", "left", "top", "right", "none")
 
 def step_of(width: float, height: float, street: float = 100.0) -> Step:
     half = street / 2
-    empty = (Drawing("FULL"), Drawing("EMPTY"), Drawing("AROUND"))
+    empty = (Drawing("FULL"), Drawing("EMPTY"))
     return Step(*empty, (-half, -half, width + half, height + half), (width, height))
 
 
@@ -412,34 +412,8 @@ def test_the_wafer_holds_a_step_at_every_place_and_dies_beside_no_mark() -> None
         assert not (bus & kdb.Region(edge)).is_empty()
 
 
-def test_own_content_is_the_wafer_without_its_dies() -> None:
+def test_every_street_that_no_die_fills_is_there() -> None:
     c = context(0)
-    layout = gds.to_layout(build_wafer(c, discover.stages(), "W").own, POST)
-    assert drawn(layout, "die").is_empty()
-    streets = drawn(layout, "street")
-    assert streets.count() == 4 * (len(c.grid.border) + len(c.grid.drop_ins))
+    layout = wafer(0)
+    assert drawn(layout, "street").count() == 4 * (len(c.grid.dies) + len(c.grid.drop_ins))
     assert drawn(layout, "rdl_ring").count() >= 64
-    assert drawn(layout, "wafer").count() == 1
-
-
-@given(
-    places=st.sets(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=3, max_size=36),
-    marks=st.integers(0, 2),
-)
-def test_representatives_show_every_way_two_dies_are_neighbours(places: set[tuple[int, int]], marks: int) -> None:
-    ordered = tuple(sorted(places))
-    grid = Grid((10.0, 10.0), (0.0, 0.0), ordered, ordered[:marks])
-    dies = set(grid.dies)
-
-    def pairs(of: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
-        ways = ((1, -1), (1, 0), (1, 1), (0, 1))
-        return {(i, j) for i, j in ways for c, r in of if {(c + i, r + j), (c - i, r - j)} & dies}
-
-    assert pairs(grid.representatives) == pairs(grid.dies)
-    assert set(grid.representatives) <= dies
-    assert len(grid.representatives) <= 5
-
-
-def test_one_die_with_all_its_neighbours_represents_a_full_wafer() -> None:
-    places = tuple((c, r) for c in range(5) for r in range(5))
-    assert len(Grid((10.0, 10.0), (0.0, 0.0), places, ()).representatives) == 1

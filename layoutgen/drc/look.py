@@ -69,23 +69,6 @@ class Flat:
         return job.layers, sum(self.region(layer).count() for layer in job.layers)
 
 
-class Through(Flat):
-    """One window only: what touches it is found, and what surrounds it is there to be seen from it.
-
-    A finding that reaches into several windows is kept by each: given to the one with its lower left corner, a long one
-    that begins beyond what there is would be lost.
-    """
-
-    def __init__(self, pdk: Pdk, fetch: Callable[[str], kdb.Region], window: kdb.Box) -> None:
-        super().__init__(pdk, fetch)
-        self._window = window
-
-    def find(self, job: Task) -> Iterable[Finding]:
-        """What breaks a rule there."""
-        near = _near(self._window, job.reach, [self.region(layer) for layer in job.layers])
-        return [f for f in job.run(near, self._circles) if _touches(f, self._window)]
-
-
 class Across:
     """A layout of any size: one window of each kind is looked at, and what it shows put back at all of its places.
 
@@ -337,36 +320,3 @@ def _small(region: kdb.Region, most: int) -> tuple[kdb.Region, bool]:
     """Polygons up to an extent, and whether there are larger ones."""
     small = kdb.Region([p for p in region.each() if max(p.bbox().width(), p.bbox().height()) <= most])
     return small, small.count() < region.count()
-
-
-def _near(window: kdb.Box, reach: Um, regions: list[kdb.Region]) -> list[kdb.Region]:
-    """The whole polygons that can matter to a finding that touches the window.
-
-    Of the first layer those within reach of it: a finding marks a part of them. Of the others all within reach of
-    those, because a long polygon is judged by what lies around its far end, too.
-    """
-    margin = dbu(reach) + 2
-    box = window.enlarged(margin, margin)
-    first, *others = regions
-    near = _touching(first, box)
-    around = (near.bbox() + box).enlarged(margin, margin)
-    return [near, *(_touching(region, around) for region in others)]
-
-
-def _touching(region: kdb.Region, box: kdb.Box) -> kdb.Region:
-    return kdb.Region([shape for shape in region.each() if shape.bbox().touches(box)])
-
-
-def _touches(finding: Finding, window: kdb.Box) -> bool:
-    """Whether any part of the marker lies in the window, whose right and top border belong to the next one."""
-    owned = kdb.Box(window.left, window.bottom, window.right - 1, window.top - 1)
-    edges = [kdb.Edge(*e) for e in finding.edges]
-    if any(e.clipped(owned) for e in edges):
-        return True
-    if len(edges) == 2:
-        shape = kdb.EdgePair(edges[0], edges[1]).normalized().polygon(0)
-    else:
-        shape = kdb.Polygon([kdb.Point(x, y) for x, y in finding.polygon])
-    if any(owned.contains(p) for p in shape.each_point_hull()):  # KLayout calls a touch in a corner no interaction
-        return True
-    return not kdb.Region(shape).interacting(kdb.Region(owned)).is_empty()

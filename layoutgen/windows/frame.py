@@ -101,8 +101,10 @@ def _corners(box: kdb.Box) -> tuple[int, int, int, int]:
 def _slanted(shapes: kdb.Region, margin: int) -> kdb.Edges:
     """The edges of shapes, as they are, that are longer than the margin and neither at 0 nor 45 nor 90 degrees."""
     edges = shapes.edges()
-    edges.merged_semantics = False
-    return edges.with_length(margin, None, False).with_angle(kdb.Edges.OrthoDiagonalEdges, True)
+    edges.merged_semantics = False  # edges of two shapes that abut would cancel out, and yet both be cut
+    long = edges.with_length(margin, None, False)
+    long.merged_semantics = False
+    return long.with_angle(kdb.Edges.OrthoDiagonalEdges, True)
 
 
 def _cut(merged: kdb.Shapes, slanted: kdb.Shapes, frame: kdb.Box, margin: int) -> list[kdb.Polygon]:

@@ -111,8 +111,8 @@ def lay_out(taken: Pictures, view: View, lattice: int = 0) -> Iterator[Sheet | I
     lattice: step of a grid through (0, 0) that windows keep their place in; 0: none.
     """
     laid, there = view.in_place()
-    shown = len(there) / max(1, sum(len(like) for level in view.levels for like in level.like))
-    parts = round(taken.source.corners(view.layers) * shown / AT_ONCE)
+    part = len(there) / max(1, sum(len(like) for level in view.levels for like in level.like))
+    parts = round(taken.source.corners(view.layers) * part / AT_ONCE)
     for some in np.array_split(there, min(len(there), max(1, parts))) if len(there) else ():
         yield InPlace(taken.source, view, some)
     if not len(laid):
