@@ -290,7 +290,7 @@ def steps(c: WaferContext) -> Iterator[tuple[float, float, float, float]]:
 
 @cache
 def wafer(case: int) -> kdb.Layout:
-    return gds.to_layout(build_wafer(context(case), discover.stages(), "W").drawing, POST)
+    return gds.to_layout(build_wafer(context(case), discover.stages(), "W"), POST)
 
 
 def drawn(layout: kdb.Layout, layer: str) -> kdb.Region:

@@ -343,11 +343,24 @@ def slanted_everywhere() -> kdb.Layout:
     return out
 
 
+def halves_along_a_slanted_edge() -> kdb.Layout:
+    """Plates in two halves that abut along an edge through many windows: cut apart, they would be two."""
+    out, layers, top = _array(lambda die, layers: None)
+    for k in range(3):
+        x, y = -200_000 + 17_017 * k, -900_000 - 700_000 * k
+        a, b = kdb.Point(x, y), kdb.Point(x + 801_237, y + 333_119 + 40_003 * k)
+        for side in (kdb.Vector(-90_000, 90_000), kdb.Vector(900_000, -300_000)):
+            top.shapes(layers["rdl"]).insert(kdb.Polygon([a, b, b + side, a + side]))
+        top.shapes(layers["rdl"]).insert(kdb.Box(x, y - 200_000, x + 30_000, y - 195_000))
+    return out
+
+
 CASES: dict[str, tuple[Callable[[], kdb.Layout], bool]] = {
     make.__name__: (make, slanted)
     for make, slanted in (
         (wires_near_the_limit, True),
         (slanted_everywhere, True),
+        (halves_along_a_slanted_edge, True),
         (u_joined_outside, False),
         (long_findings, False),
         (large_polygons, False),

@@ -15,6 +15,7 @@ from layoutgen.drc import look
 from layoutgen.drc.run import check_layout
 from layoutgen.pdk import Pdk
 from layoutgen.report import lyrdb
+from layoutgen.windows import sheet
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +27,7 @@ def pdk(tmp_path_factory: pytest.TempPathFactory) -> Pdk:
 def always_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(look, "LITTLE", 0)
     monkeypatch.setattr(look, "WHOLE", (30.0,))
+    monkeypatch.setattr(sheet, "AT_ONCE", 100)  # and in many parts where they are looked at together
 
 
 @pytest.mark.usefixtures("always_windows")
