@@ -224,7 +224,7 @@ class Across:
     def _beside(self, job: Task, layers: Sequence[str]) -> list[Finding] | None:
         """What breaks a rule, looked for around what little there is on a layer that it needs; None: there is much."""
         drawn = {layer: frozenset(self._drawn([layer])) for layer in layers}
-        corners = {layer: sum(self._corners(name) for name in names) for layer, names in drawn.items()}
+        corners = {layer: self._source.corners(names) for layer, names in drawn.items()}
         needed = [layers[job.layers.index(name)] for name in job.subjects]
         several = job.kind.layers[0].endswith("*")
         around = min(needed, key=lambda layer: corners[layer])
@@ -243,11 +243,7 @@ class Across:
 
     def _is_little(self, job: Task) -> bool:
         """Whether so little stands on a rule's layers that all of it is looked at faster than windows are laid."""
-        return sum(map(self._corners, {*self._drawn(job.layers)})) <= LITTLE
-
-    def _corners(self, drawn: str) -> int:
-        layer = self._source.layer(drawn)
-        return 0 if layer is None else layer.corners
+        return self._source.corners({*self._drawn(job.layers)}) <= LITTLE
 
     def _whole(self, layer: str) -> kdb.Region:
         """All of a layer."""

@@ -143,12 +143,13 @@ def _step_along(axis: int, kinds: Ints, at: Ints) -> int:
     candidates.update(_between_all(u, k, v))
     rows = np.cumsum(np.concatenate([[False], (k[1:] != k[:-1]) | (v[1:] != v[:-1])]))
     ends = u[np.flatnonzero(np.append(rows[1:] != rows[:-1], True))][rows]  # no step leads beyond the end of a row
-    places = _keys(k, u, v)
+    places = np.sort(_keys(k, u, v))
     picked = np.random.default_rng(0).permutation(len(k))[:_SAMPLE]  # every n-th would meet the same place of each die
     scores = {}
     for step, _ in sorted(candidates.items(), key=lambda c: (-c[1], c[0]))[: _CANDIDATES * 4]:
         inside = u[picked] + step <= ends[picked]
-        again = np.isin(_keys(k[picked], u[picked] + step, v[picked])[inside], places)
+        wanted = _keys(k[picked], u[picked] + step, v[picked])[inside]
+        again = places[np.minimum(np.searchsorted(places, wanted), len(places) - 1)] == wanted
         if again.sum() >= max(1, _MET * len(picked)):
             scores[step] = float(again.mean())
     best = max(scores.values(), default=0.0)

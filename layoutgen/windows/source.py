@@ -7,7 +7,7 @@ Everything is in database units.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
@@ -20,8 +20,7 @@ import shapely
 Ints: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-Alike: TypeAlias = dict[tuple[int, int, int, kdb.Polygon], list[tuple[int, int]]]
-"""Where shapes stand that look the same. A polygon's own hash is the same for all that begin with the same corners."""
+Places: TypeAlias = list[tuple[int, int]]
 
 REPEATED = 4
 """A cell that stands at fewer places is taken apart."""
@@ -90,6 +89,7 @@ class Source:
         self.counts = self._flat_counts()
         self._known: dict[int, Layer] = {}
         self._below: dict[tuple[object, ...], list[Placed]] = {}
+        self._corners: dict[str, int] = {}
 
     def layer(self, name: str) -> Layer | None:
         """What is on a layer; None where the layout has no such layer, or nothing on it."""
@@ -99,10 +99,6 @@ class Source:
         if index not in self._known:
             self._known[index] = Layer(self, index)
         return self._known[index]
-
-    def corners(self, names: Iterable[str]) -> int:
-        """How many corners all shapes on some layers have, wherever they stand."""
-        return sum(layer.corners for name in names if (layer := self.layer(name)) is not None)
 
     def below(self, cell: kdb.Cell, motion: kdb.DCplxTrans) -> list[Placed]:
         """What stands in a cell that stands somewhere itself, arrays and single instances alike."""
@@ -128,10 +124,29 @@ class Source:
 
     def count(self, name: str) -> int:
         """How many shapes stand on a layer, each as often as its cell stands."""
+        return sum(n * shapes.size() for shapes, n in self._shapes(name))
+
+    def corners(self, names: Iterable[str]) -> int:
+        """How many corners all shapes on some layers have, wherever they stand."""
+        return sum(self._corners_on(name) for name in names)
+
+    def _corners_on(self, name: str) -> int:
+        if name not in self._corners:
+            self._corners[name] = 0
+            for shapes, n in self._shapes(name):
+                region = kdb.Region(shapes)
+                region.merged_semantics = False
+                self._corners[name] += n * region.edges().count()
+        return self._corners[name]
+
+    def _shapes(self, name: str) -> Iterator[tuple[kdb.Shapes, int]]:
+        """The shapes of each cell on a layer, and how many times it stands."""
         index = self.layers.get(name)
         if index is None:
-            return 0
-        return sum(n * self.layout.cell(cell).shapes(index).size() for cell, n in self.counts.items())
+            return
+        for cell, n in self.counts.items():
+            if (shapes := self.layout.cell(cell).shapes(index)).size():
+                yield shapes, n
 
     def _flat_counts(self) -> Counter[int]:
         """How many times each cell stands below the top."""
@@ -143,10 +158,10 @@ class Source:
 
 
 class Layer:
-    """One layer of a layout, taken apart."""
+    """One layer of a layout, taken apart as soon as somebody asks for its parts."""
 
     def __init__(self, source: Source, index: int) -> None:
-        self._index, self._top = index, source.top
+        self._source, self._index = source, index
         self._side = max(source.bbox.width(), source.bbox.height()) // PART
         self._contents: dict[object, int] = {}
         self._of_cell: dict[int, int] = {}
@@ -158,29 +173,36 @@ class Layer:
         self._batches: list[tuple[int, int, Ints, kdb.Box]] = []
         self._boxes: list[tuple[int, int, int, int]] = []
         self._edges: list[tuple[int, int, int, int]] = []
-        self.long: list[kdb.Polygon] = []
-        """The shapes whose edges these are."""
-        self._walk(source)
-        self.items = self._gathered()
-        self.boxes, lines = (np.array(rows, dtype=np.int64).reshape(-1, 4) for rows in (self._boxes, self._edges))
-        """Boxes outside of repeated cells, which windows cut: (n, 4) extents."""
-        self.edges = Edges(lines)
-        self._batches, self._boxes, self._edges = [], [], []
+        self._long: list[kdb.Polygon] = []
 
     @cached_property
-    def corners(self) -> int:
-        """How many corners all shapes have, wherever they stand."""
-        inside = 0
-        for number, count in zip(*np.unique(self.items.content, return_counts=True), strict=True):
-            inside += self._corners_of(self._drawn[int(number)]) * int(count)
-        return inside + 4 * len(self.boxes) + len(self.edges.line)
+    def _apart(self) -> tuple[Items, Ints, Edges]:
+        self._walk(self._source)
+        boxes, lines = (np.array(rows, dtype=np.int64).reshape(-1, 4) for rows in (self._boxes, self._edges))
+        items = self._gathered()
+        self._batches, self._boxes, self._edges = [], [], []
+        return items, boxes, Edges(lines)
 
-    def _corners_of(self, drawn: kdb.Cell | kdb.Polygon) -> int:
-        if isinstance(drawn, kdb.Polygon):
-            return drawn.num_points()
-        inside = kdb.Region(drawn.begin_shapes_rec(self._index))
-        inside.merged_semantics = False
-        return inside.edges().count()
+    @property
+    def items(self) -> Items:
+        """Repeated cells, and single shapes by what they look like."""
+        return self._apart[0]
+
+    @property
+    def boxes(self) -> Ints:
+        """Boxes outside of repeated cells, which windows cut: (n, 4) extents."""
+        return self._apart[1]
+
+    @property
+    def edges(self) -> Edges:
+        """The edges of long shapes outside of repeated cells."""
+        return self._apart[2]
+
+    @property
+    def long(self) -> list[kdb.Polygon]:
+        """The shapes whose edges these are."""
+        _ = self._apart
+        return self._long
 
     @cached_property
     def trees(self) -> tuple[shapely.STRtree, shapely.STRtree, shapely.STRtree]:
@@ -192,7 +214,7 @@ class Layer:
 
     def _walk(self, source: Source) -> None:
         """Items, boxes and edges from the top down, until cells are met that repeat."""
-        shapes: Alike = {}
+        shapes = _Alike()
         open_cells = [(source.top, kdb.DCplxTrans())]
         while open_cells:
             cell, motion = open_cells.pop()
@@ -205,12 +227,11 @@ class Layer:
                     open_cells += [(child, kdb.DCplxTrans(x, y) * placed.motion) for x, y in placed.at.tolist()]
                 else:
                     self._take_cell(placed)
-        for key, places in shapes.items():
-            shape = key[-1]
-            number = self._intern(key, shape)
+        for shape, places in shapes.each():
+            number = self._intern((shape.area2(), shape), shape)
             self._batches.append((number, self._motion(kdb.DCplxTrans()), np.array(places), shape.bbox()))
 
-    def _take_shapes(self, cell: kdb.Cell, motion: kdb.DCplxTrans, shapes: Alike) -> None:
+    def _take_shapes(self, cell: kdb.Cell, motion: kdb.DCplxTrans, shapes: _Alike) -> None:
         """Boxes as they are, long shapes by their edges, others by what they look like."""
         identity, turn = motion.is_unity(), kdb.ICplxTrans(motion)
         for shape in cell.shapes(self._index).each(kdb.Shapes.SRegions):
@@ -222,11 +243,10 @@ class Layer:
             if polygon.is_box():
                 self._boxes.append(_corners(box))
             elif max(box.width(), box.height()) * SHAPE_PART > self._side * PART:
-                self.long.append(polygon)
+                self._long.append(polygon)
                 self._edges += [(e.x1, e.y1, e.x2, e.y2) for e in polygon.each_edge()]
             else:
-                key = box.width(), box.height(), polygon.area2(), polygon.moved(-box.left, -box.bottom)
-                shapes.setdefault(key, []).append((box.left, box.bottom))
+                shapes.add(polygon, box)
 
     def _take_cell(self, placed: Placed) -> None:
         """All places of one cell."""
@@ -252,7 +272,7 @@ class Layer:
 
     def within(self, box: kdb.Box) -> kdb.Region:
         """All shapes that touch a box, as they are drawn."""
-        found = kdb.Region(self._top.begin_shapes_rec_touching(self._index, box)).flatten()
+        found = kdb.Region(self._source.top.begin_shapes_rec_touching(self._index, box)).flatten()
         found.merged_semantics = False
         return found
 
@@ -331,6 +351,35 @@ class Layer:
         box = column((_corners(b[3]) for b in self._batches), 4) + np.concatenate([at, at], axis=1)
         content, motion = (column(b[k] for b in self._batches)[:, 0] for k in (0, 1))
         return Items(content, motion, at, box)
+
+
+class _Alike:
+    """Single shapes, and where those stand that look the same.
+
+    By extent and area first: a polygon's own hash is the same for all that begin with the same corners.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int, int], tuple[kdb.Polygon, Places, dict[kdb.Polygon, Places]]] = {}
+
+    def add(self, polygon: kdb.Polygon, box: kdb.Box) -> None:
+        """One more, which is moved to where its box begins at (0, 0)."""
+        x, y = box.left, box.bottom
+        polygon.move(-x, -y)
+        key = box.right - x, box.top - y, polygon.area2()
+        first = self._known.get(key)
+        if first is None:
+            self._known[key] = polygon, [(x, y)], {}
+        elif first[0] == polygon:
+            first[1].append((x, y))
+        else:
+            first[2].setdefault(polygon, []).append((x, y))
+
+    def each(self) -> Iterator[tuple[kdb.Polygon, Places]]:
+        """Each shape, with its places."""
+        for polygon, places, others in self._known.values():
+            yield polygon, places
+            yield from others.items()
 
 
 def _corners(box: kdb.Box) -> tuple[int, int, int, int]:

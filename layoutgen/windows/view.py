@@ -113,9 +113,9 @@ class Views:
     def period(self) -> Period:
         """The step at which the layout repeats."""
         if self._period is None:
-            layers = [layer for name in self.source.layers if (layer := self.source.layer(name)) is not None]
-            fullest = max(layers, key=lambda layer: len(layer.items) + len(layer.boxes), default=None)
-            self._period = find_period(fullest.items, fullest.boxes) if fullest else Period((0, 0), (0, 0))
+            fullest = max(self.source.layers, key=self.source.count, default="")
+            layer = self.source.layer(fullest)
+            self._period = find_period(layer.items, layer.boxes) if layer else Period((0, 0), (0, 0))
         return self._period
 
     def view(self, layers: Iterable[str], halo: int, lattice: int = 0, needs: Needs = ()) -> View:
