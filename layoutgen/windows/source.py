@@ -107,11 +107,11 @@ class Source:
             places: dict[tuple[int, float, float, bool], list[Floats]] = defaultdict(list)
             for inst in cell.each_inst():
                 first = motion * _placed(inst)
+                steps = _steps(inst)
                 at = np.array([[first.disp.x, first.disp.y]])
-                if inst.is_regular_array():
-                    a, b = (motion * kdb.DVector(v.x, v.y) for v in (inst.a, inst.b))
-                    i, j = np.meshgrid(np.arange(max(1, inst.na)), np.arange(max(1, inst.nb)), indexing="ij")
-                    at = at + np.stack([i * a.x + j * b.x, i * a.y + j * b.y], axis=-1).reshape(-1, 2)
+                if len(steps) > 1:
+                    x, y = (motion * kdb.DVector(*unit) for unit in ((1.0, 0.0), (0.0, 1.0)))
+                    at = at + steps @ np.array([[x.x, x.y], [y.x, y.y]])
                 places[inst.cell_index, first.mag, first.angle, first.is_mirror()].append(at)
             self._below[key] = []
             for (child, mag, angle, mirrored), found in places.items():
@@ -153,7 +153,7 @@ class Source:
         counts: Counter[int] = Counter({self.top.cell_index(): 1})
         for index in self.layout.each_cell_top_down():
             for inst in self.layout.cell(index).each_inst() if counts[index] else ():
-                counts[inst.cell_index] += counts[index] * max(1, inst.na) * max(1, inst.nb)
+                counts[inst.cell_index] += counts[index] * max(1, inst.cell_inst.size())
         return counts
 
 
@@ -333,9 +333,9 @@ class Layer:
             below: Counter[object] = Counter()
             for inst in cell.each_inst():
                 if not inst.cell.bbox(self._index).empty():
-                    m = inst.cplx_trans
-                    array = (inst.a.x, inst.a.y, inst.b.x, inst.b.y, inst.na, inst.nb)
-                    below[self._content(inst.cell), _key(m), array] += 1
+                    steps = _steps(inst)
+                    steps = steps[np.lexsort(steps.T)]
+                    below[self._content(inst.cell), _key(inst.cplx_trans), steps.tobytes()] += 1
             self._of_cell[index] = self._intern((shapes, frozenset(below.items())), cell)
         return self._of_cell[index]
 
@@ -406,6 +406,17 @@ def _sides(at: Ints, box: kdb.Box) -> Ints:
     """
     low, high = (at + np.array(corner) for corner in ((box.left, box.bottom), (box.right, box.top)))
     return np.where(low >= 0, 0, np.where(high <= 0, 1, low))
+
+
+def _steps(inst: kdb.Instance) -> Floats:
+    """(n, 2) from where an instance stands to each of its places: one, a grid, or, as viewers read files, any."""
+    if inst.is_regular_array():
+        i, j = np.meshgrid(np.arange(max(1, inst.na)), np.arange(max(1, inst.nb)), indexing="ij")
+        a, b = inst.a, inst.b
+        steps: Floats = np.stack([i * a.x + j * b.x, i * a.y + j * b.y], axis=-1).reshape(-1, 2).astype(float)
+        return steps
+    places: Floats = np.array([(t.disp.x, t.disp.y) for t in inst.cell_inst.each_trans()], dtype=float).reshape(-1, 2)
+    return places - places[:1]
 
 
 def _placed(inst: kdb.Instance) -> kdb.DCplxTrans:

@@ -9,6 +9,7 @@ import corpus
 import judge
 import klayout.db as kdb
 import klayout.rdb as rdb
+import numpy as np
 import pytest
 
 from layoutgen.drc import look
@@ -97,3 +98,26 @@ def test_a_fault_of_a_die_is_one_finding_with_all_its_places(pdk: Pdk, tmp_path:
     database.load(str(tmp_path / "all.lyrdb"))
     (item,) = database.each_item_per_category(database.category_by_path("space").rdb_id())
     assert len(list(database.cell_by_id(item.cell_id()).each_reference())) == 1200
+
+
+@pytest.mark.usefixtures("always_windows")
+def test_places_without_order_are_all_looked_at(pdk: Pdk, tmp_path: Path) -> None:
+    """A file may list the places of a cell one by one; readers for viewing keep that as one instance."""
+    rng = np.random.default_rng(5)
+    layout, layers, top = corpus.empty()
+    pad, die = layout.create_cell("PAD"), layout.create_cell("DIE")
+    pad.shapes(layers["rdl"]).insert(kdb.Box(0, 0, 20_000, 20_000))
+    for x, y in rng.integers(0, 12, (30, 2)) * 29_500 + rng.integers(0, 3, (30, 2)) * 100:
+        die.insert(kdb.CellInstArray(pad.cell_index(), kdb.Trans(int(x), int(y))))
+    for x, y in ((0, 0), (400_000, 37), (801_000, 0), (5_000, 500_000), (460_000, 481_234)):
+        top.insert(kdb.CellInstArray(die.cell_index(), kdb.Trans(x, y)))
+    options = kdb.SaveLayoutOptions()
+    options.format, options.oasis_compression_level = "OASIS", 10
+    layout.write(str(tmp_path / "listed.oas"), options)
+    viewed = kdb.Layout(False)
+    viewed.read(str(tmp_path / "listed.oas"))
+    listed = [i for cell in viewed.each_cell() for i in cell.each_inst() if not i.is_regular_array()]
+    assert max(i.cell_inst.size() for i in listed) > 20
+    compared = judge.Judge(pdk, slanted=False)
+    assert list(compared.differences(viewed)) == []
+    assert compared.found["space"]
