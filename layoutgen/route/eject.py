@@ -413,6 +413,15 @@ class Ejector:
         link = self.links[wire]
         return self._joined(link.start, {w for w in self._siblings.get(link.cluster, ()) if w in self.topo.strands})[0]
 
+    def parts(self, cluster: tuple[int, ...]) -> list[list[int]]:
+        """The terminals of a cluster, those that are one piece together."""
+        present = {w for w in self._siblings.get(cluster, ()) if w in self.topo.strands}
+        out: list[list[int]] = []
+        for terminal in cluster:
+            if not any(terminal in part for part in out):
+                out.append(sorted(self._joined(terminal, present)[0] & set(cluster)))
+        return out
+
     def remove(self, wire: int) -> list[int]:
         """Take a wire out for good, with all that end on it; returns their numbers."""
         return [entry.wire for entry in self._remove(wire, [])]

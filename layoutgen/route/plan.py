@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
 
 from layoutgen.route.eject import ASKS, Link
 from layoutgen.route.legal import via_landing
@@ -138,19 +139,21 @@ def _left_over(problem: RouteProblem, first: Layer) -> tuple[RouteProblem, list[
     upper = replace(_on_layer(met, 1, {link.net for link in left} | {""}), ties=any(link.tie for link in left))
     at = {t.name: k for k, t in enumerate(upper.terminals)}
     links = []
+    parts: dict[tuple[int, ...], list[list[int]]] = {}
     for i in first.missing:
         link = first.links[i]
-        ends = _parts(first, i)
         if link.tie:
-            start = min(ends[0], key=lambda v: (_to_rim(first.problem, v), v))
+            start = min(first.ejector.joined(i), key=lambda v: (_to_rim(first.problem, v), v))
             links.append(Link(link.net, at[names[start]], OUTSIDE, link.air, (at[names[start]],)))
         elif link.end == ASKS:
             start = at[names[link.start]]
             links.append(Link(link.net, start, ASKS, link.air, (start,), link.group))
         else:
-            a, b = min(((v, w) for v in ends[0] for w in ends[1]), key=lambda pair: (_apart(first, *pair), pair))
-            pair = (at[names[a]], at[names[b]])
-            links.append(Link(link.net, *pair, _apart(first, a, b), pair))
+            left_apart = parts.setdefault(link.cluster, first.ejector.parts(link.cluster))
+            if len(left_apart) > 1:
+                a, b = _join_nearest(first, left_apart)
+                pair = (at[names[a]], at[names[b]])
+                links.append(Link(link.net, *pair, _apart(first, a, b), pair))
     free: dict[str, list[int]] = {}
     for k, t in enumerate(upper.terminals):
         if not t.net:
@@ -158,11 +161,13 @@ def _left_over(problem: RouteProblem, first: Layer) -> tuple[RouteProblem, list[
     return upper, links, {link.group: free.get(link.group, []) for link in links if link.end == ASKS}
 
 
-def _parts(layer: Layer, wire: int) -> tuple[list[int], list[int]]:
-    """The terminals of a missing link's net that hang together with its start, and the others."""
-    link = layer.links[wire]
-    together = sorted(layer.ejector.joined(wire))
-    return together, [v for v in link.cluster if v not in together]
+def _join_nearest(layer: Layer, parts: list[list[int]]) -> tuple[int, int]:
+    """The nearest terminals of two of some parts, which are one from now on."""
+    pairs = ((v, w) for p, q in combinations(parts, 2) for v in p for w in q)
+    a, b = min(pairs, key=lambda pair: (_apart(layer, *pair), pair))
+    joined = [part for part in parts if a in part or b in part]
+    parts[:] = [*(part for part in parts if part not in joined), sorted(v for part in joined for v in part)]
+    return a, b
 
 
 def _apart(layer: Layer, a: int, b: int) -> Um:

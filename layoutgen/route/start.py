@@ -98,7 +98,8 @@ def lay_nets(ejector: Ejector, slots: int | None) -> None:
 
 def _clear(ejector: Ejector) -> None:
     for wire in sorted(ejector.cost):
-        ejector.remove(wire)
+        if wire in ejector.cost:  # it may have gone with one that it ended on
+            ejector.remove(wire)
 
 
 def _ends(ejector: Ejector, ties: list[int]) -> list[list[int]]:
