@@ -30,6 +30,8 @@ LEAST: Um = 30.0
 """The least halo: what is shorter is cut by every window."""
 LITTLE = 200_000
 """Corners up to which all that a rule is about is looked at where it stands, with what is around it."""
+LONG: Um = 1000.0
+"""Polygons from this extent on are taken by parts where what is near them is looked at."""
 SHARED = 1.3
 """So much more may a window see where a rule takes windows with the halo of another one."""
 
@@ -126,7 +128,8 @@ class Across:
     def find(self, job: Task) -> Iterable[Finding]:
         """What breaks a rule, each at all its places."""
         lost = job.kind.hulls and any(_hull(name) not in self._hulls for name in job.layers[1:])
-        if lost or self._is_little(job):
+        cut = self._circles == "analytic" and job.kind.analytic is not None  # a window knows no circle that it cuts
+        if lost or cut or (job.between != "any" and len(job.layers) > 1) or self._is_little(job):
             return join(self._flat.find(job))
         if job.between != "any":
             return join(self._between(job))
@@ -233,7 +236,7 @@ class Across:
         if job.whole and corners[layers[0]] > LITTLE:
             return None
         reach = dbu(self._reach(job)) + 2
-        boxes = np.array([_corners_of(shape.bbox().enlarged(reach, reach)) for shape in self._whole(around).each()])
+        boxes = np.array([_corners_of(box.enlarged(reach, reach)) for box in _boxes_of(self._whole(around))])
         if not len(boxes):
             return []
         near = Near(self._source, boxes + np.array([-1, -1, 1, 1]) * reach, reach)
@@ -302,6 +305,14 @@ def _within(found: Iterable[Finding], boxes: Ints) -> list[Finding]:
     extents = np.array([extent(f) for f in found], dtype=float)
     inside = shapely.STRtree(shapely.box(*boxes.T.astype(float))).query(shapely.box(*extents.T))[0]
     return [found[k] for k in np.unique(inside).tolist()]
+
+
+def _boxes_of(region: kdb.Region) -> Iterator[kdb.Box]:
+    """Boxes around polygons; around parts of those that are long, as a bus over a whole wafer."""
+    for polygon in region.each():
+        box = polygon.bbox()
+        long = max(box.width(), box.height()) > dbu(LONG)
+        yield from (part.bbox() for part in polygon.decompose_trapezoids()) if long else (box,)
 
 
 def _corners_of(box: kdb.Box) -> tuple[int, int, int, int]:

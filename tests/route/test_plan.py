@@ -39,7 +39,8 @@ def test_wires_that_went_with_another_one_are_not_taken_out_twice() -> None:
         disc("A1", "a", 92.729, 162.859, 4.0), disc("A2", "a", 123.396, 173.109, 12.445),
         disc("A3", "a", 146.42, 134.437, 5.562), Terminal("B1", "b", 71.791, 165.835, 7.5, 7.5, False),
         disc("B2", "b", 152.027, 153.852, 6.0), disc("C1", "c", 142.102, 109.054, 6.632),
-        Terminal("C2", "c", 104.369, 98.117, 5.0, 5.0, False), Terminal("C3", "c", 131.38, 139.101, 4.602, 5.102, False),
+        Terminal("C2", "c", 104.369, 98.117, 5.0, 5.0, False),
+        Terminal("C3", "c", 131.38, 139.101, 4.602, 5.102, False),
         Terminal("F", "", 51.718, 157.771, 6.0, 6.0, True, "h"),
     )  # fmt: skip
     problem = RouteProblem(box(0, 0, 165, 195), terminals, (), 5, 2.5, 2.5, True, wide=(WideSpace(6.0, 3.75),))

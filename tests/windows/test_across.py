@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import clauses
@@ -13,8 +14,9 @@ import numpy as np
 import pytest
 
 from layoutgen.drc import look
+from layoutgen.drc.checks.kind import Circles
 from layoutgen.drc.run import check_layout
-from layoutgen.pdk import Pdk
+from layoutgen.pdk import Pdk, read
 from layoutgen.report import lyrdb
 from layoutgen.windows import sheet
 
@@ -121,3 +123,51 @@ def test_places_without_order_are_all_looked_at(pdk: Pdk, tmp_path: Path) -> Non
     compared = judge.Judge(pdk, slanted=False)
     assert list(compared.differences(viewed)) == []
     assert compared.found["space"]
+
+
+def array_of(draw: Callable[[kdb.Cell, dict[str, int]], None], step: int, count: int) -> kdb.Layout:
+    """A square array of one die."""
+    layout, layers, top = corpus.empty()
+    die = layout.create_cell("DIE")
+    draw(die, layers)
+    a, b = kdb.Vector(step, 0), kdb.Vector(0, step)
+    top.insert(kdb.CellInstArray(die.cell_index(), kdb.Trans(), a, b, count, count))
+    return layout
+
+
+def pads_and_a_neighbour(die: kdb.Cell, layers: dict[str, int]) -> None:
+    die.shapes(layers["via"]).insert(kdb.Box(0, 0, 20_000, 20_000))
+    die.shapes(layers["rdl"]).insert(kdb.Box(25_000, 0, 45_000, 20_000))
+
+
+def a_long_bar(die: kdb.Cell, layers: dict[str, int]) -> None:
+    die.shapes(layers["die"]).insert(kdb.Box(0, 0, 900_000, 900_000))
+    die.shapes(layers["via"]).insert(kdb.Box(640_000, 200_000, 1_130_000, 240_000))
+
+
+def two_large_circles(die: kdb.Cell, layers: dict[str, int]) -> None:
+    for x in (200_000, 509_990):
+        die.shapes(layers["via"]).insert(kdb.Polygon.ellipse(kdb.Box(x - 150_000, 50_000, x + 150_000, 350_000), 128))
+
+
+@pytest.mark.usefixtures("always_windows")
+@pytest.mark.parametrize(
+    ("draw", "rule", "circles"),
+    [
+        (pads_and_a_neighbour, 'check = "separation"\nlayers = ["via", "rdl"]\nlimit = 10\nbetween = "polygons"',
+         "facets"),
+        (a_long_bar, 'check = "edge_distance"\nlayers = ["via", "die"]\nlimit = 20\nmeasure = "centre"', "facets"),
+        (two_large_circles, 'check = "space"\nlayers = ["via"]\nlimit = 10', "analytic"),
+    ],
+    ids=["two layers, between polygons", "centres", "circles larger than a halo"],
+)  # fmt: skip
+def test_what_windows_cannot_tell_is_found_all_the_same(
+    draw: Callable[[kdb.Cell, dict[str, int]], None], rule: str, circles: Circles, tmp_path: Path
+) -> None:
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    (folder / "pdk.toml").write_text(f'{judge.PDK}\n[rules.one]\n{rule}\nwhy = "w"\nsource = "s"\n', "utf-8")
+    process = read(folder, lambda _: folder)
+    layout = array_of(draw, 1_000_000, 12)
+    report = check_layout(layout, layout.top_cell(), process, "one", title="dies", circles=circles, jobs=1)
+    assert sum(f.count for f in report.findings) == 144

@@ -96,4 +96,5 @@ def complaint(limit: float | None, options: Options) -> str:
 KIND = Kind(
     name="edge_distance", doc=__doc__, layers=("layer", "boundary"), limit="not negative", options=Options,
     check=check, words=words, needed=(1,), hulls=True, complaint=complaint,
+    whole=lambda options: options.measure == "centre",
 )  # fmt: skip
