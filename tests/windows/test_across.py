@@ -156,7 +156,8 @@ def two_large_circles(die: kdb.Cell, layers: dict[str, int]) -> None:
     [
         (pads_and_a_neighbour, 'check = "separation"\nlayers = ["via", "rdl"]\nlimit = 10\nbetween = "polygons"',
          "facets"),
-        (a_long_bar, 'check = "edge_distance"\nlayers = ["via", "die"]\nlimit = 20\nmeasure = "centre"', "facets"),
+        (a_long_bar, 'check = "edge_distance"\nlayers = ["via", "die"]\nlimit = 20\nmeasure = "centre"\n'
+         'outside = "ignore"', "facets"),
         (two_large_circles, 'check = "space"\nlayers = ["via"]\nlimit = 10', "analytic"),
     ],
     ids=["two layers, between polygons", "centres", "circles larger than a halo"],
