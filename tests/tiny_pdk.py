@@ -6,14 +6,17 @@ from pathlib import Path
 
 from layoutgen.pdk import Pdk, read
 
-TINY = """
+HEAD = """
 name = "tiny"
-title = "Two layers"
+title = "A few layers"
 source = "test"
 roles = { metal = "rdl" }
 masks = {}
 connect = { metal = "rdl", pad = [], ball = [] }
-
+"""
+TINY = (
+    HEAD
+    + """
 [layers]
 rdl = { gds = [1, 0], title = "metal" }
 tie = { gds = [1, 1], title = "tie" }
@@ -40,6 +43,15 @@ current = "none"
 stages = []
 draws = ["rdl"]
 """
+)
+
+
+def plain(layers: str, reserved: str = "", derived: str = "") -> str:
+    """The text of a process whose one flow need not draw anything; each argument: lines of that table."""
+    return (
+        f"{HEAD}[layers]\n{layers}\n[reserved]\n{reserved}\n[derived]\n{derived}\n"
+        '[flows.one]\ntitle = "One"\ncurrent = "none"\nstages = []\ndraws = []\n'
+    )
 
 
 def tiny(parent: Path, rules: str) -> Pdk:

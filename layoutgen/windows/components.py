@@ -146,15 +146,6 @@ class Components:
             self._elsewhere[piece] = self._of_elsewhere(piece)
         return self._elsewhere[piece]
 
-    def of_all(self) -> tuple[Ints, Ints]:
-        """The piece and the component of each piece that can be told, at each of its places."""
-        pieces, numbers = [], []
-        for k in np.flatnonzero(self.known).tolist():
-            numbers.append(self.of(k))
-            pieces.append(np.full(len(numbers[-1]), k))
-        empty = np.empty(0, dtype=np.int64)
-        return np.concatenate([*pieces, empty]), np.concatenate([*numbers, empty])
-
     # ------------------------------------------------------------------ borders
 
     def _sections(self) -> tuple[Bools, _Contacts]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import klayout.db as kdb
 import pytest
+from tiny_pdk import plain
 
 from layoutgen.cli import run as layoutgen
 from layoutgen.drc import look, processes, run
@@ -20,26 +21,12 @@ from layoutgen.drc.checks import Task
 from layoutgen.findings import Finding, Report, Status
 from layoutgen.pdk import Pdk, read
 
-PROCESS = """
-name = "spread"
-title = "Three layers"
-source = "test"
-roles = { metal = "rdl" }
-masks = {}
-connect = { metal = "rdl", pad = [], ball = [] }
-[layers]
-rdl = { gds = [1, 0], title = "metal" }
+PROCESS = plain(
+    """rdl = { gds = [1, 0], title = "metal" }
 via = { gds = [2, 0], title = "via" }
-post = { gds = [5, 0], title = "post" }
-[reserved]
-[derived]
-foot = { expression = "size(via, 1)" }
-[flows.one]
-title = "One"
-current = "none"
-stages = []
-draws = []
-"""
+post = { gds = [5, 0], title = "post" }""",
+    derived="""foot = { expression = "size(via, 1)" }""",
+)
 RULES = {
     "width": ["rdl", 4.0],
     "space": ["rdl", 5.0],
@@ -63,7 +50,7 @@ def toml() -> str:
 
 @pytest.fixture(scope="module")
 def pdk(tmp_path_factory: pytest.TempPathFactory) -> Pdk:
-    folder = tmp_path_factory.mktemp("pdk") / "spread"
+    folder = tmp_path_factory.mktemp("pdk") / "tiny"
     folder.mkdir()
     (folder / "pdk.toml").write_text(toml(), "utf-8")
     return read(folder, lambda name: folder)
@@ -246,7 +233,7 @@ def test_where_no_process_can_be_started_this_one_does_all(
 def test_the_command_takes_a_number_of_jobs(
     forked: list[int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = tmp_path / "spread"
+    folder = tmp_path / "tiny"
     folder.mkdir()
     (folder / "pdk.toml").write_text(toml(), "utf-8")
     wafer().write(str(tmp_path / "wafer.gds"))

@@ -13,34 +13,21 @@ import equality
 import klayout.db as kdb
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from tiny_pdk import plain
 
 from layoutgen import gds
 from layoutgen.drc import look
 from layoutgen.drc.checks import task
 from layoutgen.pdk import Pdk, read
 
-PDK = """
-name = "tiny"
-title = "Two layers"
-source = "test"
-roles = { metal = "rdl" }
-masks = {}
-connect = { metal = "rdl", pad = [], ball = [] }
-[layers]
-rdl = { gds = [1, 0], title = "metal" }
+PDK = plain(
+    """rdl = { gds = [1, 0], title = "metal" }
 tie = { gds = [1, 1], title = "tie" }
-via = { gds = [2, 0], title = "via" }
-[reserved]
-die = { gds = [200, 0], title = "die" }
-[derived]
-all = { expression = "rdl | tie" }
-foot = { expression = "size(via, 2)" }
-[flows.one]
-title = "One"
-current = "none"
-stages = []
-draws = []
-"""
+via = { gds = [2, 0], title = "via" }""",
+    reserved='die = { gds = [200, 0], title = "die" }',
+    derived="""all = { expression = "rdl | tie" }
+foot = { expression = "size(via, 2)" }""",
+)
 RULES = {
     "width": 'layers = ["all"], limit = 10.0',
     "space": 'layers = ["all"], limit = 10.0',

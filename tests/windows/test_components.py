@@ -10,6 +10,7 @@ import corpus
 import klayout.db as kdb
 import numpy as np
 import pytest
+from tiny_pdk import plain
 
 from layoutgen.drc import look
 from layoutgen.drc.checks import Task, task
@@ -18,24 +19,13 @@ from layoutgen.pdk import Pdk, read
 from layoutgen.windows import components
 
 LIMIT = 10_000
-PROCESS = """
-name = "parts"
-title = "Two layers"
-source = "test"
-roles = { metal = "rdl" }
-masks = {}
-connect = { metal = "rdl", pad = [], ball = [] }
-[layers]
-rdl = { gds = [1, 0], title = "metal" }
-tie = { gds = [1, 1], title = "tie" }
-[reserved]
-[derived]
-all = { expression = "rdl | tie" }
-[flows.one]
-title = "One"
-current = "none"
-stages = []
-draws = []
+PROCESS = (
+    plain(
+        """rdl = { gds = [1, 0], title = "metal" }
+tie = { gds = [1, 1], title = "tie" }""",
+        derived="""all = { expression = "rdl | tie" }""",
+    )
+    + """
 [rules.space]
 check = "space"
 layers = ["all"]
@@ -50,6 +40,7 @@ limit = 10.0
 why = "w"
 source = "s"
 """
+)
 WHOLE = """
 [rules.area]
 check = "area"
@@ -76,7 +67,7 @@ UM = 1_000
 
 @pytest.fixture(scope="module")
 def pdk(tmp_path_factory: pytest.TempPathFactory) -> Pdk:
-    folder = tmp_path_factory.mktemp("pdk") / "parts"
+    folder = tmp_path_factory.mktemp("pdk") / "tiny"
     folder.mkdir()
     (folder / "pdk.toml").write_text(PROCESS, "utf-8")
     return read(folder, lambda name: folder)
@@ -104,7 +95,7 @@ def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Judge:
     ) -> tuple[dict[str, list[Finding]], int]:
         flat_finds.clear()
         text = PROCESS.split("[rules")[0] + WHOLE.replace("LEAST", str(least)).replace("MOST", str(most))
-        folder = tmp_path / "parts"
+        folder = tmp_path / "tiny"
         folder.mkdir(exist_ok=True)
         (folder / "pdk.toml").write_text(text.replace("HOLE", str(hole)).replace("CORNERS", str(corners)), "utf-8")
         pdk = read(folder, lambda name: folder)
