@@ -24,6 +24,8 @@ IGNORE_ANGLE = 80
 """Concave corners that open wider are no notches: wires run at any angle."""
 _CIRCLE = np.array([(math.cos(a), math.sin(a)) for a in (np.arange(64) + 0.5) * math.pi / 32])
 """Corners of the polygon that stands for a round terminal."""
+_ROUNDING = 0.75
+"""How far (dbu) a point on the grid may lie off a slanted line that it stands on."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +194,7 @@ def _misplaced(problem: RouteProblem, plan: RoutePlan) -> Iterator[bool]:
         for name, point, is_tie in ((w.start, w.points[0], False), (w.end, w.points[-1], w.tie)):
             here = shapely.Point(point)
             if is_tie:
-                yield here.distance(outline) > 0
+                yield here.distance(outline) > _ROUNDING
             elif name:
                 yield at.get(name) != point
             else:

@@ -215,6 +215,8 @@ class Rubber:
         lines = [_landing(self.topo, t, self._paths[t.wire]) if t else None for t in tees]
         if any(t and not line for t, line in zip(tees, lines, strict=True)):
             return None
+        if wire in self.ends and (on := _crossing(lines[0], self.ends[wire])):
+            return on
         ends = [(float(x), float(y)) for x, y in self._points[n]]
         own = self._posts.found.of(slice(*self._posts.first[n : n + 2].tolist()))
         path: Path | None = None
@@ -283,6 +285,17 @@ def _landing(topo: Topology, tee: Tee, path: Path | None) -> shapely.LineString 
         return line
     part = shapely.ops.substring(line, ends[0], ends[1])
     return part if isinstance(part, shapely.LineString) else line
+
+
+def _crossing(line: shapely.LineString | None, end: TieEnd) -> Path | None:
+    """From where the last leg of a tie crosses the wire that it begins on, halfway to the outline: it runs straight."""
+    if line is None:
+        return None
+    met = line.intersection(shapely.LineString([end.inner, end.point]))
+    if met.is_empty:
+        return None
+    x, y = _nearest(line, (met.centroid.x, met.centroid.y))
+    return [(x, y), ((x + end.point[0]) / 2, (y + end.point[1]) / 2)]
 
 
 def _nearest(line: shapely.LineString, point: tuple[Um, Um]) -> tuple[Um, Um]:

@@ -22,6 +22,9 @@ from layoutgen.units import Um
 _NEIGHBOURS = 3
 """How many ties to either side a tie is kept from near its end."""
 
+_BEND = 0.9
+"""Part of a terminal's depth at which a tie bends at the latest."""
+
 
 @dataclass(frozen=True)
 class _Wish:
@@ -145,11 +148,12 @@ def _wishes(topo: Topology, problem: RouteProblem, side: _Side) -> list[_Wish]:
         for place, (wire, _) in enumerate(order):
             s = topo.strands[wire]
             net = topo.wires.net[wire]
-            if s.start_tee:
-                along, depth = side.place(s.start_tee.x, s.start_tee.y)
+            leg = _leg(problem, problem.width_of(net))
+            if s.start_tee:  # drawn elsewhere: where the last leg crosses the wire that it begins on, or near its bend
+                along, _ = side.place(s.start_tee.x, s.start_tee.y)
             else:
-                along, depth = float(side.along[s.start]), float(side.depth[s.start])
-            leg = min(_leg(problem, problem.width_of(net)), abs(depth) / 2)
+                along = float(side.along[s.start])
+                leg = min(leg, _BEND * abs(float(side.depth[s.start])))
             inset = min(1.0, (high - low) / 100)  # so that features at the ends of the edge stand on one side
             part = (high - low - 2 * inset) / len(order)  # each its own, or all would turn to one corner of the edge
             at = min(max(along, low + inset + part * place), low + inset + part * (place + 1))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from layoutgen.route import NetMetal, RoutePlan, RouteProblem, Terminal, box, draw, route
 from layoutgen.route.ties import spread
+
+Gate = Callable[[RouteProblem, RoutePlan, dict[str, NetMetal]], dict[str, int]]
 
 
 def free(n: int) -> tuple[list[float], list[float]]:
@@ -66,3 +70,29 @@ def test_places_on_a_pitch_keep_their_distance(want: list[float], apart: float, 
 
 def test_different_slots_stand_at_different_distances() -> None:
     assert spread([0.0, 0.0, 0.0], *free(3), [9.0, 10.0, 20.0]) == pytest.approx([-40 / 3, -10 / 3, 50 / 3])
+
+
+Board = tuple[float, float, float, list[tuple[str, float, float, float, float]]]
+"""Width, space, edge, and terminals: net, x, y, half the size (um), and 1 for a disc or 0 for a box."""
+NEAR_THE_OUTLINE: dict[str, Board] = {
+    "off a wire near a corner": (30, 20, 15, [
+        ("n1", 222, 1089, 60, 1), ("n1", 801, 441, 60, 1), ("n1", 479, 236, 30, 1),
+        ("n3", 183, 607, 40, 1), ("n3", 833, 108, 40, 1), ("n3", 697, 599, 40, 1),
+        ("n4", 279, 397, 60, 1), ("n4", 1017, 957, 40, 1), ("n4", 132, 146, 30, 1),
+    ]),
+    "off a wire that runs along the outline": (30, 20, 5, [
+        ("n3", 571, 142, 60, 1), ("n3", 546, 531, 30, 0), ("n3", 66, 110, 60, 1),
+        ("n4", 36, 266, 30, 1), ("n4", 373, 85, 30, 1), ("n4", 116, 647, 39, 0),
+    ]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("board", NEAR_THE_OUTLINE.values(), ids=NEAR_THE_OUTLINE)
+def test_ties_from_near_the_outline_keep_their_width(gate: Gate, board: Board) -> None:
+    """The end of a tie's metal on the outline does not face the outer rim of its last bend at less than the width."""
+    width, space, edge, at = board
+    terminals = tuple(Terminal(f"t{k}", net, x, y, r, r, disc == 1) for k, (net, x, y, r, disc) in enumerate(at))
+    asked = RouteProblem(box(0.0, 0.0, 1200.0, 1200.0), terminals, (), width, space, edge, True)
+    plan = route(asked)
+    assert [u.net for u in plan.unrouted if u.tie] == []
+    assert gate(asked, plan, draw(asked, plan)) == {}
