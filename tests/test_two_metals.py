@@ -19,9 +19,8 @@ from layoutgen import api, discover, handover, maskset, spec
 from layoutgen.cli import run
 from layoutgen.maskset import MaskSet
 from layoutgen.pdk import Pdk
-from layoutgen.route import RouteOptions, RoutePlan, RouteProblem, Terminal, Via, Wire, route
+from layoutgen.route import RouteOptions, RoutePlan, RouteProblem, Terminal, Via, Wire, proof, route
 from layoutgen.units import dbu
-from layoutgen_cells.redistribution import assembly
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME = "wlcsp_500_2m"
@@ -55,7 +54,7 @@ def planned(spec_file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> 
     """Build the small chip, its balls swapped, with two metals and a plan instead of the router's."""
 
     def build(plan: Plan) -> MaskSet:
-        monkeypatch.setattr(assembly, "route", plan)
+        monkeypatch.setattr(proof, "route", plan)
         return maskset.build(spec.read(spec_file(('"wlcsp_500"', f'"{NAME}"'), balls=BALLS)))
 
     return build
@@ -330,7 +329,7 @@ FIRST = {"s1", "s3", "s4", "e1", "e2", "e4", "n3", "n4", "w2", "w3", "w4"}
 
 
 def test_the_example_builds_clean_with_its_nets_on_both_metals(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(assembly, "route", lambda problem: divided(problem, FIRST))
+    monkeypatch.setattr(proof, "route", lambda problem: divided(problem, FIRST))
     built = maskset.build(spec.read(EXAMPLE))
     assert [f.note or f.rule for r in built.report.results for f in r.findings] == []
     assert built.report.exit_code == 0

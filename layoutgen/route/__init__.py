@@ -3,9 +3,11 @@
     problem = RouteProblem(box(0, 0, 3588, 5188), terminals, obstacles, width=30, space=20, edge=15)
     plan = route(problem)           # legal wires, and what stayed unrouted with the reason
     metal = draw(problem, plan)     # integer polygons per net
+    plan, metals = route_and_draw(problem)  # both, and wires whose metal KLayout finds to break a rule are given up
 
 One file per stage: `tiles` (where there is room), `topology`, `search` and `eject` (which way wires go), `ties` (where
-they leave the die), `rubber` (their shortest shapes), `legal` (what breaks a rule), `wires` (metal).
+they leave the die), `rubber` (their shortest shapes), `legal` (what breaks a rule), `wires` (metal), `proof` (the last
+word on it).
 """
 
 from layoutgen.route.options import RouteOptions, Ties
@@ -26,6 +28,7 @@ from layoutgen.route.problem import (
     Wire,
     box,
 )
+from layoutgen.route.proof import route_and_draw
 from layoutgen.route.wires import NetMetal, draw
 
 __all__ = [
@@ -48,4 +51,5 @@ __all__ = [
     "box",
     "draw",
     "route",
+    "route_and_draw",
 ]

@@ -18,7 +18,7 @@ from layoutgen.units import dbu
 
 _MARK = "\0"
 """Between the name of a net and the number of its piece: in no name that comes from a file."""
-_TOUCHES = 2.0
+TOUCHES = 2.0
 """Wires that end on another one lie on its centre line, to within rounding (dbu)."""
 
 
@@ -73,7 +73,7 @@ def _wire_pieces(wires: tuple[Wire, ...], piece: Mapping[str, str]) -> list[str]
             tips = shapely.MultiPoint([wires[i].points[0], wires[i].points[-1]])
             for k, other in enumerate(wires):
                 same = other.net == wires[i].net and other.layer == wires[i].layer and len(other.points) > 1
-                if found[k] and same and shapely.LineString(other.points).distance(tips) <= _TOUCHES:
+                if found[k] and same and shapely.LineString(other.points).distance(tips) <= TOUCHES:
                     found[i] = found[k]
                     break
         if len(left) == sum(not net for net in found):

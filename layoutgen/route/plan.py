@@ -42,7 +42,7 @@ def route(problem: RouteProblem) -> RoutePlan:
         tuple(wires),
         (*late, *unrouted),
         tuple(bottlenecks),
-        tuple(_vias(problem, wires)) if problem.layers == 2 else (),
+        tuple(vias_of(problem, wires)) if problem.layers == 2 else (),
         taken,
         bound,
         problem.some_ties,
@@ -74,7 +74,7 @@ def _wide_nets(problem: RouteProblem, wires: Sequence[Wire]) -> set[str]:
         return set()
     from layoutgen.route.wires import still_too_wide
 
-    vias = tuple(_vias(problem, wires)) if problem.layers == 2 else ()
+    vias = tuple(vias_of(problem, wires)) if problem.layers == 2 else ()
     plan = RoutePlan(tuple(wires), (), vias=vias)
     found = [f for layer in range(problem.layers) for f in still_too_wide(problem, plan, layer)]
     return {net_of(net) for f in found for net in (f.net, f.other)}
@@ -92,7 +92,7 @@ def _too_wide(problem: RouteProblem, layers: Sequence[Layer]) -> list[Unrouted]:
     before = set(layers[0].missing)
     while True:
         wires = [wire for layer in layers for _, wire in sorted(layer.wires.items())]
-        plan = RoutePlan(tuple(wires), (), vias=tuple(_vias(met, wires)))
+        plan = RoutePlan(tuple(wires), (), vias=tuple(vias_of(met, wires)))
         lost = False
         for z, layer in enumerate(layers):
             numbers = sorted(layer.wires)
@@ -181,7 +181,7 @@ def _to_rim(problem: RouteProblem, v: int) -> Um:
     return min(t.x - x0, x1 - t.x, t.y - y0, y1 - t.y)
 
 
-def _vias(problem: RouteProblem, wires: Iterable[Wire]) -> list[Via]:
+def vias_of(problem: RouteProblem, wires: Iterable[Wire]) -> list[Via]:
     """A via at every terminal that a wire of the other layer ends on, or that stands on one of its net there."""
     by_name = {t.name: t for t in problem.terminals}
     found: dict[str, Via] = {}

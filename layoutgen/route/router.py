@@ -35,7 +35,7 @@ _RESTYLES = 4
 """Rounds in which wires that found no way in the directions of a style are routed again, likewise."""
 _MENDS = 8
 """Rounds in which wires that came out too near to something are routed again with the channel closed to them."""
-_LOST = "the wire of its net that it ended on could not be drawn"
+LOST = "the wire of its net that it ended on could not be drawn"
 
 
 @dataclass
@@ -176,7 +176,7 @@ def give_up(ejector: Ejector, wires: dict[int, Wire], reasons: Mapping[int, str]
     out = dict(reasons)
     for wire in reasons:
         for gone in ejector.remove(wire) if wire in ejector.cost else [wire]:
-            out.setdefault(gone, _LOST)
+            out.setdefault(gone, LOST)
             wires.pop(gone, None)
         wires.pop(wire, None)
     return out
@@ -311,7 +311,7 @@ def _draw_legal(
                 narrow[wire] = _close(ejector.topo, wire, conflict)
                 out += ejector.remove(wire)
         for wire in out:
-            reasons.setdefault(wire, _LOST)
+            reasons.setdefault(wire, LOST)
         if round_ < _MENDS // 2:
             ejector.most = ejector.searches + LEAST_SEARCHES
             ejector.route(out)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from layoutgen.cell import Drawing, Placement
 from layoutgen.chip import Ball, Chip, Pad
 from layoutgen.die import Die, DieContext, Port, Side, stage
-from layoutgen.route import Obstacle, RoutePlan, RouteProblem, Terminal, draw, route
+from layoutgen.route import Obstacle, RoutePlan, RouteProblem, Terminal, route_and_draw
 from layoutgen.units import DBU, Um
 from layoutgen_cells.redistribution.cells import corner_radius, terminal
 
@@ -63,8 +63,7 @@ def redistribute(c: DieContext, die: Die) -> Die:
         via=_via_landing(c) if len(metals) > 1 else 0.0,
     )
     problem = c.routing.apply(asked, {f"pad {p.name}" for p in c.chip.pads})
-    plan = route(problem)
-    drawn = [draw(problem, plan, layer) for layer in range(problem.layers)]
+    plan, drawn = route_and_draw(problem)
     wires = Drawing("WIRES")
     for layer, (metal, tie) in enumerate(zip(metals, TIES, strict=False)):
         for net in drawn[layer].values():
