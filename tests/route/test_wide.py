@@ -119,3 +119,19 @@ def test_a_joint_is_the_fault_of_its_branch() -> None:
 def test_rules_that_the_grid_cannot_hold_are_refused(name: str) -> None:
     with pytest.raises(ParamError, match=rf"{name}=0.4 um cannot be drawn exactly .* the least is 0.5 um"):
         replace(board(0, Style.ANY_ANGLE), **{name: 0.4})  # type: ignore[arg-type]
+
+
+def test_a_wire_that_can_only_be_laid_where_metal_is_too_wide_is_given_up() -> None:
+    at = [
+        ("n0", 820, 184, 30), ("n0", 407, 739, 60), ("n1", 361, 590, 40), ("n2", 468, 166, 40), ("n2", 1091, 785, 30),
+        ("n2", 224, 648, 30), ("n3", 274, 145, 60), ("n3", 606, 385, 30), ("n3", 93, 175, 30), ("n4", 606, 892, 40),
+        ("n4", 1108, 435, 60),
+    ]  # fmt: skip
+    terminals = tuple(Terminal(f"t{k}", net, x, y, r, r, True) for k, (net, x, y, r) in enumerate(at))
+    asked = RouteProblem(box(0.0, 0.0, 1200.0, 1200.0), terminals, (), 30.0, 20.0, 15.0, True)
+    wide = replace(asked, wide=(WideSpace(36.0, 30.0),))
+    narrow, plan = route(asked), route(wide)
+    assert found(wide, narrow) != []
+    assert [u.net for u in plan.unrouted] == ["n0"]
+    assert "wider than 36 um and nearer than 30 um" in plan.unrouted[0].reason
+    assert found(wide, plan) == []
