@@ -14,7 +14,7 @@ from typing import Any
 import klayout.db as kdb
 import numpy as np
 import pattern_makers
-from pattern import FAR, STEPS, USUAL, Boxes, Drawn, Pattern, Setting, box, corner, frame, grown
+from pattern import FAR, STEPS, USUAL, Boxes, Drawn, Pattern, Setting, box, frame, grown
 
 from layoutgen.drc.checks import KINDS, task
 from layoutgen.geom import circle
@@ -32,7 +32,7 @@ def width(s: Setting) -> Iterator[Pattern]:
         yield Pattern(f"walls around a hole {by:+d}", by < 0, (ring,))
         yield Pattern(f"walls beside a notch {by:+d}", by < 0, ([*ring[:1], *ring[2:]],))
         yield Pattern(f"neck {by:+d}", by < 0, ([box(0, 0, wall), box(wall, 0, FAR, v), box(wall + FAR, 0, wall)],))
-    for by, dx, dy in corner(s.limit):
+    for by, dx, dy in s.corners():
         found = by < 0 and not s.across
         yield Pattern(f"corner to corner {by:+d}", found, ([box(0, 0, wall), box(wall - dx, wall - dy, wall)],))
     if not s.across:  # nothing lies straight across a point
@@ -54,7 +54,7 @@ def space(s: Setting) -> Iterator[Pattern]:
             f"notch {by:+d}", own, ([box(0, 0, a, 2 * a), box(a + v, 0, a, 2 * a), box(0, -a, 2 * a + v, a)],)
         )
         yield Pattern(f"hole {by:+d}", own, (frame(box(0, 0, v, 3 * s.limit), a),))
-    for by, dx, dy in corner(s.limit):
+    for by, dx, dy in s.corners():
         found = by < 0 and not s.across
         yield Pattern(f"corner to corner {by:+d}", found, ([box(0, 0, a), box(a + dx, a + dy, a)],))
     yield Pattern("kissing corners", not alone, ([box(0, 0, a), box(a, a, a)],))
@@ -77,7 +77,7 @@ def separation(s: Setting) -> Iterator[Pattern]:
         around = grown(one, v, far, far, far)
         yield Pattern(f"in the other's hole {by:+d}", by < 0, ([one], frame(around, b)))
         yield Pattern(f"in the other's notch {by:+d}", by < 0, ([one], frame(around, b)[1:]))
-    for by, dx, dy in corner(s.limit):
+    for by, dx, dy in s.corners():
         yield Pattern(f"corner to corner {by:+d}", by < 0 and not s.across, ([one], [box(a + dx, a + dy, b)]))
     if not s.across:
         yield Pattern("kissing corners", limited, ([one], [box(a, a, b)]))
@@ -108,7 +108,7 @@ def enclosure(s: Setting) -> Iterator[Pattern]:
         left = grown(one, v, far, 0, far)
         right = (left[2], left[1], left[2] + far, left[3])
         yield Pattern(f"outer of two that abut {by:+d}", single, ([one], [left, right]))
-    for by, dx, dy in corner(s.limit):
+    for by, dx, dy in s.corners():
         # the outer lacks the quarter beyond a point that lies so far from the inner's upper right corner
         quarter = [(-far, -far, a + dx, a + dy + far), (-far, -far, a + dx + far, a + dy)]
         yield Pattern(f"corner to corner {by:+d}", by < 0 and not s.across, ([one], quarter))
@@ -178,7 +178,7 @@ def pitch(s: Setting) -> Iterator[Pattern]:
     (a,) = s.sides
     for by in STEPS:
         yield Pattern(f"side by side {by:+d}", by < 0, ([box(0, 0, a), box(s.limit + by, 0, a)],))
-    for by, dx, dy in corner(s.limit, (7, 24, 25)):  # steep, so that the squares stay as far apart as circles would
+    for by, dx, dy in s.corners((7, 24, 25)):  # steep, so that the squares stay as far apart as circles would
         yield Pattern(f"diagonal {by:+d}", by < 0, ([box(0, 0, a), box(dx, dy, a)],))
     yield Pattern("coincident", False, ([box(0, 0, a), box(0, 0, a)],))
     yield Pattern("inside", False, ([box(0, 0, a), box(9, 9, a - 18)],))
@@ -198,7 +198,7 @@ def edge_distance(s: Setting) -> Iterator[Pattern]:
         yield Pattern(f"one side {by:+d}", by < 0, ([one], [die]))
         ring = frame(grown(die, -2, -2, -2, -2), 2)
         yield Pattern(f"in a seal ring {by:+d}", by < 0, ([one], ring))
-    for by, dx, dy in corner(s.limit):
+    for by, dx, dy in s.corners():
         x, y = a + dx - half, a + dy - half
         # a die that lacks the quarter beyond a point that lies so far from the corner, or from the centre
         quarter = [(-far, -far, x, y + far), (-far, -far, x + far, y)]

@@ -41,6 +41,18 @@ class Setting:
         """Measures straight across only."""
         return getattr(self.options, "metric", "") == "projection"
 
+    def corners(self, sides: tuple[int, int, int] = (3, 4, 5)) -> Iterator[tuple[int, int, int]]:
+        """Steps in x and y that are the limit apart, and as much less and more as one unit in y makes.
+
+        sides: of a right triangle; where corners are square the two steps count each by itself.
+        """
+        x, y, long = sides
+        if getattr(self.options, "metric", "") == "square":
+            y = long
+        if self.limit % long == 0 and self.limit > 0:
+            for by in STEPS:
+                yield by, self.limit // long * x, self.limit // long * y + by
+
 
 def box(x: int, y: int, w: int, h: int | None = None) -> Box:
     return (x, y, x + w, y + (w if h is None else h))
@@ -57,11 +69,3 @@ def frame(inner: Box, wall: int) -> Boxes:
 
 def grown(b: Box, left: int, bottom: int, right: int, top: int) -> Box:
     return (b[0] - left, b[1] - bottom, b[2] + right, b[3] + top)
-
-
-def corner(limit: int, sides: tuple[int, int, int] = (3, 4, 5)) -> Iterator[tuple[int, int, int]]:
-    """Steps in x and y that are the limit apart, and as much less and more as one unit in y makes."""
-    x, y, long = sides
-    if limit % long == 0 and limit > 0:
-        for by in STEPS:
-            yield by, limit // long * x, limit // long * y + by

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 
-from pattern import FAR, STEPS, Box, Boxes, Corners, Pattern, Setting, box, corner, frame, grown
+from pattern import FAR, STEPS, Box, Boxes, Corners, Pattern, Setting, box, frame, grown
 
 from layoutgen.geom import circle
 from layoutgen.units import DBU, dbu, to_dbu
@@ -36,7 +36,7 @@ def notch(s: Setting) -> Iterator[Pattern]:
         yield Pattern(f"notch {by:+d}", by < 0, ([*arms, box(0, -a, 2 * a + v, a)],))
         yield Pattern(f"hole {by:+d}", by < 0, (frame(box(0, 0, v, 3 * a), a),))
         yield Pattern(f"gap {by:+d}", False, (arms,))
-    for by, dx, dy in corner(s.limit):
+    for by, dx, dy in s.corners():
         far = [box(-2 * a, 0, a, 4 * a), box(-2 * a, 0, 2 * a, a), box(-2 * a, 3 * a, 3 * a + dx, a)]
         two = [box(0, 0, a), box(a + dx, a + dy, a, 3 * a - dy), *far, box(0, 3 * a, 2 * a + dx, a)]
         yield Pattern(f"corner to corner {by:+d}", by < 0 and not s.across, (two,))
@@ -87,7 +87,7 @@ def outside_or_inside(s: Setting) -> Iterator[Pattern]:
         left = grown(one, e, far, 0, far)
         right = (left[2], left[1], left[2] + far, left[3])
         yield Pattern(f"inside two that abut {by:+d}", by < 0, ([one], [left, right]))
-    for by, dx, dy in corner(s.limit):
+    for by, dx, dy in s.corners():
         yield Pattern(f"corner to corner {by:+d}", by < 0 and not s.across, ([one], [box(a + dx, a + dy, b)]))
     yield Pattern("abutting", True, ([one], [box(a, 0, b)]))
     yield Pattern("kissing corners", not s.across, ([one], [box(a, a, b)]))
@@ -300,7 +300,7 @@ def centred_on(s: Setting) -> Iterator[Pattern]:
     for by in STEPS:
         v = s.limit + by
         yield Pattern(f"to one side {by:+d}", by > 0, ([one], [box(half + v, half, b)]))
-    for by, dx, dy in corner(s.limit):
+    for by, dx, dy in s.corners():
         yield Pattern(f"diagonal {by:+d}", by > 0, ([one], [box(half + dx, half + dy, b)]))
     centred = box(half, half, b)
     yield Pattern("inside", False, ([grown(one, b, b, b, b)], [centred]))

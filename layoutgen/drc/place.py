@@ -165,12 +165,15 @@ def _joined(parts: list[Finding]) -> Iterator[Finding]:
     i = j = np.empty(0, dtype=np.int64)
     if stops:
         i, j = shapely.STRtree(starts).query(stops, predicate="dwithin", distance=_JOINS)
-    before, after = cut[1][i], cut[0][j]
+    same = (lines[cut[1][i], 2:] == lines[cut[0][j], :2]).all(axis=1)
+    one = same | ~(np.isin(i, i[same]) & np.isin(j, j[same]))  # not two that each go on elsewhere at their very place
+    before, after = cut[1][i][one], cut[0][j][one]
     way = lines[:, 2:] - lines[:, :2]
-    on = _goes_on(way[before], way[after])
+    kind = _alike((f.note, len(f.part)) for f in parts)[owner]
+    on = _goes_on(way[before], way[after]) & (kind[before] == kind[after])
     chain = _connected(len(lines), zip(before[on].tolist(), after[on].tolist(), strict=True))
     first: dict[object, int] = {}
-    alike = [(k, first.setdefault(f.part, k)) for k, f in enumerate(parts)]
+    alike = [(k, first.setdefault((f.part, f.note), k)) for k, f in enumerate(parts)]
     alike += [(k, first.setdefault(number, k)) for k, number in zip(owner.tolist(), chain.tolist(), strict=True)]
     group = _connected(len(parts), alike)
     for members in _split(group):
@@ -179,6 +182,12 @@ def _joined(parts: list[Finding]) -> Iterator[Finding]:
         own = np.concatenate([np.arange(*ends) for ends in np.searchsorted(owner, [members, members + 1]).T.tolist()])
         edges = tuple(sorted({_whole(lines[own[links]]) for links in _split(chain[own])}))
         yield replace(mine[0], edges=edges, measured=min(measured, default=None), part=())
+
+
+def _alike(of: Iterable[object]) -> Ints:
+    """A number for each, the same for equal ones."""
+    numbers: dict[object, int] = {}
+    return np.array([numbers.setdefault(each, len(numbers)) for each in of], dtype=np.int64)
 
 
 def _goes_on(way: npt.NDArray[np.float64], then: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:

@@ -56,7 +56,7 @@ def _marked(found: Iterable[Finding]) -> tuple[kdb.Edges, kdb.Region]:
     edges, areas = kdb.Edges(), kdb.Region()
     for one in (one for finding in found for one in finding.each()):
         for e in one.edges:
-            edges.insert(kdb.Edge(*e))
+            edges.insert(kdb.Edge(*min(e, (*e[2:], *e[:2]))))  # merged, edges of opposite directions leave nothing
         if one.polygon:
             areas.insert(kdb.Polygon([kdb.Point(*p) for p in one.polygon]))
     return edges.merged(), areas.merged()

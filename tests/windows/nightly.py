@@ -12,6 +12,8 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
 import corpus
 import klayout.db as kdb
 from judge import Judge, generated, pdk

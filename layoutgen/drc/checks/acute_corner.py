@@ -1,7 +1,8 @@
 """No corner of a shape, and none of the space around it, is sharper than an angle.
 
-Reports the two edges of each corner that enclose less than `limit`: on the inside, or on the outside in a notch. Where
-shapes may stand at any angle, snapping to the grid makes a corner of 90 degrees one of 89.99: set the limit lower.
+Reports the first 5 um of the two edges of each corner that enclose less than `limit`: on the inside, or on the outside
+in a notch. Where shapes may stand at any angle, snapping to the grid makes a corner of 90 degrees one of 89.99: set the
+limit lower.
 
 Layers: one or more. Limit: the least angle, in degrees; exactly that passes.
 
@@ -27,13 +28,15 @@ import klayout.db as kdb
 
 from layoutgen.drc.checks import marks
 from layoutgen.drc.checks.kind import STEPS, Kind
-from layoutgen.findings import Finding
+from layoutgen.findings import Edge, Finding
 from layoutgen.tomlfile import Model
-from layoutgen.units import Deg, Um
+from layoutgen.units import DBU, Deg, Um
 
 COARSE: Deg = 0.1
 """KLayout tells angles apart to some thousandths of a degree; what it finds within this is then compared exactly."""
 ROUNDING: Deg = 1e-9
+MARK = 5_000
+"""How much of each edge is marked, in database units: a long one says nothing more."""
 
 
 class Options(Model):
@@ -51,9 +54,17 @@ def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options
         for pair in pairs:
             angle = _between(pair)
             if angle < least - ROUNDING:
-                edges = (marks.edge(pair.first), marks.edge(pair.second))
+                edges = (_near(pair.first.swapped_points(), back=True), _near(pair.second))
                 found.append(Finding(rule, edges=edges, measured=round(angle, 6), note="acute corner"))
     return found
+
+
+def _near(edge: kdb.Edge, *, back: bool = False) -> Edge:
+    """What of an edge is within a mark's length of its first point; back: as it was before it was turned around."""
+    if edge.length() > MARK:
+        along = edge.d() * (MARK / edge.length())
+        edge = kdb.Edge(edge.p1, edge.p1 + along)
+    return marks.edge(edge.swapped_points() if back else edge)
 
 
 def _between(pair: kdb.EdgePair) -> Deg:
@@ -69,7 +80,7 @@ def words(layers: Sequence[str], limit: str, options: Options) -> str:
 
 
 def reach(limit: Um, options: Options) -> Um:
-    return 0.0
+    return MARK * DBU
 
 
 def complaint(limit: Um | None, options: Options) -> str:

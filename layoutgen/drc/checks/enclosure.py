@@ -11,7 +11,8 @@ Layers: inner, outer. Limit: the least enclosure, in um; exactly that much passe
 Options:
     sides: "all" (default), or "opposite": of an upright rectangle it is enough if two opposite sides are enclosed by
         `limit`, and the other two may be flush. Other inner shapes need it on all sides.
-    metric: "euclidian" (default) also measures from corner to corner, "projection" straight across only.
+    metric: "euclidian" (default) also measures from corner to corner, "projection" straight across only, "square"
+        beyond the end of an edge as far as away from it.
     ignore_angle: edges at this angle or more to each other (degrees, default 80) are not compared.
 
 Example:
@@ -71,7 +72,7 @@ def analytic(rule: str, regions: Sequence[kdb.Region], limit: int, options: Opti
 
 
 def words(layers: Sequence[str], limit: str, options: Options) -> str:
-    across = ", straight across" if options.metric == "projection" else ""
+    across = marks.IN_WORDS[options.metric]
     sides = " on two opposite sides at least" if options.sides == "opposite" else ""
     return f"enclosure of {layers[0]} by {layers[1]} >= {limit}{sides}{across}"
 

@@ -7,7 +7,8 @@ does not cross and is left alone.
 Layers: layer, other. Limit: the least extension, in um; exactly that much passes.
 
 Options:
-    metric: "euclidian" (default) also measures from corner to corner, "projection" straight across only.
+    metric: "euclidian" (default) also measures from corner to corner, "projection" straight across only, "square"
+        beyond the end of an edge as far as away from it.
     ignore_angle: edges at this angle or more to each other (degrees, default 80) are not compared.
 
 Example:
@@ -43,7 +44,7 @@ def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Facing)
 
 
 def words(layers: Sequence[str], limit: str, options: Facing) -> str:
-    across = ", straight across" if options.metric == "projection" else ""
+    across = marks.IN_WORDS[options.metric]
     return f"extension of {layers[0]} beyond {layers[1]} >= {limit} where it crosses{across}"
 
 

@@ -24,9 +24,11 @@ Check: TypeAlias = Callable[[str, Sequence[kdb.Region], int, OptionsT], list[Fin
 
 A pure function of its regions: it knows no wafer, no window and no PDK, so that any runner can give it any part.
 """
-Metric = Literal["euclidian", "projection"]
+Metric = Literal["euclidian", "projection", "square"]
 Circles = Literal["facets", "analytic"]
 """How a run measures circles: by the polygons they are drawn as, or as the circles they stand for."""
+SQUARE = 1.5
+"""A square's corners are this many of its sides apart at most: sqrt(2), rounded up."""
 Between = Literal["any", "polygons", "polygon"]
 STEPS = defaultdict(lambda: round(1 / DBU), {"um2": round(1 / DBU) ** 2})
 """In how many steps each unit is counted, so that a limit is a whole number of them: database units and their squares,
@@ -41,7 +43,8 @@ class Facing(Model):
     """Options of the kinds that compare edges facing each other."""
 
     metric: Metric = "euclidian"
-    """`projection` compares only what lies straight opposite; `euclidian` also looks around corners."""
+    """`projection` compares only what lies straight opposite; `euclidian` also looks around corners, `square` as far
+    along an edge beyond its ends as away from it."""
     ignore_angle: Deg = Field(default=80.0, gt=0, le=90)
     """Edges at this angle or more do not face each other. At 90, every rotated rectangle breaks a width rule,
     because snapping to the grid leaves corners of 89.99 degrees."""
@@ -139,7 +142,8 @@ class Task:
     @property
     def reach(self) -> Um:
         """How far from a finding the shapes of its layers lie that decide about it (um)."""
-        return self.kind.reach(self.limit or 0.0, self.options)
+        corners = SQUARE if getattr(self.options, "metric", "") == "square" else 1.0
+        return corners * self.kind.reach(self.limit or 0.0, self.options)
 
     @property
     def needed(self) -> tuple[str, ...]:

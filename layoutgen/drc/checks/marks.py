@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations
 
 import klayout.db as kdb
 import numpy as np
 import shapely
 
-from layoutgen.drc.checks.kind import Facing, Metric
+from layoutgen.drc.checks.kind import SQUARE, Facing, Metric
 from layoutgen.findings import Edge, Finding, Hull
 from layoutgen.units import DBU, IntPoints, Um
 
 OCTAGON = 2  # KLayout's corner mode: corners of up to 90 degrees stay as they are
 MOST_LARGER = 256
 COORDINATES = 2**30
-SQUARE = 1.5  # a square's corners are this many of its sides apart at most: sqrt(2), rounded up
-METRICS: dict[Metric, kdb.Metrics] = {"euclidian": kdb.Region.Euclidian, "projection": kdb.Region.Projection}
+METRICS: dict[Metric, kdb.Metrics] = {
+    "euclidian": kdb.Region.Euclidian, "projection": kdb.Region.Projection, "square": kdb.Region.Square,
+}  # fmt: skip
+IN_WORDS: dict[Metric, str] = {"euclidian": "", "projection": ", straight across", "square": ", square at corners"}
+"""What a rule in words says of its metric."""
 
 
 def pairs(
@@ -90,11 +94,9 @@ def apart(first: kdb.Region, second: kdb.Region, limit: int, facing: Facing) -> 
     Edges, not regions: beside one polygon with tens of thousands of corners, as a wafer's bus is, 20 times faster. Not
     those of polygons with no other near them, of which a wafer is full.
     """
-    return (
-        _beside(first, second, limit)
-        .edges()
-        .separation_check(_beside(second, first, limit).edges(), limit, *options(facing))
-    )
+    reach = math.ceil(SQUARE * limit) if facing.metric == "square" else limit
+    near, others = _beside(first, second, reach).edges(), _beside(second, first, reach).edges()
+    return near.separation_check(others, limit, *options(facing))
 
 
 def _beside(layer: kdb.Region, other: kdb.Region, reach: int) -> kdb.Region:
@@ -181,7 +183,13 @@ def options(facing: Facing) -> tuple[bool, kdb.Metrics, float]:
 
 
 def distance(a: Edge, b: Edge, metric: Metric = "euclidian") -> Um:
-    """Least distance of two edges in um; with `projection`, measured square to one of them."""
+    """Least distance of two edges in um; with `projection`, measured at right angles to one of them.
+
+    With `square`, the larger of how far a point lies away from an edge and how far beyond its ends, each edge seen from
+    the other: the worse of the two.
+    """
+    if metric == "square":
+        return round(max(_beyond(a, b), _beyond(b, a)) * DBU, 6)
     if metric == "projection":
         square = [_square(a, b[:2]), _square(a, b[2:]), _square(b, a[:2]), _square(b, a[2:])]
         return round(min(square) * DBU, 6)
@@ -204,6 +212,22 @@ def _cross(a: Edge, b: Edge) -> bool:
 def _square(e: Edge, p: tuple[int, int]) -> float:
     length = math.hypot(e[2] - e[0], e[3] - e[1])
     return abs(_turn(e, p)) / length if length else math.hypot(p[0] - e[0], p[1] - e[1])
+
+
+def _beyond(e: Edge, other: Edge) -> float:
+    """The least, over the points of another edge, of the larger of the distances from the line and the ends of one."""
+    dx, dy = e[2] - e[0], e[3] - e[1]
+    length = math.hypot(dx, dy) or 1.0
+    ends = []
+    for x, y in (other[:2], other[2:]):
+        along, away = ((x - e[0]) * dx + (y - e[1]) * dy) / length, ((x - e[0]) * dy - (y - e[1]) * dx) / length
+        ends.append((away, -away, -along, along - length))
+    (p, q), at = ends, [0.0, 1.0]
+    for i, j in combinations(range(4), 2):  # along the other edge each grows evenly: the least is where two are equal
+        slope = (p[i] - q[i]) - (p[j] - q[j])
+        if slope and 0 < (p[i] - p[j]) / slope < 1:
+            at.append((p[i] - p[j]) / slope)
+    return max(0.0, min(max(a + t * (b - a) for a, b in zip(p, q, strict=True)) for t in at))
 
 
 def _to(e: Edge, p: tuple[int, int]) -> float:

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 import klayout.db as kdb
 
 from layoutgen.drc.checks import marks
-from layoutgen.drc.checks.kind import Kind, NoOptions
+from layoutgen.drc.checks.kind import SQUARE, Kind, NoOptions
 from layoutgen.findings import Finding
 from layoutgen.units import Um
 
@@ -36,7 +36,7 @@ def words(layers: Sequence[str], limit: str, options: NoOptions) -> str:
 
 
 def reach(limit: Um, options: NoOptions) -> Um:
-    return marks.SQUARE * limit
+    return SQUARE * limit
 
 
 KIND = Kind(

@@ -6,7 +6,8 @@ polygons is left alone: `space` measures both. Where plating joins all metal, al
 Layers: the layer. Limit: the least space, in um; exactly that far passes.
 
 Options:
-    metric: "euclidian" (default) also measures from corner to corner, "projection" straight across only.
+    metric: "euclidian" (default) also measures from corner to corner, "projection" straight across only, "square"
+        beyond the end of an edge as far as away from it.
     ignore_angle: edges at this angle or more to each other (degrees, default 80) are not compared.
 
 Example:
@@ -40,7 +41,7 @@ def candidates(rule: str, regions: Sequence[kdb.Region], limit: int, options: Fa
 
 
 def words(layers: Sequence[str], limit: str, options: Facing) -> str:
-    across = ", straight across" if options.metric == "projection" else ""
+    across = marks.IN_WORDS[options.metric]
     return f"notches and holes of {layers[0]} >= {limit}{across}"
 
 

@@ -7,7 +7,8 @@ Layers: layer, other. Limit: the least distance outside, in um; at 0 they may to
 
 Options:
     inside: by how much the other layer must stand out beyond what lies in it, in um; at 0 they may be flush.
-    metric: "euclidian" (default) also measures from corner to corner, "projection" straight across only.
+    metric: "euclidian" (default) also measures from corner to corner, "projection" straight across only, "square"
+        beyond the end of an edge as far as away from it.
     ignore_angle: edges at this angle or more to each other (degrees, default 80) are not compared.
 
 Example:
@@ -51,7 +52,7 @@ def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options
 
 
 def words(layers: Sequence[str], limit: str, options: Options) -> str:
-    across = ", straight across" if options.metric == "projection" else ""
+    across = marks.IN_WORDS[options.metric]
     return f"{layers[0]} outside {layers[1]} by >= {limit} or inside by >= {um(options.inside)}{across}"
 
 

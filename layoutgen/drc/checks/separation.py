@@ -10,7 +10,8 @@ Layers: first, second (the order does not matter). Limit: the least distance, in
 Options:
     between: "any" (default): any two shapes of the two layers. "polygons": shapes that touch or overlap are one
         polygon, within which nothing is measured; so a shape may lie upon its own, and only others must keep away.
-    metric: "euclidian" (default) also measures from corner to corner, "projection" straight across only.
+    metric: "euclidian" (default) also measures from corner to corner, "projection" straight across only, "square"
+        beyond the end of an edge as far as away from it.
     ignore_angle: edges at this angle or more to each other (degrees, default 80) are not compared.
 
 Example:
@@ -77,7 +78,7 @@ def _polygon(shape: kdb.Polygon) -> shapely.Polygon:
 
 
 def words(layers: Sequence[str], limit: str, options: Options) -> str:
-    across = ", straight across" if options.metric == "projection" else ""
+    across = marks.IN_WORDS[options.metric]
     overlap = " of another polygon" if options.between == "polygons" else ", no overlap"
     return f"separation of {layers[0]} from {layers[1]} >= {limit}{across}{overlap}"
 

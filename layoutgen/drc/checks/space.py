@@ -11,7 +11,8 @@ Layers: the layer. Limit: the least space, in um; exactly that far passes.
 Options:
     between: "any" (default): any two edges that face each other; "polygons": only edges of different polygons, which
         leaves notches and holes alone. Where plating joins all metal, all of it is one polygon.
-    metric: "euclidian" (default) also measures from corner to corner, "projection" straight across only.
+    metric: "euclidian" (default) also measures from corner to corner, "projection" straight across only, "square"
+        beyond the end of an edge as far as away from it.
     ignore_angle: edges at this angle or more to each other (degrees, default 80) are not compared.
 
 Example:
@@ -65,7 +66,7 @@ def analytic(rule: str, regions: Sequence[kdb.Region], limit: int, options: Opti
 
 
 def words(layers: Sequence[str], limit: str, options: Options) -> str:
-    across = ", straight across" if options.metric == "projection" else ""
+    across = marks.IN_WORDS[options.metric]
     apart = "between polygons of" if options.between == "polygons" else "of"
     return f"space {apart} {layers[0]} >= {limit}{across}"
 

@@ -30,7 +30,7 @@ import klayout.db as kdb
 from pydantic import Field
 
 from layoutgen.drc.checks import marks
-from layoutgen.drc.checks.kind import Kind, Metric, um
+from layoutgen.drc.checks.kind import SQUARE, Kind, Metric, um
 from layoutgen.findings import Finding
 from layoutgen.tomlfile import Model, NonNegativeUm, PositiveUm
 from layoutgen.units import DBU, Deg, Um, dbu
@@ -91,7 +91,7 @@ def words(layers: Sequence[str], limit: str, options: Options) -> str:
 
 
 def reach(limit: Um, options: Options) -> Um:
-    return max(marks.SQUARE * s.width + s.run + s.space for s in options.steps) + 2 * DBU
+    return max(SQUARE * s.width + s.run + s.space for s in options.steps) + 2 * DBU
 
 
 def complaint(limit: Um | None, options: Options) -> str:

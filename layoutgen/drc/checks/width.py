@@ -46,7 +46,7 @@ def analytic(rule: str, regions: Sequence[kdb.Region], limit: int, options: Faci
 
 
 def words(layers: Sequence[str], limit: str, options: Facing) -> str:
-    across = ", straight across" if options.metric == "projection" else ""
+    across = marks.IN_WORDS[options.metric]
     return f"width of {layers[0]} >= {limit}{across}"
 
 
