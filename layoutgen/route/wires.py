@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
 
@@ -18,18 +18,21 @@ import shapely
 
 from layoutgen.route.bodies import bodies, polygon
 from layoutgen.route.legal import covered, extent, owners, solid, via_landing
+from layoutgen.route.mend import Flaw, Rule, all_flaws, flaws, near_to, patches, within
 from layoutgen.route.notch import closings, marks, notches, simple
 from layoutgen.route.pieces import net_of, plan_apart, told_apart
 from layoutgen.route.problem import Point, RoutePlan, RouteProblem, Style, Terminal, Via, Wire
 from layoutgen.route.room import Piece, Room
-from layoutgen.route.teardrop import ROUND_SAG, core, corners, fillets, landing, pad_polygon, teardrops
+from layoutgen.route.teardrop import ROUND_SAG, SIZES, core, corners, disc, fillets, landing, pad_polygon, teardrops
 from layoutgen.route.wide import TooWide, too_wide
 from layoutgen.units import IntPoints, dbu, to_dbu
 
 _ROUNDS = 12
 """Times that notches are looked for after closing some."""
-_PASSES = 3
-"""Times that teardrops beside open notches are taken away."""
+_PASSES = len(SIZES) + 1
+"""Times that teardrops beside open notches are made smaller, and are taken away in the end."""
+_MENDS = 6
+"""Times that the metal of a net is looked at after mending some flaws of it."""
 _BUMP = 1.3
 """Corners up to so many radii of a terminal from its centre are joined with it smoothly: at more than 100 degrees."""
 _WIRE_PART, _TIE_PART = 0.5, 0.75
@@ -52,13 +55,19 @@ def pad_shape(terminal: Terminal) -> kdb.Polygon:
 
 @dataclass
 class _Net:
-    """What one net has on a layer: fixed pieces (bodies and landings), drops and fillings, and its terminals."""
+    """What one net has on a layer: fixed pieces (bodies and landings), drops and fillings, and its terminals.
+
+    less: smaller drops for a drop, in turn. left: what rules find in the end.
+    """
 
     space: int
+    rule: Rule
     pads: list[Terminal] = field(default_factory=list)
     fixed: list[Piece] = field(default_factory=list)
     drops: list[Piece] = field(default_factory=list)
     fills: list[Piece] = field(default_factory=list)
+    less: dict[Piece, Iterator[Piece]] = field(default_factory=dict)
+    left: list[Flaw] = field(default_factory=list)
 
     @property
     def reach(self) -> int:
@@ -78,21 +87,41 @@ class _Net:
         return [p.polygon for p in self.pieces()] + [pad_shape(t) for t in self.pads]
 
 
+@dataclass(frozen=True, eq=False)
+class LeftOver:
+    """A place (dbu) where the metal of a net, terminals included, still breaks a rule: kind "width" or "notch"."""
+
+    net: str
+    kind: str
+    box: kdb.Box
+
+
 def draw(problem: RouteProblem, plan: RoutePlan, layer: int = 0) -> dict[str, NetMetal]:
     """The metal on one layer of every net that has wires or vias there, without the shapes of the terminals.
 
     What belongs to a tie ends at the terminal that the tie starts on, and overlaps it only so far that it joins it
     however its rim is drawn (see `teardrop.core`).
     """
+    return draw_and_judge(problem, plan, layer)[0]
+
+
+def left_over(problem: RouteProblem, plan: RoutePlan, layer: int = 0) -> list[LeftOver]:
+    """Where the metal that `draw` gives still breaks a net's width, or its space to itself."""
+    return draw_and_judge(problem, plan, layer)[1]
+
+
+def draw_and_judge(
+    problem: RouteProblem, plan: RoutePlan, layer: int = 0
+) -> tuple[dict[str, NetMetal], list[LeftOver]]:
+    """`draw` and `left_over` in one."""
     nets = _assembled(problem, plan, layer)[0]
-    slanted = any(a[0] != b[0] and a[1] != b[1] for a, b in pairwise([*problem.outline, problem.outline[0]]))
-    die = kdb.Region(polygon(to_dbu(problem.outline))) if slanted else None
+    die = _slanted_die(problem)
     out: dict[str, NetMetal] = {}
     for name, net in nets.items():
         own, whole = _metal(net, die), out.setdefault(net_of(name), NetMetal())
         whole.metal += own.metal
         whole.tie += own.tie
-    return out
+    return out, [LeftOver(net_of(name), f.kind, f.box) for name, net in nets.items() for f in net.left]
 
 
 def still_too_wide(problem: RouteProblem, plan: RoutePlan, layer: int = 0) -> list[TooWide]:
@@ -109,7 +138,8 @@ def _assembled(problem: RouteProblem, plan: RoutePlan, layer: int) -> tuple[dict
     room = Room(problem, layer, wires, shapes, owner, plan.vias)
     nets: dict[str, _Net] = {}
     for name in dict.fromkeys([*(w.net for w in wires), *(v.net for v in plan.vias)]):
-        nets[name] = _Net(dbu(max(problem.space_of(name), problem.space_of(name, 0.0))))
+        rule = Rule(dbu(problem.width_of(name)), dbu(problem.space_of(name, 0.0)))
+        nets[name] = _Net(max(rule.space, dbu(problem.space_of(name))), rule)
     for wire, points in zip(wires, shapes, strict=True):
         space = dbu(problem.space_of(wire.net, problem.drawn(wire.width)))
         nets[wire.net].fixed.append(Piece(points, space, wire.net, wire.tie))
@@ -122,10 +152,12 @@ def _assembled(problem: RouteProblem, plan: RoutePlan, layer: int) -> tuple[dict
     for t in problem.terminals:
         if t.layer == layer and owner[t.name] in nets:
             nets[owner[t.name]].pads.append(t)
-    for piece in _drops(problem, room, wires, plan.vias, layer):
+    for piece, smaller in _drops(problem, room, wires, plan.vias, layer):
         nets[piece.net].drops.append(piece)
-    for piece in _bumps(problem, wires, shapes, plan.vias, layer):
-        if room.take([piece])[0]:
+        nets[piece.net].less[piece] = smaller
+    bumps = list(_bumps(problem, wires, shapes, plan.vias, layer))
+    for piece, free in zip(bumps, room.take(bumps).tolist(), strict=True):
+        if free:
             nets[piece.net].fixed.append(piece)
     _close_notches(problem, room, nets)
     found: list[TooWide] = []
@@ -135,7 +167,14 @@ def _assembled(problem: RouteProblem, plan: RoutePlan, layer: int) -> tuple[dict
         if not spread:
             break
         _close_notches(problem, room, {name: nets[name] for name in spread})
-    return nets, found
+    _mend(problem, room, nets)
+    return nets, _too_wide(problem, nets, owner, layer) if problem.wide else []
+
+
+def _slanted_die(problem: RouteProblem) -> kdb.Region | None:
+    """The die where a side of it slants: rounding puts ends of ties off it there."""
+    slanted = any(a[0] != b[0] and a[1] != b[1] for a, b in pairwise([*problem.outline, problem.outline[0]]))
+    return kdb.Region(polygon(to_dbu(problem.outline))) if slanted else None
 
 
 def _landing(problem: RouteProblem, via: Via) -> Terminal:
@@ -146,16 +185,19 @@ def _landing(problem: RouteProblem, via: Via) -> Terminal:
 # ---------------------------------------------------------------------- teardrops
 
 
-def _drops(problem: RouteProblem, room: Room, wires: Sequence[Wire], vias: Sequence[Via], layer: int) -> list[Piece]:
-    """The largest drop that has room at each end of each wire; large ones first."""
-    wishes = dict(enumerate(_wishes(problem, wires, vias, layer)))
+def _drops(
+    problem: RouteProblem, room: Room, wires: Sequence[Wire], vias: Sequence[Via], layer: int
+) -> list[tuple[Piece, Iterator[Piece]]]:
+    """The largest drop that has room at each end of each wire, large ones first; and the smaller ones of each."""
+    all_wishes = list(_wishes(problem, wires, vias, layer))
+    wishes = dict(enumerate(all_wishes))
     out: dict[int, Piece] = {}
     while wishes:
         tried = {k: piece for k, wish in wishes.items() if (piece := next(wish, None)) is not None}
         free = room.take(list(tried.values())).tolist()
         out |= {k: piece for (k, piece), ok in zip(tried.items(), free, strict=True) if ok}
         wishes = {k: wishes[k] for k in tried if k not in out}
-    return [out[k] for k in sorted(out)]
+    return [(out[k], all_wishes[k]) for k in sorted(out)]
 
 
 def _wishes(problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via], layer: int) -> Iterator[Iterator[Piece]]:
@@ -276,19 +318,31 @@ class _Trunks:
 
 
 def _close_notches(problem: RouteProblem, room: Room, nets: Mapping[str, _Net]) -> None:
-    """Fill the notches of all nets; teardrops beside those that stay open are taken away."""
+    """Fill the notches of all nets; teardrops beside those that stay open are made smaller, or are taken away."""
     active = list(nets)
     for _ in range(_PASSES):
         left = _fill(problem, room, nets, active)
         active = []
         for name, pairs in left.items():
-            near = marks(pairs)
-            keep = [p for p in nets[name].drops if near.interacting(kdb.Region(p.polygon)).is_empty()]
-            if len(keep) < len(nets[name].drops):
-                nets[name].drops, nets[name].fills = keep, []
+            net, near = nets[name], marks(pairs)
+            beside = [p for p in net.drops if not near.interacting(kdb.Region(p.polygon)).is_empty()]
+            if beside:
+                smaller = {p: _smaller(net, room, p) for p in beside}
+                net.drops = [q for p in net.drops if (q := smaller.get(p, p)) is not None]
+                net.fills = []
                 active.append(name)
         if not active:
             return
+
+
+def _smaller(net: _Net, room: Room, drop: Piece) -> Piece | None:
+    """The next smaller drop that has room; None if there is none."""
+    rest = net.less.pop(drop, iter(()))
+    for piece in rest:
+        if room.take([piece])[0]:
+            net.less[piece] = rest
+            return piece
+    return None
 
 
 def _fill(
@@ -345,11 +399,102 @@ def _rims(net: _Net, fill: Piece) -> list[Piece]:
     return [Piece(p, fill.space, fill.net, False) for p in discs if shape.intersects(shapely.Polygon(p))]
 
 
+# ---------------------------------------------------------------------- flaws
+
+
+def _mend(problem: RouteProblem, room: Room, nets: Mapping[str, _Net]) -> None:
+    """Mend what rules still find, as far as that is possible, and note the rest with each net."""
+    die = _slanted_die(problem)
+    names = list(nets)
+    judged = []
+    for net in nets.values():
+        bare = _terminals(net)
+        judged.append(([*_drawn(net, die), *bare], bare, net.rule))
+    for number in all_flaws(judged):
+        net = nets[names[number]]
+        for _ in range(_MENDS):
+            before = _flaws(net, die)
+            if not sum(_mend_one(problem, room, names[number], net, flaw, die) for flaw in before):
+                break
+        net.left = _flaws(net, die)
+
+
+def _mend_one(problem: RouteProblem, room: Room, name: str, net: _Net, flaw: Flaw, die: kdb.Region | None) -> bool:
+    """Mend one flaw: with more metal, or else with smaller drops; False if that does not help or it is mended yet."""
+    reach = net.rule.reach
+    now = within(_flaws(net, die, flaw), flaw, reach)
+    if not now:
+        return False
+    near = near_to(flaw, [*_drawn(net, die), *_terminals(net)], 3 * reach)
+    for points in patches(flaw, near, net.rule, problem.style):
+        piece = _piece(problem, net, name, points)
+        tried = replace(net, fills=[*net.fills, piece])
+        if within(_flaws(tried, die, flaw), flaw, reach) < now and room.take([piece])[0]:
+            net.fills = tried.fills
+            return True
+    window = flaw.box.enlarged(net.rule.space, net.rule.space)
+    fills = [p for p in net.fills if not p.polygon.bbox().touches(window)]
+    for drop in [None, *(p for p in net.drops if p.polygon.bbox().touches(window))]:
+        old, new = drop, drop
+        while True:
+            new = None if new is None else _smaller(net, room, new)
+            drops = [q for p in net.drops if (q := new if p is old else p) is not None]
+            for kept in (net.fills, fills):
+                tried = replace(net, drops=drops, fills=kept)
+                if within(_flaws(tried, die, flaw), flaw, reach) < now:
+                    net.drops, net.fills = drops, kept
+                    return True
+            if new is None:
+                break
+    return False
+
+
+def _flaws(net: _Net, die: kdb.Region | None, flaw: Flaw | None = None) -> list[Flaw]:
+    """The flaws of a net, or those about one of them, with its discs drawn in 64 corners and in more."""
+    drawn = _drawn(net, die)
+    pads = [_terminals(net)]
+    if any(t.round and not t.polygon for t in net.pads):
+        pads.append([pad_shape(t) for t in net.pads])
+    if flaw is not None:
+        reach = 3 * net.rule.reach
+        drawn, pads = near_to(flaw, drawn, reach), [near_to(flaw, own, reach) for own in pads]
+    return [f for own in pads for f in flaws([*drawn, *own], own, net.rule)]
+
+
+def _terminals(net: _Net) -> list[kdb.Polygon]:
+    """The terminals of a net, discs with 64 corners."""
+    return [_rule_shape(t) for t in net.pads]
+
+
+@lru_cache(maxsize=4096)
+def _rule_shape(t: Terminal) -> kdb.Polygon:
+    if t.polygon or not t.round:
+        return pad_shape(t)
+    return _disc(dbu(t.half_x), 64).moved(dbu(t.x), dbu(t.y))
+
+
+@lru_cache(maxsize=256)
+def _disc(radius: int, facets: int) -> kdb.Polygon:
+    """A disc about the origin."""
+    return polygon(disc(0, 0, radius, facets))
+
+
+def _drawn(net: _Net, die: kdb.Region | None) -> list[kdb.Polygon]:
+    """What `draw` gives of a net."""
+    return [p.polygon for p in net.pieces() if not p.tie] + [polygon(points) for points in _tie_metal(net, die)]
+
+
 def _metal(net: _Net, die: kdb.Region | None) -> NetMetal:
-    """The pieces of a net, by layer: ties leave out what their terminals cover, and what rounding puts off the die."""
+    """The pieces of a net, by layer."""
+    return NetMetal([p.points for p in net.pieces() if not p.tie], _tie_metal(net, die))
+
+
+def _tie_metal(net: _Net, die: kdb.Region | None) -> list[IntPoints]:
+    """What belongs to ties: they leave out what their terminals cover, and what rounding puts off the die."""
     ties = kdb.Region([p.polygon for p in net.pieces() if p.tie])
-    if not ties.is_empty():
-        ties -= kdb.Region([polygon(core(t)) for t in net.pads])
+    if ties.is_empty():
+        return []
+    ties -= kdb.Region([polygon(core(t)) for t in net.pads])
     if die is not None:
         ties &= die
-    return NetMetal([p.points for p in net.pieces() if not p.tie], simple(ties))
+    return simple(ties)
