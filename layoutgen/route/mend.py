@@ -24,6 +24,8 @@ RULE_ANGLE = 80.0
 _GROWTH = 4
 """Reaches within which corners are joined grow so, from `_LEAST` (dbu) to the space."""
 _LEAST = 3
+_WEDGES = (1.0, 1.1, 1.25, 1.5, 2.0)
+"""Tried in turn, in widths."""
 _STEP = 2
 """How much wider (dbu) than the rule metal is made where it is too narrow."""
 
@@ -134,7 +136,15 @@ def patches(flaw: Flaw, near: Sequence[kdb.Polygon], rule: Rule, style: Style) -
         reach *= _GROWTH
     shapes = [hull for cloud in clouds if (hull := _hull(cloud, style)) is not None]
     if flaw.kind == "width":
+        shapes += [] if style is Style.MANHATTAN else _wedges(ends, rule.width)
         shapes += _blocks(ends, shapely.get_coordinates(line).mean(axis=0), rule.width, style)
+    out = _by_size(shapes)
+    if style in (Style.OCTILINEAR, Style.MANHATTAN):  # terminals may have rims at any angle
+        out += _by_size(hull for cloud in clouds if (hull := _hull(cloud, Style.ANY_ANGLE)) is not None)
+    return out
+
+
+def _by_size(shapes: Iterable[IntPoints]) -> list[IntPoints]:
     unique = {points.tobytes(): points for points in shapes}
     return sorted(unique.values(), key=lambda points: float(shapely.area(shapely.Polygon(points))))
 
@@ -161,6 +171,26 @@ def _hull(cloud: np.ndarray[tuple[int, ...], np.dtype[np.float64]], style: Style
     if shape.geom_type != "Polygon" or shape.area == 0:
         return None
     return ring(polygon(np.round(shapely.get_coordinates(shape)[:-1])))
+
+
+def _wedges(ends: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.float64]]], width: int) -> list[IntPoints]:
+    """What makes the side that leaves an edge at right angles longer than the width, up to the other edge's line.
+
+    It ends at right angles to that line: so the rim of a bend is held off the flat end that follows it too soon.
+    """
+    out = []
+    for one, other in (ends, ends[::-1]):
+        along, slant = ((e[1] - e[0]) / math.dist(*e) for e in (one, other))
+        inward = np.array([along[1], -along[0]])
+        for corner in one:
+            for part in _WEDGES:
+                tip = corner + inward * (width * part + 2 * _STEP)
+                foot = other[0] + slant * ((tip - other[0]) @ slant)
+                foot += (foot - tip) / max(1.0, math.dist(foot, tip)) * 2 * _STEP  # on the grid, it lies inside
+                hull = _hull(np.round(np.concatenate([[corner, tip, foot], other])), Style.ANY_ANGLE)
+                if hull is not None:
+                    out.append(hull)
+    return out
 
 
 def _blocks(

@@ -57,7 +57,7 @@ def pad_shape(terminal: Terminal) -> kdb.Polygon:
 class _Net:
     """What one net has on a layer: fixed pieces (bodies and landings), drops and fillings, and its terminals.
 
-    less: smaller drops for a drop, in turn. left: what rules find in the end.
+    less: smaller drops for a drop, in turn. open: whether fillings left a notch. left: what rules find in the end.
     """
 
     space: int
@@ -67,6 +67,7 @@ class _Net:
     drops: list[Piece] = field(default_factory=list)
     fills: list[Piece] = field(default_factory=list)
     less: dict[Piece, Iterator[Piece]] = field(default_factory=dict)
+    open: bool = False
     left: list[Flaw] = field(default_factory=list)
 
     @property
@@ -321,9 +322,12 @@ def _close_notches(problem: RouteProblem, room: Room, nets: Mapping[str, _Net]) 
     """Fill the notches of all nets; teardrops beside those that stay open are made smaller, or are taken away."""
     active = list(nets)
     for _ in range(_PASSES):
+        for name in active:
+            nets[name].open = False
         left = _fill(problem, room, nets, active)
         active = []
         for name, pairs in left.items():
+            nets[name].open = True
             net, near = nets[name], marks(pairs)
             beside = [p for p in net.drops if not near.interacting(kdb.Region(p.polygon)).is_empty()]
             if beside:
@@ -410,8 +414,10 @@ def _mend(problem: RouteProblem, room: Room, nets: Mapping[str, _Net]) -> None:
     for net in nets.values():
         bare = _terminals(net)
         judged.append(([*_drawn(net, die), *bare], bare, net.rule))
-    for number in all_flaws(judged):
-        net = nets[names[number]]
+    found = all_flaws(judged)
+    for number, net in enumerate(nets.values()):
+        if number not in found and not net.fills and not net.open:
+            continue
         for _ in range(_MENDS):
             before = _flaws(net, die)
             if not sum(_mend_one(problem, room, names[number], net, flaw, die) for flaw in before):
