@@ -138,18 +138,23 @@ def _up(value: float) -> int:
 
 def simple(region: kdb.Region) -> list[IntPoints]:
     """The polygons of a region, merged; those with holes are cut through."""
-    out: list[IntPoints] = []
-    todo = list(region.merged(False, 0).each())[::-1]
+    return simple_by_net(region).get(None, [])
+
+
+def simple_by_net(region: kdb.Region) -> dict[int | None, list[IntPoints]]:
+    """`simple` for each net: property 1 of the polygons."""
+    out: dict[int | None, list[IntPoints]] = {}
+    todo = [(p.property(1), kdb.Polygon(p)) for p in region.merged(False, 0).each()][::-1]
     while todo:
-        shape = todo.pop()
+        net, shape = todo.pop()
         points = ring(shape)
         if shape.holes():
             box, x = shape.bbox(), kdb.Polygon(list(shape.each_point_hole(0))).bbox().center().x
             halves = [kdb.Box(box.left, box.bottom, x, box.top), kdb.Box(x, box.bottom, box.right, box.top)]
-            todo += [p for half in halves for p in (kdb.Region(shape) & kdb.Region(half)).each()]
+            todo += [(net, p) for half in halves for p in (kdb.Region(shape) & kdb.Region(half)).each()]
         elif len(points) > 2 and shapely.Polygon(points).is_valid:
-            out.append(points)
+            out.setdefault(net, []).append(points)
         elif len(points) > 2:
             parts = kdb.Region(shape).merged(False, 0).decompose_convex_to_region()
-            out += [ring(p) for p in parts.each()]
-    return sorted(out, key=lambda p: (tuple(np.min(p, axis=0).tolist()), len(p)))
+            out.setdefault(net, []).extend(ring(p) for p in parts.each())
+    return {net: sorted(own, key=lambda p: (tuple(np.min(p, axis=0).tolist()), len(p))) for net, own in out.items()}

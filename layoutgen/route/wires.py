@@ -18,19 +18,35 @@ import shapely
 
 from layoutgen.route.bodies import bodies, polygon
 from layoutgen.route.legal import covered, extent, owners, solid, via_landing
-from layoutgen.route.mend import Flaw, Rule, all_flaws, flaws, near_to, patches, within
-from layoutgen.route.notch import closings, marks, notches, simple
+from layoutgen.route.mend import RULE_ANGLE, Flaw, Rule, all_flaws, flaws, near_to, patches, within
+from layoutgen.route.notch import NOTCH_ANGLE, closings, marks, notches, simple_by_net
 from layoutgen.route.pieces import net_of, plan_apart, told_apart
 from layoutgen.route.problem import Point, RoutePlan, RouteProblem, Style, Terminal, Via, Wire
 from layoutgen.route.room import Piece, Room
-from layoutgen.route.teardrop import ROUND_SAG, SIZES, core, corners, disc, fillets, landing, pad_polygon, teardrops
+from layoutgen.route.teardrop import (
+    FACETS,
+    ROUND_SAG,
+    SIZES,
+    core,
+    corners,
+    disc,
+    fillets,
+    first_drops,
+    landing,
+    pad_polygon,
+    teardrops,
+)
 from layoutgen.route.wide import TooWide, too_wide
-from layoutgen.units import IntPoints, dbu, to_dbu
+from layoutgen.units import IntPoints, Um, dbu, to_dbu
 
 _ROUNDS = 12
 """Times that notches are looked for after closing some."""
 _PASSES = len(SIZES) + 1
 """Times that teardrops beside open notches are made smaller, and are taken away in the end."""
+_RULE_FACETS = 64
+"""Corners of discs in the metal that rules are asked about."""
+_SCREEN_ANGLE = NOTCH_ANGLE + 3.0
+"""What rims of discs drawn in fewer corners turn by is added."""
 _MENDS = 6
 """Times that the metal of a net is looked at after mending some flaws of it."""
 _BUMP = 1.3
@@ -47,17 +63,22 @@ class NetMetal:
     tie: list[IntPoints] = field(default_factory=list)
 
 
-@lru_cache(maxsize=4096)
-def pad_shape(terminal: Terminal) -> kdb.Polygon:
-    """A terminal for KLayout."""
-    return polygon(pad_polygon(terminal))
+def pad_shape(terminal: Terminal, facets: int = FACETS) -> kdb.Polygon:
+    """A terminal for KLayout; discs with so many corners."""
+    if terminal.polygon:
+        return polygon(pad_polygon(terminal))
+    x, y, half_x, half_y = dbu(terminal.x), dbu(terminal.y), dbu(terminal.half_x), dbu(terminal.half_y)
+    if terminal.round:
+        return _disc(half_x, facets).moved(x, y)
+    return kdb.Polygon(kdb.Box(x - half_x, y - half_y, x + half_x, y + half_y))
 
 
 @dataclass
 class _Net:
     """What one net has on a layer: fixed pieces (bodies and landings), drops and fillings, and its terminals.
 
-    less: smaller drops for a drop, in turn. open: whether fillings left a notch. left: what rules find in the end.
+    less: smaller drops for a drop, in turn. open: whether fillings left a notch. ties: what is drawn
+    of ties, if it is known. left: what rules find in the end.
     """
 
     space: int
@@ -68,6 +89,7 @@ class _Net:
     fills: list[Piece] = field(default_factory=list)
     less: dict[Piece, Iterator[Piece]] = field(default_factory=dict)
     open: bool = False
+    ties: list[IntPoints] | None = None
     left: list[Flaw] = field(default_factory=list)
 
     @property
@@ -77,6 +99,13 @@ class _Net:
         A rim that faces a wall at 80 degrees comes nearer to it by six times as much as it stands out.
         """
         rims = [6 * ROUND_SAG * dbu(t.half_x) for t in self.pads if t.round and not t.polygon]
+        return self.space + math.ceil(max([1.0, *rims]) + 1)
+
+    @property
+    def screen(self) -> int:
+        """`reach` for discs that are drawn as roughly as rules may see them."""
+        rough = 1 - math.cos(math.pi / _RULE_FACETS)
+        rims = [6 * (ROUND_SAG + rough) * dbu(t.half_x) for t in self.pads if t.round and not t.polygon]
         return self.space + math.ceil(max([1.0, *rims]) + 1)
 
     def pieces(self) -> list[Piece]:
@@ -116,12 +145,11 @@ def draw_and_judge(
 ) -> tuple[dict[str, NetMetal], list[LeftOver]]:
     """`draw` and `left_over` in one."""
     nets = _assembled(problem, plan, layer)[0]
-    die = _slanted_die(problem)
     out: dict[str, NetMetal] = {}
     for name, net in nets.items():
-        own, whole = _metal(net, die), out.setdefault(net_of(name), NetMetal())
-        whole.metal += own.metal
-        whole.tie += own.tie
+        whole = out.setdefault(net_of(name), NetMetal())
+        whole.metal += [p.points for p in net.pieces() if not p.tie]
+        whole.tie += net.ties or []
     return out, [LeftOver(net_of(name), f.kind, f.box) for name, net in nets.items() for f in net.left]
 
 
@@ -160,15 +188,15 @@ def _assembled(problem: RouteProblem, plan: RoutePlan, layer: int) -> tuple[dict
     for piece, free in zip(bumps, room.take(bumps).tolist(), strict=True):
         if free:
             nets[piece.net].fixed.append(piece)
-    _close_notches(problem, room, nets)
-    found: list[TooWide] = []
+    suspects = _suspects(nets)
+    _close_notches(problem, room, {name: nets[name] for name in suspects})
     while problem.wide:  # drops only ever go
-        found = _too_wide(problem, nets, owner, layer)
-        spread = _without_drops(nets, found)
+        spread = _without_drops(nets, _too_wide(problem, nets, owner, layer))
         if not spread:
             break
+        suspects += spread
         _close_notches(problem, room, {name: nets[name] for name in spread})
-    _mend(problem, room, nets)
+    _mend(problem, room, nets, set(suspects))
     return nets, _too_wide(problem, nets, owner, layer) if problem.wide else []
 
 
@@ -190,7 +218,7 @@ def _drops(
     problem: RouteProblem, room: Room, wires: Sequence[Wire], vias: Sequence[Via], layer: int
 ) -> list[tuple[Piece, Iterator[Piece]]]:
     """The largest drop that has room at each end of each wire, large ones first; and the smaller ones of each."""
-    all_wishes = list(_wishes(problem, wires, vias, layer))
+    all_wishes = _wishes(problem, wires, vias, layer)
     wishes = dict(enumerate(all_wishes))
     out: dict[int, Piece] = {}
     while wishes:
@@ -201,29 +229,68 @@ def _drops(
     return [(out[k], all_wishes[k]) for k in sorted(out)]
 
 
-def _wishes(problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via], layer: int) -> Iterator[Iterator[Piece]]:
+@dataclass(frozen=True, eq=False)
+class _Wish:
+    """The end of a wire that wants a drop: the terminal or the trunk that it starts on, and its way from there."""
+
+    wire: Wire
+    way: Sequence[Point]
+    space: int
+    terminal: Terminal | None = None
+    trunk: tuple[tuple[Point, Point], int] | None = None
+
+    @property
+    def part(self) -> float:
+        return _TIE_PART if self.wire.tie else _WIRE_PART
+
+    def pieces(self, style: Style, first: IntPoints | None) -> Iterator[Piece]:
+        """Drops of falling size; the first one if it is known."""
+        width = dbu(self.wire.width)
+        shapes: Iterator[IntPoints] = iter(())
+        if self.terminal is not None:
+            if first is not None:
+                yield Piece(first, self.space, self.wire.net, self.wire.tie)
+            sizes = SIZES if first is None else SIZES[1:]
+            shapes = teardrops(landing(self.terminal), self.way, width, self.part, style, sizes)
+        elif self.trunk:
+            shapes = fillets(self.way[0], *self.trunk, self.way, width, style)
+        yield from (Piece(points, self.space, self.wire.net, self.wire.tie) for points in shapes if len(points))
+
+
+def _wishes(problem: RouteProblem, wires: Sequence[Wire], vias: Sequence[Via], layer: int) -> list[Iterator[Piece]]:
     """Drops of falling size for each end of each wire."""
     terminals = {t.name: t for t in problem.terminals if t.layer == layer}
     landings = {(dbu(v.x), dbu(v.y)): _landing(problem, v) for v in vias}
     trunks = _Trunks(wires)
+    spaces: dict[tuple[str, Um], int] = {}
+
+    def space_of(net: str, metal: Um) -> int:
+        if (net, metal) not in spaces:
+            spaces[net, metal] = dbu(problem.space_of(net, metal))
+        return spaces[net, metal]
+
+    wishes = []
     for number, wire in enumerate(wires):
         points = [p for k, p in enumerate(wire.points) if k == 0 or p != wire.points[k - 1]]
         if len(points) < 2:
             continue
-        part, width = _TIE_PART if wire.tie else _WIRE_PART, dbu(wire.width)
+        own = space_of(wire.net, problem.drawn(wire.width))
         for at_end in (False, True):
             if at_end and wire.tie:
                 continue
             way = points[::-1] if at_end else points
             terminal = terminals.get(wire.end if at_end else wire.start) or landings.get(way[0])
-            space = problem.space_of(wire.net, problem.drawn(wire.width))
-            shapes: Iterator[IntPoints] = iter(())
             if terminal is not None:
-                space = max(space, problem.space_of(wire.net, extent(terminal)))
-                shapes = teardrops(landing(terminal), way, width, part, problem.style)
-            elif trunk := trunks.at(number, way[0]):
-                shapes = fillets(way[0], *trunk, way, width, problem.style)
-            yield _pieces(shapes, dbu(space), wire)
+                wishes.append(_Wish(wire, way, max(own, space_of(wire.net, extent(terminal))), terminal))
+            else:
+                wishes.append(_Wish(wire, way, own, trunk=trunks.at(number, way[0])))
+    first: dict[int, IntPoints | None] = {}
+    if problem.style in (Style.ANY_ANGLE, Style.CURVED):
+        landed = [(k, w, w.terminal) for k, w in enumerate(wishes) if w.terminal is not None]
+        ways, widths = [w.way for _, w, _ in landed], [dbu(w.wire.width) for _, w, _ in landed]
+        drops = first_drops([t for _, _, t in landed], ways, widths, [w.part for _, w, _ in landed])
+        first = {k: drop for (k, _, _), drop in zip(landed, drops, strict=True)}
+    return [w.pieces(problem.style, first.get(k)) for k, w in enumerate(wishes)]
 
 
 def _bumps(
@@ -291,10 +358,6 @@ def _without_drops(nets: Mapping[str, _Net], found: Sequence[TooWide]) -> list[s
                 changed.append(name)
                 break
     return list(dict.fromkeys(changed))
-
-
-def _pieces(shapes: Iterator[IntPoints], space: int, wire: Wire) -> Iterator[Piece]:
-    return (Piece(points, space, wire.net, wire.tie) for points in shapes if len(points))
 
 
 class _Trunks:
@@ -406,23 +469,45 @@ def _rims(net: _Net, fill: Piece) -> list[Piece]:
 # ---------------------------------------------------------------------- flaws
 
 
-def _mend(problem: RouteProblem, room: Room, nets: Mapping[str, _Net]) -> None:
+def _suspects(nets: Mapping[str, _Net]) -> list[str]:
+    """Nets in which there may be something to fill or to mend: the metal of all others can be drawn as it is."""
+    alike: dict[tuple[int, int], list[str]] = {}
+    for name, net in nets.items():
+        alike.setdefault((net.screen, net.rule.width), []).append(name)
+    same, euclid = kdb.Region.SamePropertiesConstraint, kdb.Region.Euclidian
+    found: set[str] = set()
+    for (reach, width), names in alike.items():
+        region = kdb.Region()
+        for number, name in enumerate(names):
+            for shape in (*(p.polygon for p in nets[name].pieces()), *_terminals(nets[name])):
+                region.insert(kdb.PolygonWithProperties(shape, {1: number}))
+        merged = region.merged()
+        for pairs in (
+            merged.width_check(width, False, euclid, RULE_ANGLE, property_constraint=same),
+            merged.notch_check(reach, False, euclid, _SCREEN_ANGLE, property_constraint=same),
+        ):
+            found |= {names[pair.property(1)] for pair in pairs.each()}
+    return [name for name in nets if name in found]
+
+
+def _mend(problem: RouteProblem, room: Room, nets: Mapping[str, _Net], suspects: set[str]) -> None:
     """Mend what rules still find, as far as that is possible, and note the rest with each net."""
     die = _slanted_die(problem)
-    names = list(nets)
-    judged = []
-    for net in nets.values():
-        bare = _terminals(net)
-        judged.append(([*_drawn(net, die), *bare], bare, net.rule))
-    found = all_flaws(judged)
-    for number, net in enumerate(nets.values()):
+    for net, ties in zip(nets.values(), _tie_metal(list(nets.values()), die), strict=True):
+        net.ties = ties
+    looked_at = [name for name in nets if name in suspects or nets[name].ties]
+    judged = [([*_drawn(nets[name], die), *_terminals(nets[name])], _terminals(nets[name])) for name in looked_at]
+    found = all_flaws([(*shapes, nets[name].rule) for name, shapes in zip(looked_at, judged, strict=True)])
+    for number, name in enumerate(looked_at):
+        net = nets[name]
         if number not in found and not net.fills and not net.open:
             continue
         for _ in range(_MENDS):
             before = _flaws(net, die)
-            if not sum(_mend_one(problem, room, names[number], net, flaw, die) for flaw in before):
+            if not sum(_mend_one(problem, room, name, net, flaw, die) for flaw in before):
                 break
         net.left = _flaws(net, die)
+        net.ties = _tie_metal([net], die)[0]
 
 
 def _mend_one(problem: RouteProblem, room: Room, name: str, net: _Net, flaw: Flaw, die: kdb.Region | None) -> bool:
@@ -434,9 +519,9 @@ def _mend_one(problem: RouteProblem, room: Room, name: str, net: _Net, flaw: Fla
     near = near_to(flaw, [*_drawn(net, die), *_terminals(net)], 3 * reach)
     for points in patches(flaw, near, net.rule, problem.style):
         piece = _piece(problem, net, name, points)
-        tried = replace(net, fills=[*net.fills, piece])
+        tried = replace(net, ties=None, fills=[*net.fills, piece])
         if within(_flaws(tried, die, flaw), flaw, reach) < now and room.take([piece])[0]:
-            net.fills = tried.fills
+            net.fills, net.ties = tried.fills, None
             return True
     window = flaw.box.enlarged(net.rule.space, net.rule.space)
     fills = [p for p in net.fills if not p.polygon.bbox().touches(window)]
@@ -446,9 +531,9 @@ def _mend_one(problem: RouteProblem, room: Room, name: str, net: _Net, flaw: Fla
             new = None if new is None else _smaller(net, room, new)
             drops = [q for p in net.drops if (q := new if p is old else p) is not None]
             for kept in (net.fills, fills):
-                tried = replace(net, drops=drops, fills=kept)
+                tried = replace(net, ties=None, drops=drops, fills=kept)
                 if within(_flaws(tried, die, flaw), flaw, reach) < now:
-                    net.drops, net.fills = drops, kept
+                    net.drops, net.fills, net.ties = drops, kept, None
                     return True
             if new is None:
                 break
@@ -468,15 +553,8 @@ def _flaws(net: _Net, die: kdb.Region | None, flaw: Flaw | None = None) -> list[
 
 
 def _terminals(net: _Net) -> list[kdb.Polygon]:
-    """The terminals of a net, discs with 64 corners."""
-    return [_rule_shape(t) for t in net.pads]
-
-
-@lru_cache(maxsize=4096)
-def _rule_shape(t: Terminal) -> kdb.Polygon:
-    if t.polygon or not t.round:
-        return pad_shape(t)
-    return _disc(dbu(t.half_x), 64).moved(dbu(t.x), dbu(t.y))
+    """The terminals of a net as rules see them."""
+    return [pad_shape(t, _RULE_FACETS) for t in net.pads]
 
 
 @lru_cache(maxsize=256)
@@ -487,20 +565,25 @@ def _disc(radius: int, facets: int) -> kdb.Polygon:
 
 def _drawn(net: _Net, die: kdb.Region | None) -> list[kdb.Polygon]:
     """What `draw` gives of a net."""
-    return [p.polygon for p in net.pieces() if not p.tie] + [polygon(points) for points in _tie_metal(net, die)]
+    ties = _tie_metal([net], die)[0] if net.ties is None else net.ties
+    return [p.polygon for p in net.pieces() if not p.tie] + [polygon(points) for points in ties]
 
 
-def _metal(net: _Net, die: kdb.Region | None) -> NetMetal:
-    """The pieces of a net, by layer."""
-    return NetMetal([p.points for p in net.pieces() if not p.tie], _tie_metal(net, die))
-
-
-def _tie_metal(net: _Net, die: kdb.Region | None) -> list[IntPoints]:
+def _tie_metal(nets: Sequence[_Net], die: kdb.Region | None) -> list[list[IntPoints]]:
     """What belongs to ties: they leave out what their terminals cover, and what rounding puts off the die."""
-    ties = kdb.Region([p.polygon for p in net.pieces() if p.tie])
-    if ties.is_empty():
-        return []
-    ties -= kdb.Region([polygon(core(t)) for t in net.pads])
-    if die is not None:
-        ties &= die
-    return simple(ties)
+    ties, cores = kdb.Region(), kdb.Region()
+    for number, net in enumerate(nets):
+        own = [p.polygon for p in net.pieces() if p.tie]
+        boxes = kdb.Region([kdb.Polygon(p.bbox()) for p in own])
+        for p in own:
+            ties.insert(kdb.PolygonWithProperties(p, {1: number}))
+        near = boxes.bbox()
+        for t in net.pads if own else ():
+            if near.touches(pad_shape(t).bbox()):
+                cores.insert(polygon(core(t)))
+    if not cores.is_empty():
+        ties = ties.not_(cores, kdb.Region.NoPropertyConstraint)  # which keeps the properties
+    if die is not None and not ties.is_empty():
+        ties = ties.and_(die, kdb.Region.NoPropertyConstraint)
+    parts = simple_by_net(ties)
+    return [parts.get(number, []) for number in range(len(nets))]
