@@ -21,9 +21,10 @@ from layoutgen.units import IntPoints
 
 RULE_ANGLE = 80.0
 """Edges that stand at more than this to each other have no width and no notch between them, as wafer fabs check."""
-_GROWTH = 4
-"""Reaches within which corners are joined grow so, from `_LEAST` (dbu) to the space."""
-_LEAST = 3
+_LEAST, _GROWTH = 3, 4
+"""Reaches within which corners are joined: the least (dbu), which grows so up to half of the space,"""
+_PARTS = (0.5, 1.0, 1.4, 2.0)
+"""and then these, in spaces."""
 _WEDGES = (1.0, 1.1, 1.25, 1.5, 2.0)
 """Tried in turn, in widths."""
 _STEP = 2
@@ -119,7 +120,7 @@ def within(found: Sequence[Flaw], flaw: Flaw, reach: int) -> int:
 def patches(flaw: Flaw, near: Sequence[kdb.Polygon], rule: Rule, style: Style) -> list[IntPoints]:
     """Polygons that may mend a flaw where they are added, the smallest first."""
     merged = kdb.Region(list(near)).merged()
-    window = flaw.box.enlarged(rule.reach, rule.reach)
+    window = flaw.box.enlarged(2 * rule.space, 2 * rule.space)
     corners = np.array(
         [(p.x, p.y) for own in merged.each() for p in own.each_point_hull() if window.contains(p)], dtype=float
     ).reshape(-1, 2)
@@ -128,12 +129,11 @@ def patches(flaw: Flaw, near: Sequence[kdb.Polygon], rule: Rule, style: Style) -
     line = shapely.shortest_line(*lines)
     distances = [shapely.distance(shapely.points(corners), shape) for shape in (*lines, line)]
     clouds = [np.concatenate(ends)]
-    reach = _LEAST
-    while reach <= 2 * rule.space:
+    reaches = [_LEAST * _GROWTH**k for k in range(20) if _LEAST * _GROWTH**k < rule.space / 2]
+    for reach in (*reaches, *(rule.space * part for part in _PARTS)):
         clouds += [np.concatenate([own, corners[d <= reach]]) for own, d in zip(ends, distances, strict=False)]
         both = np.minimum(distances[0], distances[1]) <= reach
         clouds += [np.concatenate([*ends, corners[both]]), corners[distances[2] <= reach]]
-        reach *= _GROWTH
     shapes = [hull for cloud in clouds if (hull := _hull(cloud, style)) is not None]
     if flaw.kind == "width":
         shapes += [] if style is Style.MANHATTAN else _wedges(ends, rule.width)

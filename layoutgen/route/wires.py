@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
 import klayout.db as kdb
@@ -98,15 +98,17 @@ class _Net:
 
         A rim that faces a wall at 80 degrees comes nearer to it by six times as much as it stands out.
         """
-        rims = [6 * ROUND_SAG * dbu(t.half_x) for t in self.pads if t.round and not t.polygon]
-        return self.space + math.ceil(max([1.0, *rims]) + 1)
+        return self._with_rims(ROUND_SAG)
+
+    def _with_rims(self, sag: float) -> int:
+        radius = max((t.half_x for t in self.pads if t.round and not t.polygon), default=0.0)
+        return self.space + math.ceil(max(1.0, 6 * sag * dbu(radius)) + 1)
 
     @property
     def screen(self) -> int:
         """`reach` for discs that are drawn as roughly as rules may see them."""
         rough = 1 - math.cos(math.pi / _RULE_FACETS)
-        rims = [6 * (ROUND_SAG + rough) * dbu(t.half_x) for t in self.pads if t.round and not t.polygon]
-        return self.space + math.ceil(max([1.0, *rims]) + 1)
+        return self._with_rims(ROUND_SAG + rough)
 
     def pieces(self) -> list[Piece]:
         """All that is drawn."""
@@ -172,7 +174,7 @@ def _assembled(problem: RouteProblem, plan: RoutePlan, layer: int) -> tuple[dict
     for wire, points in zip(wires, shapes, strict=True):
         space = dbu(problem.space_of(wire.net, problem.drawn(wire.width)))
         nets[wire.net].fixed.append(Piece(points, space, wire.net, wire.tie))
-    here = covered(problem, layer, owner)
+    here = covered(problem, layer, owner) if plan.vias else set()
     for via in plan.vias:
         if (via.net, (dbu(via.x), dbu(via.y))) not in here:
             pad = _landing(problem, via)
@@ -366,7 +368,11 @@ class _Trunks:
     def __init__(self, wires: Sequence[Wire]) -> None:
         self._wires = wires
         self._segments = [(n, a, b) for n, w in enumerate(wires) for a, b in pairwise(w.points) if a != b]
-        self._tree = shapely.STRtree([shapely.LineString([a, b]) for _, a, b in self._segments])
+
+    @cached_property
+    def _tree(self) -> shapely.STRtree:
+        ends = np.array([(a, b) for _, a, b in self._segments], dtype=float).reshape(-1, 2, 2)
+        return shapely.STRtree(np.asarray(shapely.linestrings(ends)))
 
     def at(self, branch: int, point: Point) -> tuple[tuple[Point, Point], int] | None:
         """The segment of another wire of the branch's net at a point, and its width (dbu)."""
