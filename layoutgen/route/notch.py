@@ -144,7 +144,8 @@ def simple(region: kdb.Region) -> list[IntPoints]:
 def simple_by_net(region: kdb.Region) -> dict[int | None, list[IntPoints]]:
     """`simple` for each net: property 1 of the polygons."""
     out: dict[int | None, list[IntPoints]] = {}
-    todo: list[tuple[int | None, kdb.Polygon]] = [(p.property(1), p) for p in region.merged(False, 0).each()][::-1]
+    todo: list[tuple[int | None, kdb.Polygon]] = []
+    todo += [(p.property(1), p) for p in region.merged(False, 0).each()][::-1]
     while todo:
         net, shape = todo.pop()
         points = ring(shape)

@@ -508,42 +508,68 @@ def _mend(problem: RouteProblem, room: Room, nets: Mapping[str, _Net], suspects:
         net = nets[name]
         if number not in found and not net.fills and not net.open:
             continue
-        for _ in range(_MENDS):
-            before = _flaws(net, die)
-            if not sum(_mend_one(problem, room, name, net, flaw, die) for flaw in before):
-                break
-        net.left = _flaws(net, die)
-        net.ties = _tie_metal([net], die)[0]
+        _mend_net(problem, room, name, net, die)
+        if net.left:
+            _mend_anew(problem, room, name, net, die)
+
+
+def _mend_net(problem: RouteProblem, room: Room, name: str, net: _Net, die: kdb.Region | None) -> None:
+    for _ in range(_MENDS):
+        before = _flaws(net, die)
+        if not sum(_mend_one(problem, room, name, net, flaw, die) for flaw in before):
+            break
+    net.left = _flaws(net, die)
+    net.ties = _tie_metal([net], die)[0]
+
+
+def _mend_anew(problem: RouteProblem, room: Room, name: str, net: _Net, die: kdb.Region | None) -> None:
+    """Start again without drops about what could not be mended: fillings made for these may have closed all ways."""
+    windows = [f.box.enlarged(net.rule.reach, net.rule.reach) for f in net.left]
+    before = net.drops, net.fills, net.ties, net.left
+    net.drops = [p for p in net.drops if not any(p.polygon.bbox().touches(w) for w in windows)]
+    net.fills, net.ties = [], None
+    _fill(problem, room, {name: net}, [name])
+    _mend_net(problem, room, name, net, die)
+    if len(net.left) >= len(before[3]):
+        net.drops, net.fills, net.ties, net.left = before
 
 
 def _mend_one(problem: RouteProblem, room: Room, name: str, net: _Net, flaw: Flaw, die: kdb.Region | None) -> bool:
     """Mend one flaw: with more metal, or else with smaller drops; False if that does not help or it is mended yet."""
     reach = net.rule.reach
-    now = within(_flaws(net, die, flaw), flaw, reach)
-    if not now:
+    least = within(_flaws(net, die, flaw), flaw, reach)
+    best = None
+    for tried, piece in _mends(problem, room, name, net, flaw, die) if least else ():
+        count = within(_flaws(tried, die, flaw), flaw, reach)
+        if count < least and (piece is None or room.take([piece])[0]):
+            best, least = tried, count
+            if not count:
+                break
+    if best is None:
         return False
-    near = near_to(flaw, [*_drawn(net, die), *_terminals(net)], 3 * reach)
+    net.drops, net.fills, net.ties = best.drops, best.fills, None
+    return True
+
+
+def _mends(
+    problem: RouteProblem, room: Room, name: str, net: _Net, flaw: Flaw, die: kdb.Region | None
+) -> Iterator[tuple[_Net, Piece | None]]:
+    """What may mend a flaw: nets with one more piece, which needs room, and with less."""
+    near = near_to(flaw, [*_drawn(net, die), *_terminals(net)], 3 * net.rule.reach)
     for points in patches(flaw, near, net.rule, problem.style):
         piece = _piece(problem, net, name, points)
-        tried = replace(net, ties=None, fills=[*net.fills, piece])
-        if within(_flaws(tried, die, flaw), flaw, reach) < now and room.take([piece])[0]:
-            net.fills, net.ties = tried.fills, None
-            return True
+        yield replace(net, ties=None, fills=[*net.fills, piece]), piece
     window = flaw.box.enlarged(net.rule.space, net.rule.space)
     fills = [p for p in net.fills if not p.polygon.bbox().touches(window)]
-    for drop in [None, *(p for p in net.drops if p.polygon.bbox().touches(window))]:
-        old, new = drop, drop
-        while True:
-            new = None if new is None else _smaller(net, room, new)
-            drops = [q for p in net.drops if (q := new if p is old else p) is not None]
+    if len(fills) < len(net.fills):
+        yield replace(net, ties=None, fills=fills), None
+    for drop in [p for p in net.drops if p.polygon.bbox().touches(window)]:
+        new: Piece | None = drop
+        while new is not None:
+            new = _smaller(net, room, new)
+            drops = [q for p in net.drops if (q := new if p is drop else p) is not None]
             for kept in (net.fills, fills):
-                tried = replace(net, ties=None, drops=drops, fills=kept)
-                if within(_flaws(tried, die, flaw), flaw, reach) < now:
-                    net.drops, net.fills, net.ties = drops, kept, None
-                    return True
-            if new is None:
-                break
-    return False
+                yield replace(net, ties=None, drops=drops, fills=kept), None
 
 
 def _flaws(net: _Net, die: kdb.Region | None, flaw: Flaw | None = None) -> list[Flaw]:
