@@ -173,7 +173,8 @@ def _vertices(s: _Segments, before: _Ints, after: _Ints, sign: float, half: _Flo
     # a mitre would stand out where neighbours bend about it; a chamfer that touches the circle hardly does
     slanted = np.all(d1 != 0, axis=1) & ~s.diagonal[before] | np.all(d2 != 0, axis=1) & ~s.diagonal[after]
     chamfered = slanted & (np.abs(tangent) > _BENT) & (sign * sine <= 0) & ~sharp
-    quarter = np.where(chamfered, (np.hypot(1.0, tangent) - 1) / np.where(tangent == 0, 1.0, np.abs(tangent)), 0.0)
+    size = np.where(chamfered, np.abs(tangent), 1.0)
+    quarter = np.where(chamfered, (np.hypot(1.0, size) - 1) / size, 0.0)
     along1, along2 = np.where(chamfered, h1 * quarter, along1), np.where(chamfered, -h2 * quarter, along2)
     sharp |= chamfered
     one = _on_line(d1, sign * off1, along1, s.diagonal[before])

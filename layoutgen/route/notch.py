@@ -14,7 +14,7 @@ import klayout.db as kdb
 import numpy as np
 import shapely
 
-from layoutgen.route.bodies import ring
+from layoutgen.route.bodies import polygon, ring
 from layoutgen.route.problem import Style
 from layoutgen.units import IntPoints
 
@@ -43,8 +43,17 @@ def notches(metal: kdb.Region, space: int) -> dict[int, list[kdb.EdgePair]]:
 
 
 def marks(pairs: Sequence[kdb.EdgePair]) -> kdb.Region:
-    """Polygons over notches, those that touch in one."""
-    return kdb.Region([pair.polygon(_MARK) for pair in pairs]).merged()
+    """Polygons over notches, those that touch in one.
+
+    They are hulls: between edges that meet at their corners only, the polygon of a pair is twisted.
+    """
+    ends = [[(p.x, p.y) for e in (pair.first, pair.second) for p in (e.p1, e.p2)] for pair in pairs]
+    out = kdb.Region()
+    for points in ends:
+        hull = shapely.MultiPoint(points).convex_hull
+        flat = hull.geom_type != "Polygon"
+        out.insert(polygon(shapely.get_coordinates(hull)) if not flat else kdb.Polygon(kdb.Box(*map(int, hull.bounds))))
+    return out.sized(_MARK, 2).merged()
 
 
 def closings(metal: kdb.Region, pairs: Sequence[kdb.EdgePair], space: int, style: Style) -> list[IntPoints]:
@@ -82,13 +91,13 @@ def _cornered(filled: kdb.Region, metal: kdb.Region) -> kdb.Region:
     if filled.is_empty():
         return filled
     box = filled.bbox().enlarged(_NEAR, _NEAR)
-    corners = [p for polygon in metal.each() for p in polygon.each_point_hull() if box.contains(p)]
+    corners = [p for own in metal.each() for p in own.each_point_hull() if box.contains(p)]
     out = filled.merged()
-    for polygon in filled.merged().each():
+    for own in filled.merged().each():
         for corner in corners:
-            if polygon.inside(corner):
+            if own.inside(corner):
                 continue
-            edge = min(polygon.each_edge(), key=lambda e: _distance(e, corner))
+            edge = min(own.each_edge(), key=lambda e: _distance(e, corner))
             if _distance(edge, corner) <= _NEAR:
                 out.insert(kdb.Polygon([edge.p1, corner, edge.p2]))
     return out.merged()
@@ -129,18 +138,24 @@ def _up(value: float) -> int:
 
 def simple(region: kdb.Region) -> list[IntPoints]:
     """The polygons of a region, merged; those with holes are cut through."""
-    out: list[IntPoints] = []
-    todo = list(region.merged(False, 0).each())[::-1]
+    return simple_by_net(region).get(None, [])
+
+
+def simple_by_net(region: kdb.Region) -> dict[int | None, list[IntPoints]]:
+    """`simple` for each net: property 1 of the polygons."""
+    out: dict[int | None, list[IntPoints]] = {}
+    todo: list[tuple[int | None, kdb.Polygon]] = []
+    todo += [(p.property(1), p) for p in region.merged(False, 0).each()][::-1]
     while todo:
-        polygon = todo.pop()
-        points = ring(polygon)
-        if polygon.holes():
-            box, x = polygon.bbox(), kdb.Polygon(list(polygon.each_point_hole(0))).bbox().center().x
+        net, shape = todo.pop()
+        points = ring(shape)
+        if shape.holes():
+            box, x = shape.bbox(), kdb.Polygon(list(shape.each_point_hole(0))).bbox().center().x
             halves = [kdb.Box(box.left, box.bottom, x, box.top), kdb.Box(x, box.bottom, box.right, box.top)]
-            todo += [p for half in halves for p in (kdb.Region(polygon) & kdb.Region(half)).each()]
+            todo += [(net, p) for half in halves for p in (kdb.Region(shape) & kdb.Region(half)).each()]
         elif len(points) > 2 and shapely.Polygon(points).is_valid:
-            out.append(points)
+            out.setdefault(net, []).append(points)
         elif len(points) > 2:
-            parts = kdb.Region(polygon).merged(False, 0).decompose_convex_to_region()
-            out += [ring(p) for p in parts.each()]
-    return sorted(out, key=lambda p: (tuple(np.min(p, axis=0).tolist()), len(p)))
+            parts = kdb.Region(shape).merged(False, 0).decompose_convex_to_region()
+            out.setdefault(net, []).extend(ring(p) for p in parts.each())
+    return {net: sorted(own, key=lambda p: (tuple(np.min(p, axis=0).tolist()), len(p))) for net, own in out.items()}

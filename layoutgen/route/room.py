@@ -9,9 +9,10 @@ from functools import cached_property
 import klayout.db as kdb
 import numpy as np
 import numpy.typing as npt
+import shapely
 
-from layoutgen.route.bodies import polygon
-from layoutgen.route.legal import Surroundings, leaves, solid, standing
+from layoutgen.route.bodies import polygon, solids
+from layoutgen.route.legal import Surroundings, leaves, standing
 from layoutgen.route.problem import RouteProblem, Via, Wire
 from layoutgen.units import IntPoints, dbu
 
@@ -45,11 +46,12 @@ class Room:
     ) -> None:
         self._problem = problem
         shapes, radii, spaces, names = standing(problem, layer, nets, vias)
-        shapes += [solid(points) for points in bodies]
+        shapes += _measured(bodies).tolist()
         radii += [0.0] * len(wires)
         spaces += [dbu(problem.space_of(w.net, problem.drawn(w.width))) for w in wires]
         names += [w.net for w in wires]
         self._stages = [Surroundings(shapes, radii, spaces, names)]
+        self._added: list[tuple[list[shapely.Geometry], list[float], list[str]]] = []
 
     def take(self, pieces: Sequence[Piece]) -> npt.NDArray[np.bool_]:
         """Add the pieces that keep all their distances, in turn, and say which they are.
@@ -59,7 +61,7 @@ class Room:
         """
         if not pieces:
             return np.empty(0, dtype=bool)
-        shapes = np.array([solid(p.points) for p in pieces], dtype=object)
+        shapes = _measured([p.points for p in pieces])
         spaces = np.array([p.space for p in pieces], dtype=float)
         nets = np.array([p.net for p in pieces], dtype=np.str_)
         free = ~leaves(self._problem, shapes, np.array([p.tie for p in pieces]))
@@ -72,7 +74,22 @@ class Room:
                 free[left[i]] = False
         taken = np.flatnonzero(free)
         if len(taken):
-            self._stages.append(
-                Surroundings(shapes[taken].tolist(), [0.0] * len(taken), spaces[taken].tolist(), nets[taken].tolist())
-            )
+            self._add(shapes[taken].tolist(), spaces[taken].tolist(), nets[taken].tolist())
         return free
+
+    def _add(self, shapes: list[shapely.Geometry], spaces: list[float], nets: list[str]) -> None:
+        """Put shapes into a stage of their own, with all that stand in stages that are no larger."""
+        while self._added and len(self._added[-1][0]) <= len(shapes):
+            self._stages.pop()
+            last = self._added.pop()
+            shapes, spaces, nets = last[0] + shapes, last[1] + spaces, last[2] + nets
+        self._added.append((shapes, spaces, nets))
+        self._stages.append(Surroundings(shapes, [0.0] * len(shapes), spaces, nets))
+
+
+def _measured(rings: Sequence[IntPoints]) -> npt.NDArray[np.object_]:
+    """Polygons to be measured; nothing where there are no points."""
+    shapes = solids(rings)
+    broken = ~shapely.is_valid(shapes)
+    shapes[broken] = shapely.buffer(shapes[broken], 0)
+    return shapes

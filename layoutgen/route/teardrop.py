@@ -14,16 +14,18 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import shapely
 
 from layoutgen.route.legal import terminal_shape
 from layoutgen.route.problem import Point, Style, Terminal
-from layoutgen.units import IntPoints, dbu
+from layoutgen.units import IntPoints, Um, dbu
 
 SIZES = (1.0, 0.7, 0.45, 0.25)
 """Tried in turn, as parts of the full set-back."""
-_FACETS = 128
-ROUND_SAG = 1 - math.cos(math.pi / _FACETS)
+FACETS = 128
+"""Corners of the polygons that stand for circles here."""
+ROUND_SAG = 1 - math.cos(math.pi / FACETS)
 """How far circles stand out of the polygons that stand for them here, in radii."""
 _INSIDE = 2
 """How far (dbu) a drop starts inside of the wire's rims, so that no step shows."""
@@ -33,6 +35,8 @@ _ROUGHEST = math.cos(math.pi / 16)
 """In-radius of the roughest polygon that discs may be drawn as, in radii."""
 _LAP = 100
 """How far (dbu) ties reach into terminals."""
+_AT_ONCE = 2048
+"""Drops that are looked for at once: as many times the corners of a landing fit into memory."""
 
 
 @dataclass(frozen=True)
@@ -57,18 +61,22 @@ class Landing:
 @lru_cache(maxsize=4096)
 def pad_polygon(terminal: Terminal) -> IntPoints:
     """A terminal in dbu; discs as a polygon inscribed into the circle."""
-    x, y = dbu(terminal.x), dbu(terminal.y)
     if terminal.round and not terminal.polygon:
-        return disc(x, y, dbu(terminal.half_x))
+        return disc(dbu(terminal.x), dbu(terminal.y), dbu(terminal.half_x))
     shape, _ = terminal_shape(terminal)
     return corners(shape)
 
 
-def disc(x: int, y: int, radius: float, facets: int = _FACETS) -> IntPoints:
+def disc(x: int, y: int, radius: float, facets: int = FACETS) -> IntPoints:
     """A regular polygon inscribed into a circle, counter-clockwise."""
+    out: IntPoints = _disc(radius, facets) + np.array((x, y))
+    return out
+
+
+@lru_cache(maxsize=256)
+def _disc(radius: float, facets: int) -> IntPoints:
     angles = 2 * np.pi * (np.arange(facets) + 0.5) / facets
-    points = np.stack([x + radius * np.cos(angles), y + radius * np.sin(angles)], axis=1)
-    return np.round(points).astype(np.int64)
+    return np.round(radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)).astype(np.int64)
 
 
 @lru_cache(maxsize=4096)
@@ -104,7 +112,12 @@ def core(terminal: Terminal) -> IntPoints:
 
 
 def teardrops(
-    land: Landing, points: Sequence[Point], width: int, part: float, style: Style = Style.ANY_ANGLE
+    land: Landing,
+    points: Sequence[Point],
+    width: int,
+    part: float,
+    style: Style = Style.ANY_ANGLE,
+    sizes: Sequence[float] = SIZES,
 ) -> Iterator[IntPoints]:
     """Drops of a wire that starts at a landing, the largest first (dbu); a drop takes at most `part` of the wire.
 
@@ -125,12 +138,77 @@ def teardrops(
     rim = _rim_distance(land, points)
     full = max(width, (math.sqrt(2) - 1) * land.radius)
     length = sum(math.dist(a, b) for a, b in pairwise(points))
-    for size in SIZES:
+    for size in sizes:
         reach = min(rim + size * full, part * length)
         section = _cross_section(points, reach, width / 2 - _INSIDE) if reach > rim else None
         drop = None if section is None else _tangents(land, section)
         if drop is not None:
             yield drop
+
+
+def first_drops(
+    terminals: Sequence[Terminal], ways: Sequence[Sequence[Point]], widths: Sequence[int], parts: Sequence[float]
+) -> list[IntPoints | None]:
+    """For each wire the drop that `teardrops` gives at full size at any angle; None where it takes a closer look.
+
+    That is at polygons, at the ends of wires wider than their landing, and where the drop reaches beyond the first leg.
+    """
+    out: list[IntPoints | None] = [None] * len(terminals)
+    alike: dict[tuple[bool, Um, Um], list[int]] = {}
+    for k, t in enumerate(terminals):
+        if not t.polygon:
+            alike.setdefault((t.round, t.half_x, t.half_y), []).append(k)
+    for (round_, hx, hy), all_numbers in alike.items():
+        land = landing(Terminal("", "", 0.0, 0.0, hx, hy, round_))
+        for start in range(0, len(all_numbers), _AT_ONCE):
+            numbers = all_numbers[start : start + _AT_ONCE]
+            ends = np.array([ways[k][:2] for k in numbers], dtype=np.int64)
+            size = [(widths[k], parts[k], sum(math.dist(a, b) for a, b in pairwise(ways[k]))) for k in numbers]
+            drops, good = _full_drops(land, ends[:, 1] - ends[:, 0], np.array(size))
+            drops += ends[:, :1]
+            for i in np.flatnonzero(good).tolist():
+                out[numbers[i]] = drops[i]
+    return out
+
+
+def _full_drops(
+    land: Landing, steps: IntPoints, size: npt.NDArray[np.float64]
+) -> tuple[IntPoints, npt.NDArray[np.bool_]]:
+    """Drops (n, 5, 2) of straight legs from a landing about the origin, and which of them are good.
+
+    size: width, part that the drop may take and length of each wire (dbu).
+    """
+    width, part, whole = size.T
+    length = np.hypot(steps[:, 0], steps[:, 1])
+    way = steps / length[:, None]
+    side = np.stack([-way[:, 1], way[:, 0]], axis=1)
+    edges, hull = land.edges.astype(float), land.hull.astype(float)
+    normals = np.stack([edges[:, 1], -edges[:, 0]], axis=1)
+    supports = np.einsum("ij,ij->i", normals, hull)
+    good = np.ones(len(steps), dtype=bool)
+    for sign in (1, -1):  # the wire's flat end lies within the landing
+        cap = np.round(side * (sign * width / 2)[:, None])
+        good &= (supports - cap @ normals.T).min(axis=1) >= 0
+    toward = way @ normals.T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rim = np.where(toward > 0, supports / toward, np.inf).min(axis=1)
+    reach = np.minimum(rim + np.maximum(width, (math.sqrt(2) - 1) * land.radius), part * whole)
+    good &= (rim < length) & (reach > rim) & (reach <= length)
+    middle = way * reach[:, None]
+    across = side * (width / 2 - _INSIDE)[:, None]
+    left, right = (np.round(middle + sign * across).astype(np.int64) for sign in (1, -1))
+    touch = []
+    for p, sign in ((right, 1), (left, -1)):
+        away = land.hull[None] - p[:, None]
+        cross = -p[:, :1] * away[..., 1] + p[:, 1:] * away[..., 0]
+        angles = np.arctan2(cross, -p[:, :1] * away[..., 0] - p[:, 1:] * away[..., 1])
+        touch.append(land.hull[np.argmax(sign * angles, axis=1)])
+    points = np.stack([touch[0], right, left, touch[1]], axis=1)
+    turn = np.roll(points, -1, axis=1) - points
+    after = np.roll(turn, -1, axis=1)
+    turns = turn[..., 0] * after[..., 1] - turn[..., 1] * after[..., 0]
+    good &= (turns[:, :2].min(axis=1) > 0) & (turns.min(axis=1) >= 0)
+    return np.concatenate([points, np.zeros((len(points), 1, 2), dtype=np.int64)], axis=1), good
 
 
 def fillets(

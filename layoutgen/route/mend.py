@@ -1,0 +1,220 @@
+"""What rules still find in the metal of one net, as it is drawn, and small pieces of metal that mend it.
+
+Rules look at edges that face each other at less than 80 degrees, outside of metal (notches) and inside of it (widths).
+Where rims cross on the grid, edges of a few units have any direction, so that a rule finds what no drawing has. A hull
+over the corners about such a place takes these edges away; where that does not help, it is for the caller to draw less.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import klayout.db as kdb
+import numpy as np
+import shapely
+
+from layoutgen.route.bodies import polygon, ring
+from layoutgen.route.problem import Style
+from layoutgen.units import IntPoints
+
+RULE_ANGLE = 80.0
+"""Edges that stand at more than this to each other have no width and no notch between them, as wafer fabs check."""
+_LEAST, _GROWTH = 3, 4
+"""Reaches within which corners are joined: the least (dbu), which grows so up to half of the space,"""
+_PARTS = (0.5, 1.0, 1.4, 2.0)
+"""and then these, in spaces."""
+_WEDGES = (1.0, 1.1, 1.25, 1.5, 2.0)
+"""Tried in turn, in widths."""
+_STEP = 2
+"""How much wider (dbu) than the rule metal is made where it is too narrow."""
+
+
+@dataclass(frozen=True, eq=False)
+class Flaw:
+    """A place where metal breaks a rule: its kind ("width" or "notch") and both edges (dbu)."""
+
+    kind: str
+    pair: kdb.EdgePair
+
+    @property
+    def box(self) -> kdb.Box:
+        """The box around both edges."""
+        return self.pair.bbox()
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """Least width and space of a net (dbu)."""
+
+    width: int
+    space: int
+
+    @property
+    def reach(self) -> int:
+        """As far as one flaw may have to do with another."""
+        return self.width + self.space
+
+
+def flaws(shapes: Iterable[kdb.Polygon], bare: Sequence[kdb.Polygon], rule: Rule) -> list[Flaw]:
+    """Flaws of one net's metal, but for those of its terminals alone (`bare`, which are part of `shapes`)."""
+    region = kdb.Region(list(shapes)).merged()
+    found = [Flaw(kind, kdb.EdgePair(p.first, p.second)) for kind, pairs in _checks(region, rule) for p in pairs.each()]
+    return [f for f in found if not _given(f, bare, rule)]
+
+
+def all_flaws(nets: Sequence[tuple[Sequence[kdb.Polygon], Sequence[kdb.Polygon], Rule]]) -> dict[int, list[Flaw]]:
+    """`flaws` of many nets at once, by their numbers; those without any are left out."""
+    out: dict[int, list[Flaw]] = {}
+    rules: dict[tuple[int, int], list[int]] = {}
+    for number, (_, _, rule) in enumerate(nets):
+        rules.setdefault((rule.width, rule.space), []).append(number)
+    for numbers in rules.values():
+        region = kdb.Region()
+        for number in numbers:
+            for shape in nets[number][0]:
+                region.insert(kdb.PolygonWithProperties(shape, {1: number}))
+        merged, rule = region.merged(), nets[numbers[0]][2]
+        for kind, pairs in _checks(merged, rule):
+            for pair in pairs.each():
+                out.setdefault(pair.property(1), []).append(Flaw(kind, kdb.EdgePair(pair.first, pair.second)))
+    kept = {n: [f for f in out[n] if not _given(f, *nets[n][1:])] for n in sorted(out)}
+    return {n: own for n, own in kept.items() if own}
+
+
+def _checks(merged: kdb.Region, rule: Rule) -> list[tuple[str, kdb.EdgePairs]]:
+    """What rules find in merged metal, by polygons of the same properties."""
+    euclid, same = kdb.Region.Euclidian, kdb.Region.SamePropertiesConstraint
+    return [
+        ("width", merged.width_check(rule.width, False, euclid, RULE_ANGLE, property_constraint=same)),
+        ("notch", merged.notch_check(rule.space, False, euclid, RULE_ANGLE, property_constraint=same)),
+    ]
+
+
+def _given(flaw: Flaw, bare: Sequence[kdb.Polygon], rule: Rule) -> bool:
+    """Whether a flaw is one of terminals alone, so that no wire is to blame."""
+    near = [p for p in bare if p.bbox().touches(flaw.box)]
+    if not near:
+        return False
+    alone = kdb.Region(near).merged()
+    own = [pair for kind, pairs in _checks(alone, rule) for pair in pairs.each() if kind == flaw.kind]
+    if not any(pair.bbox().touches(flaw.box) for pair in own):
+        return False
+    rims = alone.edges().extended(1, 1, 1, 1, False)
+    return (kdb.Edges([flaw.pair.first, flaw.pair.second]) - rims).is_empty()
+
+
+def near_to(flaw: Flaw, shapes: Sequence[kdb.Polygon], reach: int) -> list[kdb.Polygon]:
+    """The shapes that have to do with a flaw."""
+    window = flaw.box.enlarged(reach, reach)
+    return [p for p in shapes if p.bbox().touches(window)]
+
+
+def within(found: Sequence[Flaw], flaw: Flaw, reach: int) -> int:
+    """How many flaws there are about one."""
+    window = flaw.box.enlarged(reach, reach)
+    return sum(f.box.touches(window) for f in found)
+
+
+def patches(flaw: Flaw, near: Sequence[kdb.Polygon], rule: Rule, style: Style) -> list[IntPoints]:
+    """Polygons that may mend a flaw where they are added, the smallest first."""
+    merged = kdb.Region(list(near)).merged()
+    window = flaw.box.enlarged(2 * rule.space, 2 * rule.space)
+    corners = np.array(
+        [(p.x, p.y) for own in merged.each() for p in own.each_point_hull() if window.contains(p)], dtype=float
+    ).reshape(-1, 2)
+    ends = [np.array([(e.p1.x, e.p1.y), (e.p2.x, e.p2.y)], float) for e in (flaw.pair.first, flaw.pair.second)]
+    lines = [shapely.LineString(e) for e in ends]
+    line = shapely.shortest_line(*lines)
+    distances = [shapely.distance(shapely.points(corners), shape) for shape in (*lines, line)]
+    clouds = [np.concatenate(ends)]
+    reaches = [_LEAST * _GROWTH**k for k in range(20) if _LEAST * _GROWTH**k < rule.space / 2]
+    for reach in (*reaches, *(rule.space * part for part in _PARTS)):
+        clouds += [np.concatenate([own, corners[d <= reach]]) for own, d in zip(ends, distances, strict=False)]
+        both = np.minimum(distances[0], distances[1]) <= reach
+        clouds += [np.concatenate([*ends, corners[both]]), corners[distances[2] <= reach]]
+    shapes = [hull for cloud in clouds if (hull := _hull(cloud, style)) is not None]
+    if flaw.kind == "width":
+        shapes += [] if style is Style.MANHATTAN else _wedges(ends, rule.width)
+        shapes += _blocks(ends, shapely.get_coordinates(line).mean(axis=0), rule.width, style)
+    out = _by_size(shapes)
+    if style in (Style.OCTILINEAR, Style.MANHATTAN):  # terminals may have rims at any angle
+        out += _by_size(hull for cloud in clouds if (hull := _hull(cloud, Style.ANY_ANGLE)) is not None)
+    return out
+
+
+def _by_size(shapes: Iterable[IntPoints]) -> list[IntPoints]:
+    unique = {points.tobytes(): points for points in shapes}
+    return sorted(unique.values(), key=lambda points: float(shapely.area(shapely.Polygon(points))))
+
+
+def _hull(cloud: np.ndarray[tuple[int, ...], np.dtype[np.float64]], style: Style) -> IntPoints | None:
+    """The smallest polygon around points, convex and in the directions of a style; None where it has no area."""
+    if len(cloud) < 3:
+        return None
+    (x0, y0), (x1, y1) = cloud.min(axis=0), cloud.max(axis=0)
+    if style is Style.MANHATTAN:
+        if x0 == x1 or y0 == y1:
+            return None
+        return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], dtype=np.int64)
+    if style is Style.OCTILINEAR:
+        if x0 == x1 and y0 == y1:
+            return None
+        u, v = cloud.sum(axis=1), cloud[:, 0] - cloud[:, 1]
+        tips = [(u.min(), v.min()), (u.max(), v.min()), (u.max(), v.max()), (u.min(), v.max())]
+        # on the lattice of both diagonals, from outside
+        diamond = [((a + b) / 2, (a - b) / 2) for a, b in tips]
+        shape = shapely.intersection(shapely.box(x0, y0, x1, y1), shapely.Polygon(diamond))
+    else:
+        shape = shapely.MultiPoint(cloud).convex_hull
+    if shape.geom_type != "Polygon" or shape.area == 0:
+        return None
+    return ring(polygon(np.round(shapely.get_coordinates(shape)[:-1])))
+
+
+def _wedges(ends: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.float64]]], width: int) -> list[IntPoints]:
+    """What makes the side that leaves an edge at right angles longer than the width, up to the other edge's line.
+
+    It ends at right angles to that line: so the rim of a bend is held off the flat end that follows it too soon.
+    """
+    out = []
+    for one, other in (ends, ends[::-1]):
+        along, slant = ((e[1] - e[0]) / math.dist(*e) for e in (one, other))
+        inward = np.array([along[1], -along[0]])
+        for corner in one:
+            for part in _WEDGES:
+                tip = corner + inward * (width * part + 2 * _STEP)
+                foot = other[0] + slant * ((tip - other[0]) @ slant)
+                foot += (foot - tip) / max(1.0, math.dist(foot, tip)) * 2 * _STEP  # on the grid, it lies inside
+                hull = _hull(np.round(np.concatenate([[corner, tip, foot], other])), Style.ANY_ANGLE)
+                if hull is not None:
+                    out.append(hull)
+    return out
+
+
+def _blocks(
+    ends: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.float64]]],
+    middle: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
+    width: int,
+    style: Style,
+) -> list[IntPoints]:
+    """Squares as wide as the rule, along each edge of a narrow place: about its middle, and inside of the edge."""
+    angles = [math.atan2(*(e[1] - e[0])[::-1]) for e in ends]
+    if style is Style.MANHATTAN:
+        angles = [round(angle / (math.pi / 2)) * math.pi / 2 for angle in angles]
+    elif style is Style.OCTILINEAR:
+        angles = [round(angle / (math.pi / 4)) * math.pi / 4 for angle in angles]
+    out = []
+    for points, angle in zip(ends, angles, strict=True):
+        along = np.array([math.cos(angle), math.sin(angle)])
+        inward = np.array([along[1], -along[0]])
+        near = points[np.argmin(np.hypot(*(points - middle).T))]
+        for larger in (0, width // 8, width // 3):
+            side = width + larger + 2 * _STEP
+            places = [(middle, -0.5, -0.5), *((near, shift, 0.0) for shift in (-0.5, 0.0, -1.0))]
+            for at, shift, depth in places:
+                corner = at + along * (side * shift) + inward * (side * depth)
+                square = [(0, 0), (1, 0), (1, 1), (0, 1)]
+                out.append(np.array([np.round(corner + side * (a * along + b * inward)) for a, b in square], np.int64))
+    return out
