@@ -6,10 +6,11 @@
     plan, metals = route_and_draw(problem)  # both, and wires whose metal KLayout finds to break a rule are given up
 
 One file per stage: `tiles` (where there is room), `topology`, `search` and `eject` (which way wires go), `ties` (where
-they leave the die), `rubber` (their shortest shapes), `legal` (what breaks a rule), `wires` (metal), `proof` (the last
-word on it).
+they leave the die), `rubber` (their shortest shapes), `legal` (what breaks a rule), `wires` (metal, with `drops` and
+`fill`), `proof` (the last word on it).
 """
 
+from layoutgen.route.metal import NetMetal
 from layoutgen.route.options import RouteOptions, Ties
 from layoutgen.route.plan import route
 from layoutgen.route.problem import (
@@ -29,7 +30,7 @@ from layoutgen.route.problem import (
     box,
 )
 from layoutgen.route.proof import route_and_draw
-from layoutgen.route.wires import NetMetal, draw
+from layoutgen.route.wires import draw
 
 __all__ = [
     "Bottleneck",

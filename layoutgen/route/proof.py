@@ -1,44 +1,24 @@
-"""The last word: all metal of a plan as it is drawn, judged by KLayout flat; what breaks a rule is given up.
+"""The last word: wires whose metal still breaks a rule as it is drawn are given up, with the reason.
 
 Distances to metal of other nets are kept by every piece that is drawn (see `room`). What only shows in the metal of a
-net as a whole, where bodies, teardrops, fillings and terminals meet, is seen here.
+net as a whole, where bodies, teardrops, fillings and terminals meet, KLayout is asked (see `fill`) and says here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-import klayout.db as kdb
 import shapely
 
-from layoutgen.route.bodies import bodies, polygon, solids
-from layoutgen.route.legal import owners
+from layoutgen.route.bodies import bodies, solids
+from layoutgen.route.metal import NetMetal
 from layoutgen.route.pieces import TOUCHES
 from layoutgen.route.plan import route, vias_of
 from layoutgen.route.problem import RoutePlan, RouteProblem, Unrouted, Wire
 from layoutgen.route.router import LOST
-from layoutgen.route.wires import NetMetal, draw, pad_shape
-from layoutgen.units import DBU, Um, dbu
-
-IGNORE_ANGLE = 80.0
-"""Edges that stand at this angle (degrees) or more to each other are not looked at, as in rules of width and space."""
-_EUCLID = kdb.Region.Euclidian
-
-
-@dataclass(frozen=True)
-class Broken:
-    """Where metal of a net breaks a rule: the net, what is wrong in words, and a box around it in dbu."""
-
-    net: str
-    what: str
-    box: kdb.Box
-
-    @property
-    def reason(self) -> str:
-        """In words."""
-        at = self.box.center()
-        return f"its metal would be {self.what} about ({at.x * DBU:.1f}, {at.y * DBU:.1f}) um"
+from layoutgen.route.wires import LeftOver, draw_and_judge
+from layoutgen.units import DBU, Um
 
 
 def route_and_draw(problem: RouteProblem) -> tuple[RoutePlan, list[dict[str, NetMetal]]]:
@@ -49,59 +29,18 @@ def route_and_draw(problem: RouteProblem) -> tuple[RoutePlan, list[dict[str, Net
     """
     plan = route(problem)
     while True:
-        metal = [draw(problem, plan, layer) for layer in range(problem.layers)]
+        metal: list[dict[str, NetMetal]] = []
         gone: dict[int, str] = {}
-        for layer, drawn in enumerate(metal):
-            gone |= _culprits(problem, plan, layer, broken(problem, plan, drawn, layer))
+        for layer in range(problem.layers):
+            drawn, found = draw_and_judge(problem, plan, layer)
+            metal.append(drawn)
+            gone |= _culprits(problem, plan, layer, found)
         if not gone:
             return plan, metal
         plan = _without(problem, plan, gone)
 
 
-def broken(problem: RouteProblem, plan: RoutePlan, metal: Mapping[str, NetMetal], layer: int = 0) -> list[Broken]:
-    """All findings of width and notch on a layer, but for those of terminals alone."""
-    nets = owners(problem, plan.wires, plan.taken)
-    bare: dict[str, list[kdb.Polygon]] = {}
-    for t in problem.terminals:
-        if t.layer == layer:
-            bare.setdefault(nets[t.name] or t.name, []).append(pad_shape(t))
-    whole = {name: [*own] for name, own in bare.items()}
-    for name, drawn in metal.items():
-        whole.setdefault(name, []).extend(polygon(points) for points in (*drawn.metal, *drawn.tie))
-    if not (found := list(_findings(problem, whole))):
-        return []
-    known = kdb.Region()
-    for f in _findings(problem, bare):
-        known.insert(f.box.enlarged(1, 1))
-    return [f for f in found if known.interacting(kdb.Region(f.box.enlarged(1, 1))).is_empty()]
-
-
-def _findings(problem: RouteProblem, metal: Mapping[str, Sequence[kdb.Polygon]]) -> Iterator[Broken]:
-    rules: dict[tuple[int, int], list[str]] = {}
-    for name in metal:
-        rules.setdefault((dbu(problem.width_of(name)), dbu(problem.space_of(name))), []).append(name)
-    for (width, space), names in rules.items():
-        own = kdb.Region([shape for name in names for shape in metal[name]]).merged()
-        narrow = own.width_check(width, False, _EUCLID, IGNORE_ANGLE)
-        notches = own.notch_check(space, False, _EUCLID, IGNORE_ANGLE)
-        for pair in narrow.each():
-            yield Broken(_net_at(pair.first, metal, names), f"narrower than {width * DBU:g} um", pair.bbox())
-        for pair in notches.each():
-            yield Broken(_net_at(pair.first, metal, names), f"notched by less than {space * DBU:g} um", pair.bbox())
-
-
-def _net_at(edge: kdb.Edge, metal: Mapping[str, Sequence[kdb.Polygon]], names: Sequence[str]) -> str:
-    """Whose metal an edge is the rim of."""
-    box = edge.bbox().enlarged(1, 1)
-    at = kdb.Region(box)
-    for name in names:
-        shapes = [shape for shape in metal[name] if shape.bbox().touches(box)]
-        if not kdb.Region(shapes).interacting(at).is_empty():
-            return name
-    return ""
-
-
-def _culprits(problem: RouteProblem, plan: RoutePlan, layer: int, found: Sequence[Broken]) -> dict[int, str]:
+def _culprits(problem: RouteProblem, plan: RoutePlan, layer: int, found: Sequence[LeftOver]) -> dict[int, str]:
     """For each finding the wire to be given up, and why: of those nearest to it a tie, a branch, or the shortest."""
     own = [k for k, w in enumerate(plan.wires) if w.layer == layer]
     out: dict[int, str] = {}
@@ -113,8 +52,15 @@ def _culprits(problem: RouteProblem, plan: RoutePlan, layer: int, found: Sequenc
         near = [(round(d), *_worth(plan.wires[k]), k) for k, d in zip(own, away, strict=True)]
         near = [n for n in near if plan.wires[n[-1]].net == f.net]
         if near and not any(n[-1] in out for n in near):
-            out[min(near)[-1]] = f.reason
+            out[min(near)[-1]] = _reason(problem, f)
     return out
+
+
+def _reason(problem: RouteProblem, left: LeftOver) -> str:
+    x, y = left.box.center().x * DBU, left.box.center().y * DBU
+    if left.kind == "width":
+        return f"its metal would be narrower than {problem.width_of(left.net):g} um about ({x:.1f}, {y:.1f}) um"
+    return f"its metal would have a notch of less than {problem.space_of(left.net):g} um about ({x:.1f}, {y:.1f}) um"
 
 
 def _worth(wire: Wire) -> tuple[bool, bool, Um]:
