@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
+from layoutgen.route.regions import GAPS, Chord, Regions
 from layoutgen.route.tiles import Tiles
-from layoutgen.route.topology import GAPS, OUTSIDE, TEE, Chord, Ends, Regions, Step, Tee, Topology
+from layoutgen.route.topology import OUTSIDE, TEE, Ends, Step, Tee, Topology
 from layoutgen.units import Um
 
 _FAR = math.inf
