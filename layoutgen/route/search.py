@@ -130,7 +130,9 @@ class _Search:
         cost_of, before, heap, ahead = self.cost, self.before, self.heap, self.ahead
         need, full, shares = self.slot - _EXACT, self.full, self.shares
         near_target = {t for v in quest.targets for t in tiles.tris_of[v]}
-        joins, may_cross = bool(quest.target_wires), self.penalties is not None
+        for wire in quest.target_wires:
+            near_target.update(topo.tris_along(wire))
+        order, weights = topo.order, None if self.penalties is None else self.penalties.wires
         done = set[int]()
         while heap:
             key, state = heappop(heap)
@@ -147,8 +149,14 @@ class _Search:
                 if quest.outward:
                     self._end(cost, state, OUTSIDE, None)
                 continue
-            if may_cross:
-                self._sideways(state, edge, place - edge * GAPS, cost, key - cost)
+            if weights is not None and order[edge]:  # cross a neighbour on the same edge
+                gap, crossed = place - edge * GAPS, order[edge]
+                for beside, other in ((gap - 1, state - 2), (gap, state + 2)):
+                    if 0 <= beside < len(crossed):
+                        total = cost + weights[crossed[beside][0]]
+                        if total < cost_of.get(other, _FAR) - 1e-9:
+                            cost_of[other], before[other] = total, state
+                            heappush(heap, (total + (key - cost), other))
             regions = known[t] or topo.regions(t)
             exits = regions.exits.get(place)
             if exits is None:
@@ -175,7 +183,7 @@ class _Search:
                     cost_of[leaving] = total
                     before[leaving] = state
                     heappush(heap, (total + ahead(other, px, py), leaving))
-            if t in near_target or joins:
+            if t in near_target:
                 self._arrive(regions, state, t, edge, place, cost)
 
     def _arrive(self, regions: Regions, state: int, t: int, edge: int, place: int, cost: Um) -> None:
@@ -259,17 +267,6 @@ class _Search:
         if cost < self.cost.get(state, _FAR) - 1e-9:
             self.cost[state], self.before[state] = cost, before
             heappush(self.heap, (cost + self.ahead(edge, x, y), state))
-
-    def _sideways(self, state: int, edge: int, gap: int, cost: Um, ahead: Um) -> None:
-        """Crossing the neighbouring wire on the same edge."""
-        order = self.topo.order[edge]
-        for step in (-1, 1):
-            if 0 <= gap + step <= len(order):
-                total = cost + self._crossing(order[gap - 1 if step < 0 else gap][0])
-                other = state + 2 * step
-                if total < self.cost.get(other, _FAR) - 1e-9:
-                    self.cost[other], self.before[other] = total, state
-                    heappush(self.heap, (total + ahead, other))
 
     def _crossing(self, wire: int) -> Um:
         return _FAR if self.penalties is None else self.penalties.wires[wire]

@@ -80,6 +80,10 @@ class Strand:
         return not self.edges and not self.tees
 
 
+Seen = tuple[tuple[int, Regions], ...]
+"""Triangles with their regions at some time."""
+
+
 @dataclass(frozen=True)
 class Undo:
     """What brings a removed wire back to the same place."""
@@ -87,6 +91,8 @@ class Undo:
     ends: Ends
     steps: tuple[Step, ...]
     sectors: tuple[int, int]
+    seen: Seen = ()
+    """The regions of its triangles while it was there."""
 
 
 @dataclass
@@ -208,6 +214,11 @@ class Topology:
             for i, e in enumerate(s.edges)
         ]
 
+    def tris_along(self, wire: int) -> tuple[int, ...]:
+        """The triangles that a wire is seen from, -1 outside."""
+        s = self.strands[wire]
+        return self.tiles.edge_tris[self.tiles.edge_of[min(s.start, s.end), max(s.start, s.end)]] if s.direct else s.tris
+
     def dependents(self, wire: int) -> list[int]:
         """Wires that end on a wire, and those that end on them: the last of them first."""
         out: list[int] = []
@@ -249,22 +260,36 @@ class Topology:
 
     # ------------------------------------------------------------------ changing
 
-    def insert(self, wire: int, ends: Ends, steps: Sequence[Step]) -> None:
-        """Add a wire; gaps count the wires that are there."""
+    def insert(self, wire: int, ends: Ends, steps: Sequence[Step]) -> Seen:
+        """Add a wire; gaps count the wires that are there. Returns the regions that it divides, for `recall`."""
         tris = self._tris_of(steps) if steps else [ends.tri]
         sectors = (
             self._sector(tris[0], (ends.start, ends.start_tee), steps[:1], ends),
             self._sector(tris[-1], (ends.end, ends.end_tee), steps[-1:], ends),
         )
+        edge = -1 if steps or ends.tri >= 0 else self.tiles.edge_of[min(ends.start, ends.end), max(ends.start, ends.end)]
+        seen = self._seen(tris if edge < 0 else self.tiles.edge_tris[edge])
         self._insert(wire, ends, steps, sectors, absolute=False)
+        return seen
+
+    def recall(self, seen: Seen) -> None:
+        """Know regions again, where everything in their triangles is as it was then."""
+        for t, regions in seen:
+            self.known_regions[t] = regions
+
+    def _seen(self, tris: Sequence[int]) -> Seen:
+        known = self.known_regions
+        return tuple((t, regions) for t in set(tris) if t >= 0 and (regions := known[t]) is not None)
 
     def restore(self, wire: int, undo: Undo) -> None:
         """Bring back a wire that `remove` took out, with everything else as it was then."""
         self._insert(wire, undo.ends, undo.steps, undo.sectors, absolute=True)
+        self.recall(undo.seen)
 
     def remove(self, wire: int) -> Undo:
         """Take a wire out that no other wire ends on."""
         s = self.strands[wire]
+        seen = self._seen(self.tris_along(wire))
         steps = tuple(self.steps_of(wire))
         ends = Ends(s.start, s.end, s.start_tee, s.end_tee, s.tris[0] if not s.edges and s.tees else -1)
         slot = self.wires.slot[wire]
@@ -296,7 +321,7 @@ class Topology:
         del self.strands[wire]
         for e in set(s.edges):
             self._weigh(e)
-        return Undo(ends, steps, (sectors[0], sectors[1]))
+        return Undo(ends, steps, (sectors[0], sectors[1]), seen)
 
     def _insert(
         self, wire: int, ends: Ends, steps: Sequence[Step], sectors: tuple[int, int], *, absolute: bool
