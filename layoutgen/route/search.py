@@ -334,14 +334,31 @@ def _estimate(topo: Topology, quest: Quest) -> Callable[[int, Um, Um], Um]:
         tx, ty = points[0]
         return lambda _, x, y: greed * math.hypot(x - tx, y - ty)
     if len(points) <= _FEW and not quest.target_wires:
-        return lambda _, x, y: min(math.hypot(x - px, y - py) for px, py in points)
+        return _to_nearest(points)
     for wire in quest.target_wires:
         for e in topo.strands[wire].edges:
             x0, y0, x1, y1 = topo.tiles.span[e]
             points += [(x0, y0), (x1, y1)]
     left, right = min(p[0] for p in points), max(p[0] for p in points)
     low, high = min(p[1] for p in points), max(p[1] for p in points)
-    return lambda _, x, y: math.hypot(max(left - x, x - right, 0.0), max(low - y, y - high, 0.0))
+
+    def to_box(_: int, x: Um, y: Um) -> Um:
+        dx = left - x if x < left else x - right if x > right else 0.0
+        dy = low - y if y < low else y - high if y > high else 0.0
+        return math.hypot(dx, dy)
+
+    return to_box
+
+
+def _to_nearest(points: Sequence[tuple[Um, Um]]) -> Callable[[int, Um, Um], Um]:
+    """The distance to the nearest of a few points; loops and generators would take as long as all else in a search."""
+    if len(points) == 2:
+        (ax, ay), (bx, by) = points
+        return lambda _, x, y: min(math.hypot(x - ax, y - ay), math.hypot(x - bx, y - by))
+    if len(points) == 3:
+        (ax, ay), (bx, by), (cx, cy) = points
+        return lambda _, x, y: min(math.hypot(x - ax, y - ay), math.hypot(x - bx, y - by), math.hypot(x - cx, y - cy))
+    return lambda _, x, y: min(math.hypot(x - px, y - py) for px, py in points)
 
 
 def _to_outline(tiles: Tiles) -> Callable[[int, Um, Um], Um]:
