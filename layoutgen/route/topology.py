@@ -1,7 +1,7 @@
 """Wires without coordinates: which tile edges a wire crosses, and in which order wires stand on every edge.
 
-Two wires do not cross exactly when, in every triangle, the chords they make nest (see `regions`). A wire may be inserted
-along any sequence of regions. It may also end on another wire of its net (a tee).
+Two wires do not cross exactly when, in every triangle, the chords they make nest (see `regions`). A wire may be
+inserted along any sequence of regions. It may also end on another wire of its net (a tee).
 """
 
 from __future__ import annotations
@@ -217,7 +217,9 @@ class Topology:
     def tris_along(self, wire: int) -> tuple[int, ...]:
         """The triangles that a wire is seen from, -1 outside."""
         s = self.strands[wire]
-        return self.tiles.edge_tris[self.tiles.edge_of[min(s.start, s.end), max(s.start, s.end)]] if s.direct else s.tris
+        return (
+            self.tiles.edge_tris[self.tiles.edge_of[min(s.start, s.end), max(s.start, s.end)]] if s.direct else s.tris
+        )
 
     def dependents(self, wire: int) -> list[int]:
         """Wires that end on a wire, and those that end on them: the last of them first."""
@@ -267,7 +269,9 @@ class Topology:
             self._sector(tris[0], (ends.start, ends.start_tee), steps[:1], ends),
             self._sector(tris[-1], (ends.end, ends.end_tee), steps[-1:], ends),
         )
-        edge = -1 if steps or ends.tri >= 0 else self.tiles.edge_of[min(ends.start, ends.end), max(ends.start, ends.end)]
+        edge = (
+            -1 if steps or ends.tri >= 0 else self.tiles.edge_of[min(ends.start, ends.end), max(ends.start, ends.end)]
+        )
         seen = self._seen(tris if edge < 0 else self.tiles.edge_tris[edge])
         self._insert(wire, ends, steps, sectors, absolute=False)
         return seen
