@@ -155,9 +155,10 @@ def _trees(topo: Topology, t: int) -> tuple[Callable[[Chord], Chord], dict[Chord
     for chord in members:
         wire, segment = chord
         s = topo.strands[wire]
-        on_tee = (segment == 0 and s.start_tee is not None) + (segment == len(s.edges) and s.end_tee is not None)
+        tees = [tee for tee, last in ((s.start_tee, 0), (s.end_tee, len(s.edges))) if tee and segment == last]
+        inside = sum(topo.direct_edge(tee) < 0 for tee in tees)  # an end on a wire along an edge is on the boundary
         root = find(chord)
-        ends[root] = ends.get(root, 0) + 2 - on_tee
+        ends[root] = ends.get(root, 0) + 2 - inside
     return find, ends
 
 

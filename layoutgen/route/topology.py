@@ -364,10 +364,10 @@ class Topology:
         """The chords that end at the same corner, or on the same wire along an edge, in order; None elsewhere."""
         if v >= 0:
             return self.ends_at[t][self._corner(t, v)]
-        edge = self._direct_edge(tee)
+        edge = self.direct_edge(tee)
         return None if edge < 0 else self.landings.setdefault((t, edge), [])
 
-    def _direct_edge(self, tee: Tee | None) -> int:
+    def direct_edge(self, tee: Tee | None) -> int:
         """The edge that the wire of a tee runs along, -1 if it does not."""
         s = None if tee is None else self.strands[tee.wire]
         return self.tiles.edge_of[min(s.start, s.end), max(s.start, s.end)] if s and s.direct else -1
@@ -379,7 +379,7 @@ class Topology:
         if not around:
             return -1 if around is None else 0
         regions = self.regions(t)
-        sectors = regions.sectors[self._corner(t, v)] if v >= 0 else regions.sides[self._direct_edge(tee)]
+        sectors = regions.sectors[self._corner(t, v)] if v >= 0 else regions.sides[self.direct_edge(tee)]
         if step:
             return sectors.index(regions.of_gap[step[0].edge * GAPS + step[0].gap])
         return next(i for i, r in enumerate(sectors) if self._joins(regions, r, ends))

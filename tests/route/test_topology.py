@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from layoutgen.route import RouteProblem, Terminal, box
@@ -104,6 +104,7 @@ def test_whatever_is_inserted_nests_and_removal_restores(seed: int) -> None:
 
 @settings(deadline=None, max_examples=15)
 @given(st.integers(0, 10**6))
+@example(321832)  # a wire ends on one that itself ends, in the same triangle, on a wire along an edge
 def test_wires_that_end_on_wires_nest_and_come_back(seed: int) -> None:
     """Nets of many terminals make tees; taking any wire out takes out what ends on it, and all can be brought back."""
     ejector = ejector_of(crowd(36, 6, seed), seed)
