@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from layoutgen.route.escape import Cut, Side, cuts_around, edges_on, joined_parts
-from layoutgen.route.flow import Network, Space, network, open_space
+from layoutgen.route.flow_network import Network, Space, network, open_space
 from layoutgen.route.search import Quest
 from layoutgen.route.tiles import UNBOUNDED, Floats, Ints
 from layoutgen.route.topology import Topology

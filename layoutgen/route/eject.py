@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from layoutgen.route.dice import Dice
 from layoutgen.route.search import Penalties, Quest, Way, find
-from layoutgen.route.topology import OUTSIDE, TEE, Ends, Step, Topology, Undo, Wires
+from layoutgen.route.topology import OUTSIDE, TEE, Ends, Seen, Step, Topology, Undo, Wires
 from layoutgen.units import Um
 
 PENALTIES = (150.0, 400.0, 1000.0, 60.0, 2500.0)
@@ -81,6 +81,8 @@ class _Change:
     wire: int
     undo: Undo | None = None
     cost: Um = 0.0
+    seen: Seen = ()
+    """What `Topology.insert` gave."""
 
 
 class Ejector:
@@ -282,8 +284,9 @@ class Ejector:
                 return None
             if not victims:
                 cost = self.topo.estimate(steps, way.ends)
-                self.insert(wire, Way(way.ends, steps, cost))
-                log.append(_Change(wire))
+                seen = self.topo.insert(wire, way.ends, steps)
+                self._enter(wire, cost)
+                log.append(_Change(wire, seen=seen))
                 return change + cost * self._worth[wire]
             for v in sorted(victims):
                 if v in self.cost:
@@ -459,6 +462,7 @@ class Ejector:
         for entry in reversed(log):
             if entry.undo is None:
                 self._take_out(entry.wire)
+                self.topo.recall(entry.seen)
             else:
                 self.topo.restore(entry.wire, entry.undo)
                 self._enter(entry.wire, entry.cost)

@@ -14,7 +14,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from layoutgen.route.flow import ROUNDS, Network, Planar, connect, network, open_space, solve
+from layoutgen.route.flow import ROUNDS, Planar, connect
+from layoutgen.route.flow_network import Network, network, open_space, solve
 from layoutgen.route.problem import RouteProblem
 from layoutgen.route.tiles import Floats, Ints, Tiles, least_space, sides_of
 from layoutgen.route.topology import Topology

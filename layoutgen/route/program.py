@@ -17,7 +17,7 @@ from layoutgen.route.tiles import Floats, Ints
 if TYPE_CHECKING:
     from ortools.linear_solver.python import model_builder_helper as helper
 
-    from layoutgen.route.flow import Network
+    from layoutgen.route.flow_network import Network
 
 NODES = 400
 """Nodes of the search tree, at most: a limit that does not depend on the machine."""

@@ -124,7 +124,7 @@ def _drawn_in_style(problem: RouteProblem, ejector: Ejector, layer: int) -> tupl
         reasons |= give_up(ejector, wires, {wire: why for wire, (_, why) in pulled.items()})
         pulled = _spread(problem, ejector, layer, wires)
     links = list(ejector.links)
-    kept = {i: replace(wires[i], layer=layer) for i in sorted(wires)}
+    kept = {i: replace(wires[i], layer=layer) if layer else wires[i] for i in sorted(wires)}
     missing = {i: reasons.get(i) or spread.get(i, "") for i in range(len(links)) if i not in kept}
     narrow = {i: edge for i, edge in narrow.items() if i in missing}
     return Layer(problem, links, ejector, kept, missing, _taken(problem, ejector), narrow), near

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
+from layoutgen.route.regions import GAPS, Chord, Regions
 from layoutgen.route.tiles import Tiles
-from layoutgen.route.topology import GAPS, OUTSIDE, TEE, Chord, Ends, Regions, Step, Tee, Topology
+from layoutgen.route.topology import OUTSIDE, TEE, Ends, Step, Tee, Topology
 from layoutgen.units import Um
 
 _FAR = math.inf
@@ -129,7 +130,9 @@ class _Search:
         cost_of, before, heap, ahead = self.cost, self.before, self.heap, self.ahead
         need, full, shares = self.slot - _EXACT, self.full, self.shares
         near_target = {t for v in quest.targets for t in tiles.tris_of[v]}
-        joins, may_cross = bool(quest.target_wires), self.penalties is not None
+        for wire in quest.target_wires:
+            near_target.update(topo.tris_along(wire))
+        order, weights = topo.order, None if self.penalties is None else self.penalties.wires
         done = set[int]()
         while heap:
             key, state = heappop(heap)
@@ -146,8 +149,14 @@ class _Search:
                 if quest.outward:
                     self._end(cost, state, OUTSIDE, None)
                 continue
-            if may_cross:
-                self._sideways(state, edge, place - edge * GAPS, cost, key - cost)
+            if weights is not None and order[edge]:  # cross a neighbour on the same edge
+                gap, crossed = place - edge * GAPS, order[edge]
+                for beside, other in ((gap - 1, state - 2), (gap, state + 2)):
+                    if 0 <= beside < len(crossed):
+                        total = cost + weights[crossed[beside][0]]
+                        if total < cost_of.get(other, _FAR) - 1e-9:
+                            cost_of[other], before[other] = total, state
+                            heappush(heap, (total + (key - cost), other))
             regions = known[t] or topo.regions(t)
             exits = regions.exits.get(place)
             if exits is None:
@@ -174,7 +183,7 @@ class _Search:
                     cost_of[leaving] = total
                     before[leaving] = state
                     heappush(heap, (total + ahead(other, px, py), leaving))
-            if t in near_target or joins:
+            if t in near_target:
                 self._arrive(regions, state, t, edge, place, cost)
 
     def _arrive(self, regions: Regions, state: int, t: int, edge: int, place: int, cost: Um) -> None:
@@ -259,17 +268,6 @@ class _Search:
             self.cost[state], self.before[state] = cost, before
             heappush(self.heap, (cost + self.ahead(edge, x, y), state))
 
-    def _sideways(self, state: int, edge: int, gap: int, cost: Um, ahead: Um) -> None:
-        """Crossing the neighbouring wire on the same edge."""
-        order = self.topo.order[edge]
-        for step in (-1, 1):
-            if 0 <= gap + step <= len(order):
-                total = cost + self._crossing(order[gap - 1 if step < 0 else gap][0])
-                other = state + 2 * step
-                if total < self.cost.get(other, _FAR) - 1e-9:
-                    self.cost[other], self.before[other] = total, state
-                    heappush(self.heap, (total + ahead, other))
-
     def _crossing(self, wire: int) -> Um:
         return _FAR if self.penalties is None else self.penalties.wires[wire]
 
@@ -336,14 +334,31 @@ def _estimate(topo: Topology, quest: Quest) -> Callable[[int, Um, Um], Um]:
         tx, ty = points[0]
         return lambda _, x, y: greed * math.hypot(x - tx, y - ty)
     if len(points) <= _FEW and not quest.target_wires:
-        return lambda _, x, y: min(math.hypot(x - px, y - py) for px, py in points)
+        return _to_nearest(points)
     for wire in quest.target_wires:
         for e in topo.strands[wire].edges:
             x0, y0, x1, y1 = topo.tiles.span[e]
             points += [(x0, y0), (x1, y1)]
     left, right = min(p[0] for p in points), max(p[0] for p in points)
     low, high = min(p[1] for p in points), max(p[1] for p in points)
-    return lambda _, x, y: math.hypot(max(left - x, x - right, 0.0), max(low - y, y - high, 0.0))
+
+    def to_box(_: int, x: Um, y: Um) -> Um:
+        dx = left - x if x < left else x - right if x > right else 0.0
+        dy = low - y if y < low else y - high if y > high else 0.0
+        return math.hypot(dx, dy)
+
+    return to_box
+
+
+def _to_nearest(points: Sequence[tuple[Um, Um]]) -> Callable[[int, Um, Um], Um]:
+    """The distance to the nearest of a few points; loops and generators would take as long as all else in a search."""
+    if len(points) == 2:
+        (ax, ay), (bx, by) = points
+        return lambda _, x, y: min(math.hypot(x - ax, y - ay), math.hypot(x - bx, y - by))
+    if len(points) == 3:
+        (ax, ay), (bx, by), (cx, cy) = points
+        return lambda _, x, y: min(math.hypot(x - ax, y - ay), math.hypot(x - bx, y - by), math.hypot(x - cx, y - cy))
+    return lambda _, x, y: min(math.hypot(x - px, y - py) for px, py in points)
 
 
 def _to_outline(tiles: Tiles) -> Callable[[int, Um, Um], Um]:

@@ -1,20 +1,17 @@
 """Wires without coordinates: which tile edges a wire crosses, and in which order wires stand on every edge.
 
-Two wires do not cross exactly when, in every triangle, the chords they make nest. So the boundary of a triangle, read
-once around, is a bracket expression: chords open and close, and what lies between the same chords is one region.
-A wire may be inserted along any sequence of regions.
-
-A wire may also end on another wire of its net (a tee). Then the chords that meet are one tree with three ends or more
-on the boundary of the triangle, which opens, passes and closes: a bracket expression still.
+Two wires do not cross exactly when, in every triangle, the chords they make nest (see `regions`). A wire may be
+inserted along any sequence of regions. It may also end on another wire of its net (a tee).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
+from layoutgen.route.regions import GAPS, Chord, Exit, Regions, regions_of
 from layoutgen.route.tiles import Tiles
 from layoutgen.units import Um
 
@@ -22,14 +19,7 @@ OUTSIDE = -1
 """End feature of a tie, and the triangle beyond the outline."""
 TEE = -2
 """End feature of a wire that ends on another wire of its net."""
-GAPS = 4096
-"""Bound on the gaps of one edge; a place on an edge is the number edge * GAPS + gap."""
 _EXACT = 1e-6
-
-Chord = tuple[int, int]
-"""(wire, segment): the part of a wire within one triangle, the one of number `segment` among those it passes."""
-Exit = tuple[int, int, int, Um, Um, Um]
-"""(state that leaves there, its edge, the third edge, x, y, length of the way to it)."""
 
 
 @dataclass(frozen=True)
@@ -90,24 +80,8 @@ class Strand:
         return not self.edges and not self.tees
 
 
-@dataclass(frozen=True)
-class Regions:
-    """The regions of one triangle: of each gap on its edges, and what each region touches."""
-
-    of_gap: dict[int, int]
-    """Place on an edge -> region."""
-    gaps: list[list[tuple[int, int, int, Um, Um]]]
-    """Per region: (edge, gap, state that leaves the triangle there, x, y)."""
-    corners: list[list[int]]
-    """Per region: the features whose corner sector touches it."""
-    sectors: list[list[int]]
-    """Per corner of the triangle: the regions around it, between the wires that end there."""
-    sides: dict[int, list[int]]
-    """Edge with a wire along it that others may end on -> the regions on this side, between those that do."""
-    walls: list[list[Chord]]
-    """Per region: the chords along it, of wires that others may end on."""
-    exits: dict[int, list[Exit]] = field(default_factory=dict)
-    """Place on an edge -> where a wire that came in there may leave; filled as asked for."""
+Seen = tuple[tuple[int, Regions], ...]
+"""Triangles with their regions at some time."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +91,8 @@ class Undo:
     ends: Ends
     steps: tuple[Step, ...]
     sectors: tuple[int, int]
+    seen: Seen = ()
+    """The regions of its triangles while it was there."""
 
 
 @dataclass
@@ -160,10 +136,11 @@ class Topology:
         """Per edge: wire -> how often it crosses the other diagonal of the quad around the edge."""
         self.landed: dict[int, set[int]] = {}
         """Wire -> wires that end on it."""
-        self._ends: list[tuple[list[Chord], ...]] = [([], [], []) for _ in tiles.triangles]
-        self._tees: dict[int, list[tuple[Chord, Chord]]] = {}
+        self.ends_at: list[tuple[list[Chord], ...]] = [([], [], []) for _ in tiles.triangles]
+        """Per triangle and corner: the chords that end there, counter-clockwise."""
+        self.tees: dict[int, list[tuple[Chord, Chord]]] = {}
         """Triangle -> chords that end on another chord in it."""
-        self._landings: dict[tuple[int, int], list[Chord]] = {}
+        self.landings: dict[tuple[int, int], list[Chord]] = {}
         """(triangle, edge with a wire along it) -> chords that end on that wire, counter-clockwise."""
         self.known_regions: list[Regions | None] = [None] * len(tiles.triangles)
         """Of triangles that have not changed since their regions were asked for."""
@@ -174,7 +151,7 @@ class Topology:
         """The regions of triangle t, kept until a wire in it changes."""
         known = self.known_regions[t]
         if known is None:
-            known = self.known_regions[t] = self._build_regions(t)
+            known = self.known_regions[t] = regions_of(self, t)
         return known
 
     def fits(self, edge: int, slot: Um) -> bool:
@@ -237,6 +214,13 @@ class Topology:
             for i, e in enumerate(s.edges)
         ]
 
+    def tris_along(self, wire: int) -> tuple[int, ...]:
+        """The triangles that a wire is seen from, -1 outside."""
+        s = self.strands[wire]
+        return (
+            self.tiles.edge_tris[self.tiles.edge_of[min(s.start, s.end), max(s.start, s.end)]] if s.direct else s.tris
+        )
+
     def dependents(self, wire: int) -> list[int]:
         """Wires that end on a wire, and those that end on them: the last of them first."""
         out: list[int] = []
@@ -278,22 +262,38 @@ class Topology:
 
     # ------------------------------------------------------------------ changing
 
-    def insert(self, wire: int, ends: Ends, steps: Sequence[Step]) -> None:
-        """Add a wire; gaps count the wires that are there."""
+    def insert(self, wire: int, ends: Ends, steps: Sequence[Step]) -> Seen:
+        """Add a wire; gaps count the wires that are there. Returns the regions that it divides, for `recall`."""
         tris = self._tris_of(steps) if steps else [ends.tri]
         sectors = (
             self._sector(tris[0], (ends.start, ends.start_tee), steps[:1], ends),
             self._sector(tris[-1], (ends.end, ends.end_tee), steps[-1:], ends),
         )
+        edge = (
+            -1 if steps or ends.tri >= 0 else self.tiles.edge_of[min(ends.start, ends.end), max(ends.start, ends.end)]
+        )
+        seen = self._seen(tris if edge < 0 else self.tiles.edge_tris[edge])
         self._insert(wire, ends, steps, sectors, absolute=False)
+        return seen
+
+    def recall(self, seen: Seen) -> None:
+        """Know regions again, where everything in their triangles is as it was then."""
+        for t, regions in seen:
+            self.known_regions[t] = regions
+
+    def _seen(self, tris: Sequence[int]) -> Seen:
+        known = self.known_regions
+        return tuple((t, regions) for t in set(tris) if t >= 0 and (regions := known[t]) is not None)
 
     def restore(self, wire: int, undo: Undo) -> None:
         """Bring back a wire that `remove` took out, with everything else as it was then."""
         self._insert(wire, undo.ends, undo.steps, undo.sectors, absolute=True)
+        self.recall(undo.seen)
 
     def remove(self, wire: int) -> Undo:
         """Take a wire out that no other wire ends on."""
         s = self.strands[wire]
+        seen = self._seen(self.tris_along(wire))
         steps = tuple(self.steps_of(wire))
         ends = Ends(s.start, s.end, s.start_tee, s.end_tee, s.tris[0] if not s.edges and s.tees else -1)
         slot = self.wires.slot[wire]
@@ -315,7 +315,7 @@ class Topology:
                     sectors[which] = around.index((wire, segment))
                     around.remove((wire, segment))
                 elif tee is not None:
-                    self._tees[s.tris[segment]].remove(((wire, segment), (tee.wire, tee.segment)))
+                    self.tees[s.tris[segment]].remove(((wire, segment), (tee.wire, tee.segment)))
             for i, e in enumerate(s.edges):
                 self.order[e].remove((wire, i))
                 self._touch_edge(e)
@@ -325,7 +325,7 @@ class Topology:
         del self.strands[wire]
         for e in set(s.edges):
             self._weigh(e)
-        return Undo(ends, steps, (sectors[0], sectors[1]))
+        return Undo(ends, steps, (sectors[0], sectors[1]), seen)
 
     def _insert(
         self, wire: int, ends: Ends, steps: Sequence[Step], sectors: tuple[int, int], *, absolute: bool
@@ -349,7 +349,7 @@ class Topology:
                 if around is not None:
                     around.insert(sectors[which], (wire, segment))
                 elif tee is not None:
-                    self._tees.setdefault(tris[segment], []).append(((wire, segment), (tee.wire, tee.segment)))
+                    self.tees.setdefault(tris[segment], []).append(((wire, segment), (tee.wire, tee.segment)))
             for t in (tris[0], tris[-1]):
                 if t >= 0:
                     self.known_regions[t] = None
@@ -363,11 +363,11 @@ class Topology:
     def _around(self, t: int, v: int, tee: Tee | None) -> list[Chord] | None:
         """The chords that end at the same corner, or on the same wire along an edge, in order; None elsewhere."""
         if v >= 0:
-            return self._ends[t][self._corner(t, v)]
-        edge = self._direct_edge(tee)
-        return None if edge < 0 else self._landings.setdefault((t, edge), [])
+            return self.ends_at[t][self._corner(t, v)]
+        edge = self.direct_edge(tee)
+        return None if edge < 0 else self.landings.setdefault((t, edge), [])
 
-    def _direct_edge(self, tee: Tee | None) -> int:
+    def direct_edge(self, tee: Tee | None) -> int:
         """The edge that the wire of a tee runs along, -1 if it does not."""
         s = None if tee is None else self.strands[tee.wire]
         return self.tiles.edge_of[min(s.start, s.end), max(s.start, s.end)] if s and s.direct else -1
@@ -379,7 +379,7 @@ class Topology:
         if not around:
             return -1 if around is None else 0
         regions = self.regions(t)
-        sectors = regions.sectors[self._corner(t, v)] if v >= 0 else regions.sides[self._direct_edge(tee)]
+        sectors = regions.sectors[self._corner(t, v)] if v >= 0 else regions.sides[self.direct_edge(tee)]
         if step:
             return sectors.index(regions.of_gap[step[0].edge * GAPS + step[0].gap])
         return next(i for i, r in enumerate(sectors) if self._joins(regions, r, ends))
@@ -431,103 +431,3 @@ class Topology:
         self.known_regions[a] = None
         if b >= 0:
             self.known_regions[b] = None
-
-    # ------------------------------------------------------------------ regions
-
-    def _build_regions(self, t: int) -> Regions:
-        """Read the boundary of t counter-clockwise and match the ends of every chord, or of every tree of chords."""
-        tiles, strands, is_open = self.tiles, self.strands, self.wires.open
-        out = Regions({}, [[]], [[]], [], {}, [[]])
-        open_trees: list[Chord] = []
-        outer: list[int] = []
-        here = 0
-        tree_of, ends_left = self._trees(t)
-
-        def pass_end(chord: Chord) -> int:
-            tree = tree_of(chord)
-            before = here
-            left = ends_left.get(tree, 2) - 1
-            ends_left[tree] = left
-            is_top = bool(open_trees) and open_trees[-1] == tree
-            if is_top and left == 0:
-                open_trees.pop()
-                after = outer.pop()
-            elif is_top or left > 0:
-                if not is_top:
-                    open_trees.append(tree)
-                    outer.append(before)
-                after = len(out.gaps)
-                for column in (out.gaps, out.corners, out.walls):
-                    column.append([])
-            else:
-                after = before
-            if is_open[chord[0]]:
-                for region in {before, after}:
-                    if chord not in out.walls[region]:
-                        out.walls[region].append(chord)
-            return after
-
-        for i in range(3):
-            v = tiles.triangles[t][i]
-            out.corners[here].append(v)
-            sectors = [here]
-            for chord in self._ends[t][i]:
-                here = pass_end(chord)
-                out.corners[here].append(v)
-                sectors.append(here)
-            out.sectors.append(sectors)
-            edge = tiles.tri_edges[t][i]
-            order = self.order[edge]
-            n = len(order)
-            forward = tiles.edges[edge][0] == v
-            x0, y0, x1, y1 = tiles.span[edge]
-            dx, dy = (x1 - x0) / (n + 1), (y1 - y0) / (n + 1)
-            into = 1 if tiles.edge_tris[edge][0] == t else 0
-            if edge in self.direct and is_open[self.direct[edge]]:
-                along = (self.direct[edge], 0)
-                out.sides[edge] = [here]
-                out.walls[here].append(along)
-                for chord in self._landings.get((t, edge), ()):
-                    here = pass_end(chord)
-                    out.sides[edge].append(here)
-                    out.walls[here].append(along)
-            for z in range(n + 1):
-                gap = z if forward else n - z
-                place = edge * GAPS + gap
-                out.of_gap[place] = here
-                out.gaps[here].append((edge, gap, 2 * place + into, x0 + dx * (gap + 0.5), y0 + dy * (gap + 0.5)))
-                if z < n:
-                    wire, number = order[gap if forward else gap - 1]
-                    here = pass_end((wire, number if strands[wire].tris[number] == t else number + 1))
-        return out
-
-    def _trees(self, t: int) -> tuple[Callable[[Chord], Chord], dict[Chord, int]]:
-        """Chord -> representative of the chords it is joined to by tees in t; and how many ends those trees have."""
-        tees = self._tees.get(t)
-        if not tees:
-            return _itself, {}
-        parent: dict[Chord, Chord] = {}
-
-        def find(chord: Chord) -> Chord:
-            while chord in parent:
-                chord = parent[chord]
-            return chord
-
-        members: dict[Chord, None] = {}
-        for a, b in tees:
-            members.update({a: None, b: None})
-            ra, rb = find(a), find(b)
-            if ra != rb:
-                parent[rb] = ra
-        ends: dict[Chord, int] = {}
-        for chord in members:
-            wire, segment = chord
-            s = self.strands[wire]
-            on_tee = (segment == 0 and s.start_tee is not None) + (segment == len(s.edges) and s.end_tee is not None)
-            root = find(chord)
-            ends[root] = ends.get(root, 0) + 2 - on_tee
-        return find, ends
-
-
-def _itself(chord: Chord) -> Chord:
-    return chord

@@ -21,7 +21,8 @@ from layoutgen.route import Obstacle, RouteProblem, Terminal, box, flow, program
 from layoutgen.route.blocked import blocks
 from layoutgen.route.eject import Ejector, wires_of
 from layoutgen.route.escape import Cut, apexes, passable, sides_for_ties, tie_all, tie_bound, trails
-from layoutgen.route.flow import Planar, assign, cuts_of, install, nested, network, open_space, solve
+from layoutgen.route.flow import Planar, assign, cuts_of, install, nested
+from layoutgen.route.flow_network import network, open_space, solve
 from layoutgen.route.links import make_links
 from layoutgen.route.program import solve_whole
 from layoutgen.route.search import Quest

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from layoutgen.route import RouteProblem, Terminal, box
 from layoutgen.route.dice import Dice
 from layoutgen.route.eject import Ejector, Link, wires_of
 from layoutgen.route.links import make_links
+from layoutgen.route.regions import regions_of
 from layoutgen.route.search import Quest, find
 from layoutgen.route.tiles import build
 from layoutgen.route.topology import TEE, Topology, Wires
@@ -103,6 +104,7 @@ def test_whatever_is_inserted_nests_and_removal_restores(seed: int) -> None:
 
 @settings(deadline=None, max_examples=15)
 @given(st.integers(0, 10**6))
+@example(321832)  # a wire ends on one that itself ends, in the same triangle, on a wire along an edge
 def test_wires_that_end_on_wires_nest_and_come_back(seed: int) -> None:
     """Nets of many terminals make tees; taking any wire out takes out what ends on it, and all can be brought back."""
     ejector = ejector_of(crowd(36, 6, seed), seed)
@@ -116,6 +118,31 @@ def test_wires_that_end_on_wires_nest_and_come_back(seed: int) -> None:
         for w, undo in reversed(undone):
             topo.restore(w, undo)
         assert snapshot(topo) == before
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.integers(0, 10**6))
+def test_regions_that_are_known_again_are_those_that_reading_gives(seed: int) -> None:
+    """Chains that are taken back leave regions as they were, with and without tees; nothing else may be remembered."""
+    dice = Dice(seed)
+    ejector = ejector_of(crowd(36, 6, seed, ties=bool(seed % 2)), seed)
+    topo = ejector.topo
+    ejector.route(range(len(ejector.links)))
+    ejector.improve(1)
+    known = 0
+    for _ in range(40):
+        wire = dice.choice(range(len(ejector.links)))
+        if wire in ejector.cost:
+            ejector.remove(wire)
+        ejector.chain([wire] if wire not in ejector.cost else [], 60.0, 3, spread=True)
+        for t, regions in enumerate(topo.known_regions):
+            if regions is not None:
+                known += 1
+                fresh = regions_of(topo, t)
+                assert [set(g) for g in regions.gaps] == [set(g) for g in fresh.gaps]
+                assert (regions.of_gap, regions.corners, regions.sides) == (fresh.of_gap, fresh.corners, fresh.sides)
+                assert (regions.sectors, regions.walls) == (fresh.sectors, fresh.walls)
+    assert known > 0
 
 
 def test_a_third_terminal_is_joined_to_the_wire_beside_it() -> None:
