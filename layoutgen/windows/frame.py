@@ -33,10 +33,9 @@ def pictures(source: Source, layer: str, frames: Ints, margin: int) -> list[list
     for start in range(0, len(frames), _AT_ONCE):
         group = frames[start : start + _AT_ONCE]
         region = _merged(drawn, group, margin)
-        merged, slanted = kdb.Shapes(), kdb.Shapes()
+        merged = kdb.Shapes()
         merged.insert(region)
-        slanted.insert(_slanted(region, margin // 2))
-        out += [_cut(merged, slanted, kdb.Box(*frame), margin) for frame in group.tolist()]
+        out += [_cut(merged, kdb.Box(*frame), margin) for frame in group.tolist()]
     return out
 
 
@@ -107,7 +106,7 @@ def _slanted(shapes: kdb.Region, margin: int) -> kdb.Edges:
     return long.with_angle(kdb.Edges.OrthoDiagonalEdges, True)
 
 
-def _cut(merged: kdb.Shapes, slanted: kdb.Shapes, frame: kdb.Box, margin: int) -> list[kdb.Polygon]:
+def _cut(merged: kdb.Shapes, frame: kdb.Box, margin: int) -> list[kdb.Polygon]:
     """The polygons that touch a frame, cut where none of their slanted edges touches it."""
     out: list[kdb.Polygon] = []
     long: list[kdb.Polygon] = []
@@ -115,9 +114,12 @@ def _cut(merged: kdb.Shapes, slanted: kdb.Shapes, frame: kdb.Box, margin: int) -
         polygon = shape.polygon
         (out if polygon.bbox().inside(frame) else long).append(polygon)
     if long:
+        cut = kdb.Region(long)
+        cut.merged_semantics = False  # they are merged
         around = kdb.Region(frame)
-        for shape in slanted.each_touching(frame):
-            if shape.edge.clipped(frame):
-                around.insert(shape.edge.bbox().enlarged(margin, margin))  # with its corners, which sizing moves
+        for edge in _slanted(cut, margin // 2).each():
+            box = edge.bbox().enlarged(margin, margin)  # with its corners, which sizing moves
+            if not box.inside(frame) and edge.clipped(frame):
+                around.insert(box)
         out += _clipped(long, around)
     return out
