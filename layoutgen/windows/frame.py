@@ -68,10 +68,11 @@ def _merged(layer: Layer, frames: Ints, margin: int) -> kdb.Region:
 
 def _reach_out(boxes: Ints, frames: Ints) -> npt.NDArray[np.bool_]:
     """Which of (n, 4) boxes touch a frame, and lie in none."""
-    shapes, tree = shapely.box(*boxes.T.astype(float)), shapely.STRtree(shapely.box(*frames.T.astype(float)))
+    who, frame = shapely.STRtree(shapely.box(*frames.T.astype(float))).query(shapely.box(*boxes.T.astype(float)))
+    own, other = boxes[who], frames[frame]
     out = np.zeros(len(boxes), dtype=bool)
-    out[tree.query(shapes, predicate="intersects")[0]] = True
-    out[tree.query(shapes, predicate="covered_by")[0]] = False
+    out[who] = True
+    out[who[((own[:, :2] >= other[:, :2]) & (own[:, 2:] <= other[:, 2:])).all(axis=1)]] = False
     return out
 
 
