@@ -18,9 +18,7 @@ from layoutgen.drc.checks.kind import Circles
 from layoutgen.drc.run import check_layout
 from layoutgen.errors import InputError, PdkError, Problem, UnknownNameError, printable
 from layoutgen.findings import Report, RuleResult, Status
-from layoutgen.kerf import frame
 from layoutgen.pdk import Cut, LayerNumber, Pdk
-from layoutgen.report import junit, lyrdb, markdown
 from layoutgen.units import Um, dbu, to_dbu
 
 OPTIONS = {
@@ -64,6 +62,8 @@ class Checked:
         Raises:
             OutputError: it could not be written.
         """
+        from layoutgen.report import junit, lyrdb, markdown
+
         if path.suffix == ".lyrdb":
             with gds.whole_file(path) as temporary:
                 lyrdb.write(self.report, self.top, temporary)
@@ -193,7 +193,7 @@ def _step(pdk: Pdk, dies: Dies) -> Iterator[tuple[str, list[list[float]]]]:
         if dies.cut is not None:
             cut = Cut(kerf_min=dies.cut, kerf_max=dies.cut, tolerance=cut.tolerance, chipping=cut.chipping)
         for layer, half in (("cut_sure", cut.removed), ("cut_maybe", cut.touched)):
-            for band in frame((left, bottom, right, top), half) if half > 0 else ():
+            for band in geom.frame((left, bottom, right, top), half) if half > 0 else ():
                 yield layer, [list(point) for point in band]
 
 

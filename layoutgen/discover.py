@@ -18,13 +18,15 @@ from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from layoutgen import pdk as pdk_module
-from layoutgen.cell import Generator, Library, schema
-from layoutgen.die import Stage, Stages
 from layoutgen.errors import InputError, LayoutgenError, PdkError, Problem, UnknownNameError
 from layoutgen.pdk import Pdk
+
+if TYPE_CHECKING:  # who looks for a process alone needs neither cells nor stages, nor the router that comes with them
+    from layoutgen.cell import Library
+    from layoutgen.die import Stages
 
 PACKAGE = "layoutgen_user_"
 """How the names of packages over users' folders begin."""
@@ -76,6 +78,8 @@ def cells(*folders: Path) -> Library:
     Raises:
         CellsError: a file of `folders`, or a cell in it, is wrong; every file's problem at once.
     """
+    from layoutgen.cell import Generator, Library
+
     library = Library()
     _take_all("layoutgen.cells", folders, Generator, library.add, lambda cell: cell.draw)
     return library
@@ -87,6 +91,8 @@ def stages(*folders: Path) -> Stages:
     Raises:
         CellsError: a file of `folders`, or a stage in it, is wrong; every file's problem at once.
     """
+    from layoutgen.die import Stage, Stages
+
     found = Stages()
     _take_all("layoutgen.stages", folders, Stage, found.add, lambda stage: stage.run)
     return found
@@ -138,6 +144,8 @@ def _take_all(
 
 def _wrong_parameters(value: Any) -> str:
     """What is wrong with the types of a cell's parameters, '' if nothing is."""
+    from layoutgen.cell import Generator, schema
+
     if isinstance(value, Generator):
         params: Any = value.params
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -20,6 +21,15 @@ def box(width: Um, height: Um, at: tuple[Um, Um] = (0.0, 0.0)) -> Points:
 def span(x0: Um, y0: Um, x1: Um, y1: Um) -> Points:
     """A rectangle from corner to corner."""
     return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
+
+
+def frame(box: tuple[Um, Um, Um, Um], half: Um) -> Iterator[list[tuple[Um, Um]]]:
+    """Four bands of half width `half` (um) centred on a box's sides, corners included."""
+    x0, y0, x1, y1 = box
+    for x in (x0, x1):
+        yield span(x - half, y0 - half, x + half, y1 + half).tolist()
+    for y in (y0, y1):
+        yield span(x0 - half, y - half, x1 + half, y + half).tolist()
 
 
 def bevelled(width: Um, height: Um, bevel: Um, at: tuple[Um, Um] = (0.0, 0.0)) -> Points:

@@ -95,17 +95,8 @@ def _reserved(context: StreetContext, common: Drawing) -> None:
             common.polygon("street", geom.span(*piece))
     if context.pdk.cut:
         for layer, half in (("cut_sure", context.pdk.cut.removed), ("cut_maybe", context.pdk.cut.touched)):
-            for band in frame(context.box, half):
+            for band in geom.frame(context.box, half):
                 common.polygon(layer, band)
-
-
-def frame(box: Box, half: Um) -> Iterator[list[tuple[Um, Um]]]:
-    """Four bands of half width `half` (um) centred on a box's sides, corners included."""
-    x0, y0, x1, y1 = box
-    for x in (x0, x1):
-        yield geom.span(x - half, y0 - half, x + half, y1 + half).tolist()
-    for y in (y0, y1):
-        yield geom.span(x0 - half, y - half, x1 + half, y + half).tolist()
 
 
 def too_narrow(pdk: Pdk, street: tuple[Um, Um], file: str) -> Iterator[Problem]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
@@ -241,3 +243,21 @@ def test_the_whole_command_is_bounded_in_its_memory(
     assert capsys.readouterr().err.splitlines()[-1] == (
         "error: x.gds: needs more than 256 MB of memory to check; allow more with --megabytes"
     )
+
+
+def test_only_what_checking_needs_is_imported(tmp_path: Path) -> None:
+    """The router, cells, chips, solvers and report writers take longer to import than most files to check."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    (folder / "pdk.toml").write_text(PDK, "utf-8")
+    layout = kdb.Layout()
+    layout.create_cell("TOP").shapes(layout.layer(1, 0)).insert(kdb.Box(0, 0, 10_000, 10_000))
+    layout.write(str(tmp_path / "a.gds"))
+    code = "import sys; from layoutgen.cli import run; run(sys.argv[1:]); print(*sys.modules)"
+    arguments = ["drc", str(tmp_path / "a.gds"), "--pdk", str(folder), "--rules", "M.S", "-q"]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    imported = {*done.stdout.split()}
+    assert "layoutgen.drc.run" in imported
+    heavy = ("ortools", "scipy", "gdstk", "rich", "klayout.rdb", "layoutgen_cells")
+    ours = ("layoutgen.route", "layoutgen.chip", "layoutgen.die", "layoutgen.maskset", "layoutgen.report.lyrdb")
+    assert imported.isdisjoint(heavy + ours)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import cached_property
 from typing import Self
 
 import klayout.db as kdb
@@ -30,6 +32,8 @@ LEAST: Um = 30.0
 """The least halo: what is shorter is cut by every window."""
 LITTLE = 200_000
 """Corners up to which all that a rule is about is looked at where it stands, with what is around it."""
+PIECE, SPARSE = 100_000, 20_000
+"""Corners from which on it pays to look at a layout in pieces, unless a layer that a rule needs has so few."""
 LONG: Um = 1000.0
 """Polygons from this extent on are taken by parts where what is near them is looked at."""
 SHARED = 1.3
@@ -63,8 +67,16 @@ class Flat:
         """What breaks a rule."""
         return job.run([self.region(layer) for layer in job.layers], self._circles)
 
-    def prepare(self) -> None:
-        """Find out at once what every rule needs: nothing."""
+    def pieces(self, tasks: Sequence[Task]) -> dict[str, list[str]]:
+        """None: all is looked at at once."""
+        return {}
+
+    def look_at(self, piece: str) -> dict[str, list[Finding]]:
+        """There is none."""
+        raise KeyError(piece)
+
+    def take(self, seen: Sequence[Mapping[str, list[Finding]]]) -> None:
+        """There is nothing to take."""
 
     def shares(self, job: Task) -> tuple[Hashable, int]:
         """Rules on the same layers are faster together; about how many shapes are on them."""
@@ -94,7 +106,9 @@ class Across:
         self._sheets: dict[tuple[tuple[str, ...], int, int, Needs], list[tuple[Sheet | InPlace, Flat]]] = {}
         self._single: dict[tuple[str, int], tuple[list[Sheet], list[kdb.Region]]] = {}
         self._parts: dict[tuple[str, int], Components] = {}
-        self._halos = self._grouped({self._halo(job) for job in tasks})
+        self._tasks = list(tasks)
+        self._pieces: dict[str, tuple[InPlace, list[tuple[Task, list[str]]]]] = {}
+        self._seen: dict[str, list[Finding]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -127,13 +141,13 @@ class Across:
 
     def find(self, job: Task) -> Iterable[Finding]:
         """What breaks a rule, each at all its places."""
-        lost = job.kind.hulls and any(_hull(name) not in self._hulls for name in job.layers[1:])
-        cut = self._circles == "analytic" and job.kind.analytic is not None  # a window knows no circle that it cuts
-        if lost or cut or (job.between != "any" and len(job.layers) > 1) or self._is_little(job):
+        if job.rule in self._seen:
+            return join(self._seen.pop(job.rule))
+        if self._is_flat(job):
             return join(self._flat.find(job))
         if job.between != "any":
             return join(self._between(job))
-        layers = [job.layers[0], *(_hull(name) if job.kind.hulls else name for name in job.layers[1:])]
+        layers = self._shown(job)
         if (found := self._beside(job, layers)) is not None:
             return join(found)
         for most in WHOLE if job.whole and job.kind.sums is None else WHOLE[:1]:
@@ -141,11 +155,35 @@ class Across:
                 return join(found)
         return join(self._flat.find(job))
 
+    def _is_flat(self, job: Task) -> bool:
+        """Whether windows cannot show what a rule looks at, or there is so little of it that they take longer."""
+        return self._is_hidden(job) or self._is_little(job)
+
+    def _is_hidden(self, job: Task) -> bool:
+        """Whether windows cannot show what a rule looks at."""
+        lost = job.kind.hulls and any(_hull(name) not in self._hulls for name in job.layers[1:])
+        cut = self._circles == "analytic" and job.kind.analytic is not None  # a window knows no circle that it cuts
+        return lost or cut or (job.between != "any" and len(job.layers) > 1)
+
+    def _is_much(self, job: Task) -> bool:
+        """Whether pieces, looked at for several rules at once, pay where nothing repeats."""
+        around = "" if self._is_hidden(job) else self._is_beside(job, self._shown(job))
+        few = around and self._count(around) <= SPARSE
+        return not self._is_hidden(job) and not few and self._source.corners({*self._drawn(job.layers)}) > PIECE
+
+    def _is_windowed(self, job: Task) -> bool:
+        """Whether windows are what a rule is looked at through."""
+        return not self._is_flat(job) and (job.between != "any" or not self._is_beside(job, self._shown(job)))
+
+    def _shown(self, job: Task) -> list[str]:
+        """The layers that windows show for a rule."""
+        return [job.layers[0], *(_hull(name) if job.kind.hulls else name for name in job.layers[1:])]
+
     def _in_windows(self, job: Task, layers: Sequence[str], halo: int) -> list[Finding] | None:
         """What breaks a rule, looked for in one window of each kind; None: a polygon is too large for them."""
         lattice = dbu(job.lattice) if job.lattice and dbu(job.lattice) > 1 else 0
         whole = (0, *job.kind.also_whole) if job.whole else ()
-        short = (halo - dbu(self._reach(job)) - 2) // max(1, len(whole))
+        short = self._short(job, halo) // max(1, len(whole))
         found: list[Finding] = []
         any_large = False
         for sheet, flat in self._looked(layers, halo, lattice, self._needs(job, layers)):
@@ -173,7 +211,7 @@ class Across:
     def _between(self, job: Task) -> Iterable[Finding]:
         """What breaks a rule between polygons or within one, by what belongs together in the whole layout."""
         halo = self._shared(self._halo(job))
-        short = halo - dbu(self._reach(job)) - 2
+        short = self._short(job, halo)
         try:
             if job.between == "polygons":
                 sheets, regions = self._singly(job, halo)
@@ -215,25 +253,51 @@ class Across:
             self._single[layer, halo] = sheets, regions
         return self._single[layer, halo]
 
-    def prepare(self) -> None:
-        """Find out at once what every rule needs: the step at which the layout repeats."""
-        _ = self._views.period
+    def pieces(self, tasks: Sequence[Task]) -> dict[str, list[str]]:
+        """Where nothing repeats, windows that are looked at together, for several rules at once: the ids of these."""
+        alike: dict[int, list[tuple[Task, list[str]]]] = defaultdict(list)
+        for job in tasks:
+            with suppress(Exception):  # said when its turn comes
+                whole = job.whole or job.kind.holes or job.lattice or job.between != "any"
+                if not whole and self._is_much(job) and self._views.period.step == (0, 0):
+                    alike[self._shared(self._halo(job))].append((job, self._shown(job)))
+        for halo, rules in alike.items():
+            view = self._views.view(self._drawn({name: None for _, layers in rules for name in layers}), halo)
+            for number, sheet in enumerate(lay_out(self._pictures, view)):
+                if isinstance(sheet, InPlace):
+                    self._pieces[f"{halo} {number}"] = sheet, rules
+        return {piece: [job.rule for job, _ in rules] for piece, (_, rules) in self._pieces.items()}
+
+    def look_at(self, piece: str) -> dict[str, list[Finding]]:
+        """What breaks its rules in a piece; without those that cannot be run."""
+        sheet, rules = self._pieces[piece]
+        flat = Flat(self._pdk, sheet.region)
+        out: dict[str, list[Finding]] = {}
+        for job, layers in rules:
+            with suppress(Exception):  # said when its turn comes
+                here = job.run([flat.region(layer) for layer in layers], self._circles)
+                out[job.rule] = list(place(here, sheet, self._short(job, sheet.view.halo)))
+        return out
+
+    def take(self, seen: Sequence[Mapping[str, list[Finding]]]) -> None:
+        """Keep what all the pieces have shown until somebody asks what breaks a rule."""
+        for rule in {job.rule: None for _, rules in self._pieces.values() for job, _ in rules}:
+            here = [found[rule] for found in seen if rule in found]
+            if len(here) == sum(rule in (job.rule for job, _ in rules) for _, rules in self._pieces.values()):
+                self._seen[rule] = [f for found in here for f in found]
 
     def shares(self, job: Task) -> tuple[Hashable, int]:
         """Rules that look through the same windows are faster together; about how many shapes are on their layers."""
+        if job.rule in self._seen:
+            return job.rule, 0
         drawn = frozenset(self._drawn(job.layers))
-        return (drawn, self._shared(self._halo(job))), sum(self._source.count(layer) for layer in drawn)
+        halo = self._shared(self._halo(job)) if self._is_windowed(job) else 0
+        return (drawn, halo), sum(self._source.count(layer) for layer in drawn)
 
     def _beside(self, job: Task, layers: Sequence[str]) -> list[Finding] | None:
         """What breaks a rule, looked for around what little there is on a layer that it needs; None: there is much."""
-        drawn = {layer: frozenset(self._drawn([layer])) for layer in layers}
-        corners = {layer: self._source.corners(names) for layer, names in drawn.items()}
-        needed = [layers[job.layers.index(name)] for name in job.subjects]
-        several = job.kind.layers[0].endswith("*")
-        around = min(needed, key=lambda layer: corners[layer])
-        if several or job.lattice or job.kind.also_whole or corners[around] > LITTLE:
-            return None
-        if job.whole and corners[layers[0]] > LITTLE:
+        around = self._is_beside(job, layers)
+        if not around:
             return None
         reach = dbu(self._reach(job)) + 2
         boxes = np.array([_corners_of(box.enlarged(reach, reach)) for box in _boxes_of(self._whole(around))])
@@ -241,8 +305,21 @@ class Across:
             return []
         near = Near(self._source, boxes + np.array([-1, -1, 1, 1]) * reach, reach)
         flat = Flat(self._pdk, near.region)
-        regions = [self._whole(x) if corners[x] <= LITTLE else flat.region(x) for x in layers]
+        regions = [self._whole(x) if self._count(x) <= LITTLE else flat.region(x) for x in layers]
         return _within(job.run(regions, self._circles), boxes)
+
+    def _is_beside(self, job: Task, layers: Sequence[str]) -> str:
+        """The layer, of those that a rule needs, around which to look, as so little is on it; '': there is much."""
+        needed = [layers[job.layers.index(name)] for name in job.subjects]
+        several = job.kind.layers[0].endswith("*")
+        around = min(needed, key=self._count)
+        if several or job.lattice or job.kind.also_whole or self._count(around) > LITTLE:
+            return ""
+        return "" if job.whole and self._count(layers[0]) > LITTLE else around
+
+    def _count(self, layer: str) -> int:
+        """Corners of what a layer is made of."""
+        return self._source.corners(frozenset(self._drawn([layer])))
 
     def _is_little(self, job: Task) -> bool:
         """Whether so little stands on a rule's layers that all of it is looked at faster than windows are laid."""
@@ -277,18 +354,25 @@ class Across:
     def _reach(self, job: Task) -> Um:
         return job.reach + max(self._pdk.reach(layer) for layer in job.layers)
 
+    def _short(self, job: Task, halo: int) -> int:
+        """Extent up to which every window that might own a finding sees it whole."""
+        return halo - dbu(self._reach(job)) - 2
+
     def _halo(self, job: Task, most: Um = WHOLE[0]) -> int:
         """How far windows look for a rule; polygons that are judged as a whole may be `most` um long."""
         reach = dbu(self._reach(job))
         whole = dbu(most) * (1 + len(job.kind.also_whole)) if job.whole else 0
         return max(dbu(LEAST), reach + max(reach, whole) + 4)
 
-    def _grouped(self, halos: Collection[int]) -> list[int]:
-        """Few halos, each for those whose windows have the same cores and see hardly less."""
+    @cached_property
+    def _halos(self) -> list[int]:
+        """Few halos, each for the rules whose windows have the same cores, or any where nothing repeats, and see hardly
+        less."""
+        halos = {self._halo(job) for job in self._tasks}
         out: list[int] = []
         for halo in sorted(halos, reverse=True):
             core = self._views.core(halo)
-            alike = out and core == self._views.core(out[-1])
+            alike = out and (core == self._views.core(out[-1]) or self._views.period.step == (0, 0))
             if not alike or (core + 2 * out[-1]) ** 2 > SHARED * (core + 2 * halo) ** 2:
                 out.append(halo)
         return out

@@ -23,6 +23,9 @@ from layoutgen.windows.source import Ints
 
 Where: TypeAlias = Callable[[Finding, int], npt.NDArray[np.bool_]]
 """(finding at its window's first place, window) -> at which of the window's places it holds."""
+Repeats: TypeAlias = tuple[tuple[int, int], ...]
+MOST_FOLDED = 10_000
+"""Places up to which equal findings become one: each place takes some hundred bytes, unless windows share them."""
 _JOINS = 2
 """Parts of one slanted edge that rounding has moved apart, in database units."""
 
@@ -49,11 +52,12 @@ def place(
     low = boxes[:, :2]
     mine = _owns(cores, low)
     long = np.asarray((boxes[:, 2:] - low > short).any(axis=1))
+    known: dict[int, Repeats] = {}
     for k in np.flatnonzero(mine & ~long).tolist():
-        yield from _repeated(_moved(found[k], -moved[k]), sheet.view, int(windows[k]), where)
+        yield from _repeated(_moved(found[k], -moved[k]), sheet.view, int(windows[k]), where, known)
     for k in np.flatnonzero(long).tolist():
         for part in _parts(_moved(found[k], -moved[k]), cores[k].tolist()):
-            yield from _repeated(part, sheet.view, int(windows[k]), where)
+            yield from _repeated(part, sheet.view, int(windows[k]), where, known)
 
 
 def _in_place(
@@ -63,14 +67,15 @@ def _in_place(
     view, own = there.view, set(there.windows.tolist())
     long = np.asarray((boxes[:, 2:] - boxes[:, :2] > short).any(axis=1)).tolist()
     owners = view.owner(boxes[:, :2])
+    known: dict[int, Repeats] = {}
     for k, f in enumerate(found):
         if not long[k]:
             if int(owners[k]) in own:
-                yield from _repeated(f, view, int(owners[k]), where)
+                yield from _repeated(f, view, int(owners[k]), where, known)
             continue
         for window in view.touched(kdb.Box(*boxes[k].tolist())).tolist():
             for part in _parts(f, view.cores[window].tolist()) if window in own else ():
-                yield from _repeated(part, view, window, where)
+                yield from _repeated(part, view, window, where, known)
 
 
 def join(found: Iterable[Finding]) -> list[Finding]:
@@ -104,16 +109,24 @@ def _moved(f: Finding, by: Iterable[int]) -> Finding:
     return replace(f, edges=edges, part=part, polygon=tuple((x + dx, y + dy) for x, y in f.polygon))
 
 
-def _repeated(f: Finding, view: View, window: int, where: Where | None) -> Iterator[Finding]:
-    """The finding at its places, if it holds at any."""
+def _repeated(f: Finding, view: View, window: int, where: Where | None, known: dict[int, Repeats]) -> Iterator[Finding]:
+    """The finding at its places, if it holds at any; known: what findings of the same windows share."""
+    if where is None:
+        if window not in known:
+            known[window] = _repeats(view.places(window))
+        yield replace(f, repeats=known[window])
+        return
     places = view.places(window)
-    if where is not None:
-        places = places[where(f, window)]
-        if not len(places):
-            return
-        if places[0].any():
-            f, places = _moved(f, places[0]), places - places[0]
-    yield replace(f, repeats=tuple(map(tuple, places[1:].tolist()))) if len(places) > 1 else f
+    places = places[where(f, window)]
+    if not len(places):
+        return
+    if places[0].any():
+        f, places = _moved(f, places[0]), places - places[0]
+    yield replace(f, repeats=_repeats(places))
+
+
+def _repeats(places: Ints) -> Repeats:
+    return tuple((x, y) for x, y in places[1:].tolist())
 
 
 def extent(f: Finding) -> tuple[int, int, int, int]:
@@ -226,7 +239,7 @@ def _whole(lines: npt.NDArray[np.float64]) -> Edge:
 
 
 def _folded(found: Iterable[Finding]) -> list[Finding]:
-    """Equal findings at several places as one with its repeats."""
+    """Equal findings at several places as one with its repeats; those at very many keep the repeats that they share."""
     same: dict[object, list[Finding]] = {}
     for f in found:
         x, y = extent(f)[:2]
@@ -236,7 +249,16 @@ def _folded(found: Iterable[Finding]) -> list[Finding]:
         )
         same.setdefault((f.rule, shape, f.measured, f.note), []).append(f)
     out = []
+    shared: dict[int, tuple[tuple[int, int], Repeats]] = {}  # findings of one window have their repeats in common
     for group in same.values():
+        if len(group) == 1 or sum(f.count for f in group) > MOST_FOLDED:
+            for f in group:
+                if id(f.repeats) not in shared:
+                    least, *others = sorted({(0, 0), *f.repeats})
+                    shared[id(f.repeats)] = least, tuple((a - least[0], b - least[1]) for a, b in others)
+                by, repeats = shared[id(f.repeats)]
+                out.append(replace(_moved(f, by), repeats=repeats))
+            continue
         at = sorted({(x + dx, y + dy) for f in group for (x, y) in (extent(f)[:2],) for dx, dy in ((0, 0), *f.repeats)})
         x, y = extent(group[0])[:2]
         first = _moved(group[0], (at[0][0] - x, at[0][1] - y))

@@ -6,7 +6,7 @@ A rule that did not run is never clean: it failed, was skipped, or does not appl
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
@@ -37,8 +37,14 @@ class Looker(Protocol):
     def find(self, job: Task) -> Iterable[Finding]:
         """What breaks a rule, each at all its places."""
 
-    def prepare(self) -> None:
-        """Find out at once what every rule needs, before they are run in several processes."""
+    def pieces(self, tasks: Sequence[Task]) -> dict[str, list[str]]:
+        """Pieces of the layout to be looked at one after the other, each for all of its rules: the ids of these."""
+
+    def look_at(self, piece: str) -> dict[str, list[Finding]]:
+        """What breaks the rules of a piece in it; without those that cannot be run."""
+
+    def take(self, seen: Sequence[Mapping[str, list[Finding]]]) -> None:
+        """What `look_at` has said of each piece, for `find` to say."""
 
     def shares(self, job: Task) -> tuple[Hashable, int]:
         """What a rule has in common with others, which are then faster together, and about how many shapes it meets."""
@@ -84,11 +90,12 @@ def run(pdk: Pdk, flow: str, content: Content, progress: Progress | None = None,
         status, reason, found = _run_one(pdk, flow, content, look, name, pdk.rules[name])
         return ended(name, status, reason, found, perf_counter() - started)
 
-    bundles = _bundles(pdk, flow, content, look) if jobs > 1 and processes.can_fork() else []
-    sent: dict[str, RuleResult | str] = {}
+    jobs = jobs if processes.can_fork() else 1
+    dead = _look_at_pieces(pdk, flow, content, look, jobs, tell)
+    bundles = _bundles(pdk, flow, content, look, dead) if jobs > 1 else []
+    sent: dict[str, RuleResult | str] = {**dead}
     if bundles:
-        look.prepare()
-        sent = processes.spread(bundles, result, jobs, tell)
+        sent |= processes.spread(bundles, result, jobs, tell)
     results = []
     for name in pdk.rules:
         if name not in sent:
@@ -98,17 +105,45 @@ def run(pdk: Pdk, flow: str, content: Content, progress: Progress | None = None,
     return Report(content.title, pdk.name, flow, tuple(_scope(content, results)), tuple(results))
 
 
-def _bundles(pdk: Pdk, flow: str, content: Content, look: Looker) -> list[list[str]]:
+def _applying(pdk: Pdk, flow: str, content: Content) -> Iterator[Task]:
+    """The rules that are run, without those that cannot be: that is said when their turn comes."""
+    for name, rule in pdk.rules.items():
+        if (not rule.flows or flow in rule.flows) and (content.applies is None or name in content.applies):
+            with suppress(LayoutgenError, ValueError):
+                yield task(name, rule)
+
+
+def _look_at_pieces(
+    pdk: Pdk, flow: str, content: Content, look: Looker, jobs: int, tell: Progress
+) -> dict[str, RuleResult | str]:
+    """Have the pieces of a layout looked at, in up to `jobs` processes; why rules have failed that were run there."""
+    rules = look.pieces([*_applying(pdk, flow, content)])
+    seen: dict[str, dict[str, list[Finding]] | str] = {}
+    if jobs > 1 and len(rules) > 1:
+        seen = processes.spread([[piece] for piece in rules], look.look_at, jobs, lambda piece: tell(rules[piece][0]))
+    for piece in rules:
+        if piece not in seen:
+            tell(rules[piece][0])
+            seen[piece] = look.look_at(piece)
+    look.take([found for piece in rules if not isinstance(found := seen[piece], str)])
+    dead: dict[str, RuleResult | str] = {}
+    for piece, here in rules.items():
+        if isinstance(reason := seen[piece], str):
+            for rule in here:
+                dead.setdefault(rule, reason)
+    return dead
+
+
+def _bundles(pdk: Pdk, flow: str, content: Content, look: Looker, dead: Collection[str]) -> list[list[str]]:
     """Rules to be run by one process each, the longest first; none where several processes would not be faster."""
     names: dict[Hashable, list[str]] = defaultdict(list)
     shapes: dict[Hashable, int] = defaultdict(int)
-    for name, rule in pdk.rules.items():
-        if (rule.flows and flow not in rule.flows) or (content.applies is not None and name not in content.applies):
-            continue
-        with suppress(LayoutgenError, ValueError):  # said when its turn comes
-            windows, weight = look.shares(task(name, rule))
-            names[windows].append(name)
-            shapes[windows] += weight
+    for job in _applying(pdk, flow, content):
+        if job.rule not in dead:
+            with suppress(LayoutgenError, ValueError):  # said when its turn comes
+                windows, weight = look.shares(job)
+                names[windows].append(job.rule)
+                shapes[windows] += weight
     order = sorted(names, key=lambda key: -shapes[key])  # of equal ones the first stays first
     return [names[key] for key in order] if sum(shapes[key] for key in order[1:]) > WORTH_FORKING else []
 

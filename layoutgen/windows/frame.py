@@ -33,10 +33,9 @@ def pictures(source: Source, layer: str, frames: Ints, margin: int) -> list[list
     for start in range(0, len(frames), _AT_ONCE):
         group = frames[start : start + _AT_ONCE]
         region = _merged(drawn, group, margin)
-        merged, slanted = kdb.Shapes(), kdb.Shapes()
+        merged = kdb.Shapes()
         merged.insert(region)
-        slanted.insert(_slanted(region, margin // 2))
-        out += [_cut(merged, slanted, kdb.Box(*frame), margin) for frame in group.tolist()]
+        out += [_cut(merged, kdb.Box(*frame), margin) for frame in group.tolist()]
     return out
 
 
@@ -69,10 +68,11 @@ def _merged(layer: Layer, frames: Ints, margin: int) -> kdb.Region:
 
 def _reach_out(boxes: Ints, frames: Ints) -> npt.NDArray[np.bool_]:
     """Which of (n, 4) boxes touch a frame, and lie in none."""
-    shapes, tree = shapely.box(*boxes.T.astype(float)), shapely.STRtree(shapely.box(*frames.T.astype(float)))
+    who, frame = shapely.STRtree(shapely.box(*frames.T.astype(float))).query(shapely.box(*boxes.T.astype(float)))
+    own, other = boxes[who], frames[frame]
     out = np.zeros(len(boxes), dtype=bool)
-    out[tree.query(shapes, predicate="intersects")[0]] = True
-    out[tree.query(shapes, predicate="covered_by")[0]] = False
+    out[who] = True
+    out[who[((own[:, :2] >= other[:, :2]) & (own[:, 2:] <= other[:, 2:])).all(axis=1)]] = False
     return out
 
 
@@ -107,7 +107,7 @@ def _slanted(shapes: kdb.Region, margin: int) -> kdb.Edges:
     return long.with_angle(kdb.Edges.OrthoDiagonalEdges, True)
 
 
-def _cut(merged: kdb.Shapes, slanted: kdb.Shapes, frame: kdb.Box, margin: int) -> list[kdb.Polygon]:
+def _cut(merged: kdb.Shapes, frame: kdb.Box, margin: int) -> list[kdb.Polygon]:
     """The polygons that touch a frame, cut where none of their slanted edges touches it."""
     out: list[kdb.Polygon] = []
     long: list[kdb.Polygon] = []
@@ -115,9 +115,12 @@ def _cut(merged: kdb.Shapes, slanted: kdb.Shapes, frame: kdb.Box, margin: int) -
         polygon = shape.polygon
         (out if polygon.bbox().inside(frame) else long).append(polygon)
     if long:
+        cut = kdb.Region(long)
+        cut.merged_semantics = False  # they are merged
         around = kdb.Region(frame)
-        for shape in slanted.each_touching(frame):
-            if shape.edge.clipped(frame):
-                around.insert(shape.edge.bbox().enlarged(margin, margin))  # with its corners, which sizing moves
+        for edge in _slanted(cut, margin // 2).each():
+            box = edge.bbox().enlarged(margin, margin)  # with its corners, which sizing moves
+            if not box.inside(frame) and edge.clipped(frame):
+                around.insert(box)
         out += _clipped(long, around)
     return out

@@ -112,8 +112,9 @@ def lay_out(taken: Pictures, view: View, lattice: int = 0) -> Iterator[Sheet | I
     """
     laid, there = view.in_place()
     part = len(there) / max(1, sum(len(like) for level in view.levels for like in level.like))
-    parts = round(taken.source.corners(view.layers) * part / AT_ONCE)
-    for some in np.array_split(there, min(len(there), max(1, parts))) if len(there) else ():
+    layers = view.layers if len(laid) else taken.source.layers  # then the same parts for any layers
+    parts = round(taken.source.corners(layers) * part / AT_ONCE)
+    for some in _parts(view, there, parts) if len(there) else ():
         yield InPlace(taken.source, view, some)
     if not len(laid):
         return
@@ -141,6 +142,19 @@ def lay_out(taken: Pictures, view: View, lattice: int = 0) -> Iterator[Sheet | I
         at = first + slot * pitch + -(low // step) * step + (corner % step if lattice else 0)
         layout = _layout(shown, here, at)
         yield Sheet(view, windows, at - corner, first, pitch, columns, layout)
+
+
+def _parts(view: View, windows: Ints, number: int) -> Iterator[Ints]:
+    """About so many parts of windows: whole columns, or parts of one each, as what stands around several is more."""
+    _, column = np.unique(view.cores[windows, 0], return_inverse=True)
+    order = np.argsort(column.reshape(-1), kind="stable")
+    columns = np.split(windows[order], np.flatnonzero(np.diff(column.reshape(-1)[order])) + 1)
+    if number <= len(columns):
+        for some in np.array_split(np.arange(len(columns)), max(1, number)):
+            yield np.concatenate([columns[k] for k in some.tolist()])
+        return
+    for one in columns:
+        yield from np.array_split(one, min(len(one), -(-number // len(columns))))
 
 
 def _layout(shown: dict[str, tuple[Ints, list[list[kdb.Polygon]]]], here: Ints, at: Ints) -> kdb.Layout:

@@ -7,7 +7,7 @@ their signatures are equal number by number.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -95,12 +95,10 @@ def _rows(layer: Layer, grid: Grid) -> tuple[Ints, Ints]:
     reaching = np.concatenate([own, edges.box[line[tilted]]])
     ri, rj = np.concatenate([oi, ei[tilted]]), np.concatenate([oj, ej[tilted]])
     if len(reaching):
-        k, other = _neighbours(reaching, layer.trees[0])
+        (k, other), (kb, box), (ke, line) = _neighbours(reaching, layer.trees)
         parts.append(_of_items(layer, grid, other, ri[k], rj[k]))
-        k, other = _neighbours(reaching, layer.trees[1])
-        parts.append(_of_boxes(layer, grid, other, ri[k], rj[k], reaching[k]))
-        k, other = _neighbours(reaching, layer.trees[2])
-        parts.append(_of_edges(layer, grid, other, ri[k], rj[k], reaching[k]))
+        parts.append(_of_boxes(layer, grid, box, ri[kb], rj[kb], reaching[kb]))
+        parts.append(_of_edges(layer, grid, line, ri[ke], rj[ke], reaching[ke]))
     return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 
 
@@ -228,14 +226,16 @@ def _touched(box: Ints, grid: Grid, by: int) -> tuple[Ints, Ints, Ints]:
     return owner[asked], i[asked], j[asked]
 
 
-def _neighbours(reaching: Ints, tree: shapely.STRtree) -> tuple[Ints, Ints]:
-    """Pairs of a box that reaches out of a window and another one that it touches."""
+def _neighbours(reaching: Ints, trees: Iterable[shapely.STRtree]) -> Iterator[tuple[Ints, Ints]]:
+    """For each tree of boxes pairs of a box that reaches out of a window and another one that it touches."""
     first, wanted = distinct_rows(reaching)
-    who, other = tree.query(shapely.box(*reaching[first].T.astype(float)), predicate="intersects")
-    order = np.lexsort((other, who))
-    who, other = who[order], other[order]
-    first, last = np.searchsorted(who, wanted, "left"), np.searchsorted(who, wanted, "right")
-    count = last - first
-    k = np.repeat(np.arange(len(wanted)), count)
-    within = np.arange(len(k)) - np.repeat(np.cumsum(count) - count, count)
-    return k, other[first[k] + within]
+    boxes = shapely.box(*reaching[first].T.astype(float))
+    for tree in trees:
+        who, other = tree.query(boxes)
+        order = np.lexsort((other, who))
+        who, other = who[order], other[order]
+        start, stop = np.searchsorted(who, wanted, "left"), np.searchsorted(who, wanted, "right")
+        count = stop - start
+        k = np.repeat(np.arange(len(wanted)), count)
+        within = np.arange(len(k)) - np.repeat(np.cumsum(count) - count, count)
+        yield k, other[start[k] + within]

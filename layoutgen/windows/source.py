@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 from typing import TypeAlias
 
 import klayout.db as kdb
@@ -26,6 +27,8 @@ REPEATED = 4
 """A cell that stands at fewer places is taken apart."""
 PART = 8
 """So is one that is longer than this part of the whole layout."""
+SAMPLE = 4096
+"""Shapes of a cell up to which their corners are counted one by one."""
 SHAPE_PART = 64
 """Single shapes longer than this part of it are known by their edges."""
 
@@ -127,16 +130,12 @@ class Source:
         return sum(n * shapes.size() for shapes, n in self._shapes(name))
 
     def corners(self, names: Iterable[str]) -> int:
-        """How many corners all shapes on some layers have, wherever they stand."""
+        """How many corners all shapes on some layers have, wherever they stand; of very many about as many."""
         return sum(self._corners_on(name) for name in names)
 
     def _corners_on(self, name: str) -> int:
         if name not in self._corners:
-            self._corners[name] = 0
-            for shapes, n in self._shapes(name):
-                region = kdb.Region(shapes)
-                region.merged_semantics = False
-                self._corners[name] += n * region.edges().count()
+            self._corners[name] = sum(n * _corners_of(shapes) for shapes, n in self._shapes(name))
         return self._corners[name]
 
     def _shapes(self, name: str) -> Iterator[tuple[kdb.Shapes, int]]:
@@ -228,25 +227,28 @@ class Layer:
                 else:
                     self._take_cell(placed)
         for shape, places in shapes.each():
-            number = self._intern((shape.area2(), shape), shape)
-            self._batches.append((number, self._motion(kdb.DCplxTrans()), np.array(places), shape.bbox()))
+            box = shape.bbox()
+            if shape.is_box():
+                self._boxes += [(x, y, x + box.right, y + box.top) for x, y in places]
+            elif max(box.right, box.top) * SHAPE_PART > self._side * PART:
+                for polygon in (shape.moved(x, y) for x, y in places):
+                    self._long.append(polygon)
+                    self._edges += [(e.x1, e.y1, e.x2, e.y2) for e in polygon.each_edge()]
+            else:
+                number = self._intern((shape.area2(), shape), shape)
+                self._batches.append((number, self._motion(kdb.DCplxTrans()), np.array(places), box))
 
     def _take_shapes(self, cell: kdb.Cell, motion: kdb.DCplxTrans, shapes: _Alike) -> None:
-        """Boxes as they are, long shapes by their edges, others by what they look like."""
-        identity, turn = motion.is_unity(), kdb.ICplxTrans(motion)
-        for shape in cell.shapes(self._index).each(kdb.Shapes.SRegions):
-            if identity and shape.is_box():
-                self._boxes.append(_corners(shape.box))
-                continue
-            polygon = shape.polygon if identity else shape.polygon.transformed(turn)
-            box = polygon.bbox()
-            if polygon.is_box():
-                self._boxes.append(_corners(box))
-            elif max(box.width(), box.height()) * SHAPE_PART > self._side * PART:
-                self._long.append(polygon)
-                self._edges += [(e.x1, e.y1, e.x2, e.y2) for e in polygon.each_edge()]
-            else:
-                shapes.add(polygon, box)
+        """Boxes as they are, others by what they look like."""
+        drawn = cell.shapes(self._index)
+        if motion.is_unity():
+            self._boxes += [_corners(shape.box) for shape in drawn.each(kdb.Shapes.SBoxes)]
+            for shape in drawn.each(kdb.Shapes.SPolygons | kdb.Shapes.SPaths):
+                shapes.add(shape.polygon)
+        else:
+            turn = kdb.ICplxTrans(motion)
+            for shape in drawn.each(kdb.Shapes.SRegions):
+                shapes.add(shape.polygon.transformed(turn))
 
     def _take_cell(self, placed: Placed) -> None:
         """All places of one cell."""
@@ -362,8 +364,9 @@ class _Alike:
     def __init__(self) -> None:
         self._known: dict[tuple[int, int, int], tuple[kdb.Polygon, Places, dict[kdb.Polygon, Places]]] = {}
 
-    def add(self, polygon: kdb.Polygon, box: kdb.Box) -> None:
+    def add(self, polygon: kdb.Polygon) -> None:
         """One more, which is moved to where its box begins at (0, 0)."""
+        box = polygon.bbox()
         x, y = box.left, box.bottom
         polygon.move(-x, -y)
         key = box.right - x, box.top - y, polygon.area2()
@@ -380,6 +383,18 @@ class _Alike:
         for polygon, places, others in self._known.values():
             yield polygon, places
             yield from others.items()
+
+
+def _corners_of(shapes: kdb.Shapes) -> int:
+    """How many corners shapes have; of very many by a sample of them."""
+    size = shapes.size()
+    picked: Iterable[kdb.Shape] = shapes.each(kdb.Shapes.SRegions)
+    if size > SAMPLE:  # at random: every n-th would meet the same place of each die
+        dice = np.random.default_rng(0).random(size) < SAMPLE / size
+        picked = compress(picked, dice.tolist())
+    polygons = [shape.polygon for shape in picked]
+    corners = sum(int(polygon.num_points()) for polygon in polygons)
+    return round(corners * max(1.0, size / SAMPLE))
 
 
 def _corners(box: kdb.Box) -> tuple[int, int, int, int]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import random
 import signal
 import sys
 import threading
@@ -15,11 +17,13 @@ import klayout.db as kdb
 import pytest
 from tiny_pdk import plain
 
+from layoutgen import gds
 from layoutgen.cli import run as layoutgen
 from layoutgen.drc import look, processes, run
 from layoutgen.drc.checks import Task
-from layoutgen.findings import Finding, Report, Status
+from layoutgen.findings import Finding, Report, RuleResult, Status
 from layoutgen.pdk import Pdk, read
+from layoutgen.windows import sheet
 
 PROCESS = plain(
     """rdl = { gds = [1, 0], title = "metal" }
@@ -70,6 +74,32 @@ def wafer() -> kdb.Layout:
     top.insert(kdb.CellInstArray(die.cell_index(), kdb.Trans(), a, b, 12, 10))
     top.shapes(rdl).insert(kdb.Box(33_000, 0, 40_000, 21_000))
     return layout
+
+
+def all_different() -> kdb.Layout:
+    """Where nothing repeats: rings, each of a size and at a place of its own, some of which are too near each other."""
+    layout = kdb.Layout()
+    top = layout.create_cell("TOP")
+    rdl, via, post = (layout.layer(n, 0) for n in (1, 2, 5))
+    dice = random.Random(5)  # noqa: S311  no secret
+    for i, j in itertools.product(range(12), repeat=2):
+        x, y = (60_000 * k + dice.randrange(-9_000, 9_000) for k in (i, j))
+        for layer, size in ((rdl, 46_000), (via, 40_000), (post, 3_000)):
+            d = size + dice.randrange(-4_000, 4_000) // 2 * 2
+            top.shapes(layer).insert(kdb.Polygon.ellipse(kdb.Box(x - d // 2, y - d // 2, x + d // 2, y + d // 2), 32))
+        for _ in range(2):
+            a, b = (kdb.Point(x + dice.randrange(-30_000, 30_000), y + dice.randrange(-30_000, 30_000)) for _ in "ab")
+            top.shapes(rdl).insert(kdb.Path([a, b], 2 * dice.randrange(1_900, 2_300)).polygon())
+    return layout
+
+
+@pytest.fixture
+def in_pieces(forked: list[int], monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """As `forked`, and small layouts in which nothing repeats are looked at in pieces."""
+    monkeypatch.setattr(look, "PIECE", 0)
+    monkeypatch.setattr(look, "SPARSE", 0)
+    monkeypatch.setattr(sheet, "AT_ONCE", 1000)
+    return forked
 
 
 @pytest.fixture
@@ -128,10 +158,46 @@ def test_any_number_of_jobs_finds_the_same(pdk: Pdk, forked: list[int]) -> None:
     assert no_child_is_left()
 
 
+def test_pieces_show_what_all_at_once_does(pdk: Pdk, in_pieces: list[int]) -> None:
+    layout = all_different()
+    top = layout.top_cell()
+    flat = run.run(pdk, "one", run.Content("wafer", look.Flat(pdk, gds.fetch(layout, pdk, top))))
+    reports = [run.check_layout(layout, top, pdk, "one", title="wafer", jobs=jobs) for jobs in (1, 2, 3)]
+    assert reports[1] == reports[0]
+    assert reports[2] == reports[0]
+    assert max(in_pieces) > 3
+    for expected, result in zip(flat.results, reports[0].results, strict=True):
+        assert result.status is expected.status
+        if result.rule in ("width", "space", "enclosure", "separation"):
+            (edges, areas), (flat_edges, flat_areas) = marked(result), marked(expected)
+            assert edges or not areas.is_empty(), "each of these rules has something to find"
+            assert edges == flat_edges
+            assert (areas ^ flat_areas).sized(-1).is_empty(), "but for rounding where a long one was cut"
+
+
+def marked(result: RuleResult) -> tuple[set[object], kdb.Region]:
+    """What is marked: pairs of edges, and areas."""
+    found = [one for f in result.findings for one in f.each()]
+    areas = kdb.Region([kdb.Polygon([kdb.Point(*p) for p in f.polygon]) for f in found if f.polygon]).merged()
+    return {frozenset(f.edges) for f in found if f.edges}, areas
+
+
+@pytest.mark.usefixtures("in_pieces")
+def test_a_process_that_dies_over_a_piece_takes_its_rules_with_it(pdk: Pdk, monkeypatch: pytest.MonkeyPatch) -> None:
+    while_running(monkeypatch, "space", lambda: os.kill(os.getpid(), signal.SIGKILL))
+    layout = all_different()
+    report = run.check_layout(layout, layout.top_cell(), pdk, "one", title="wafer", jobs=2)
+    results = {r.rule: r for r in report.results}
+    assert "signal 9" in results["space"].reason
+    assert {results[rule].status for rule in ("width", "space", "enclosure")} == {Status.FAILED}
+    assert results["area"].status is Status.RUN, "it judges whole polygons, and not in pieces"
+    assert no_child_is_left()
+
+
 def test_rules_on_the_same_windows_stay_together(pdk: Pdk, forked: list[int]) -> None:
     layout = wafer()
     with look.Across(pdk, layout, layout.top_cell(), [run.task(n, r) for n, r in pdk.rules.items()]) as across:
-        bundles = run._bundles(pdk, "one", run.Content("wafer", across), across)
+        bundles = run._bundles(pdk, "one", run.Content("wafer", across), across, ())
     assert ["width", "space"] in bundles
     assert sorted(name for bundle in bundles for name in bundle) == sorted(RULES)
 

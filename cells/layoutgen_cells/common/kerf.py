@@ -12,7 +12,8 @@ from layoutgen import geom
 from layoutgen.cell import Drawing, Size, generator
 from layoutgen.die import stage
 from layoutgen.errors import ParamError
-from layoutgen.kerf import Street, StreetContext, frame
+from layoutgen.geom import frame
+from layoutgen.kerf import Street, StreetContext
 from layoutgen.pdk import Pdk
 from layoutgen.units import Deg, Points, Um
 from layoutgen.wafer import NOTCH_DEPTH, OnWafer, WaferContext

@@ -53,7 +53,7 @@ def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options
     near = inner.enclosed_check(
         outer, limit, *marks.options(options), shielded=False, rect_filter=FILTERS[options.sides]
     )
-    out = inner - outer  # which the check of the edges is silent about
+    out = marks.outside(inner, outer)  # which the check of the edges is silent about
     return marks.pairs(rule, near.each(), options.metric) + marks.polygons(rule, out, "sticks out")
 
 

@@ -26,7 +26,7 @@ from layoutgen.findings import Finding
 
 def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: NoOptions) -> list[Finding]:
     inner, outer = marks.two(regions)
-    return marks.polygons(rule, inner - outer, "lies outside")
+    return marks.polygons(rule, marks.outside(inner, outer), "lies outside")
 
 
 def words(layers: Sequence[str], limit: str, options: NoOptions) -> str:

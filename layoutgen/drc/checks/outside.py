@@ -25,7 +25,7 @@ from layoutgen.findings import Finding
 
 def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: NoOptions) -> list[Finding]:
     first, second = marks.two(regions)
-    return marks.polygons(rule, first & second, "lies inside")
+    return marks.polygons(rule, marks.overlap(first, second), "lies inside")
 
 
 def words(layers: Sequence[str], limit: str, options: NoOptions) -> str:

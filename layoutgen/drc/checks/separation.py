@@ -56,7 +56,8 @@ def analytic(rule: str, regions: Sequence[kdb.Region], limit: int, options: Opti
     layers = marks.two(regions)
     first, second = (circles.recognise(layer) for layer in layers)
     near = first.rest.edges().separation_check(second.rest.edges(), limit, *marks.options(options))
-    found = marks.pairs(rule, near.each(), options.metric) + marks.polygons(rule, layers[0] & layers[1], "overlap")
+    overlap = marks.overlap(*layers)
+    found = marks.pairs(rule, near.each(), options.metric) + marks.polygons(rule, overlap, "overlap")
     return found + circles.too_near(rule, first, second, limit, options, same=False)
 
 
