@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -88,12 +88,12 @@ class Judge:
     clean: Counter[str] = field(default_factory=Counter)
     """By rule, layouts without."""
 
-    def differences(self, layout: kdb.Layout, rules: Collection[str] = ()) -> Iterator[str]:
-        """Of each rule, what windows find and a flat run does not, or the other way round."""
+    def differences(self, layout: kdb.Layout, flat: kdb.Layout | None = None) -> Iterator[str]:
+        """Of each rule, what windows find and a flat run does not, or the other way round; flat: of another layout."""
         self.layouts += 1
-        jobs = [task(name, rule) for name, rule in self.pdk.rules.items() if not rules or name in rules]
+        jobs = [task(name, rule) for name, rule in self.pdk.rules.items()]
         top = layout.top_cell()
-        whole = look.Flat(self.pdk, gds.fetch(layout, self.pdk, top))
+        whole = look.Flat(self.pdk, gds.fetch(flat or layout, self.pdk, (flat or layout).top_cell()))
         with look.Across(self.pdk, layout, top, jobs) as across:
             for job in jobs:
                 ours = list(across.find(job))

@@ -13,6 +13,7 @@ import klayout.rdb as rdb
 import numpy as np
 import pytest
 
+from layoutgen import foreign
 from layoutgen.drc import look
 from layoutgen.drc.checks.kind import Circles
 from layoutgen.drc.run import check_layout
@@ -45,6 +46,35 @@ def test_windows_find_what_a_flat_run_finds(pdk: Pdk, part: int, slanted: bool) 
     judge.generated(1000 + part, 12 if not slanted else 8, slanted=slanted, shrink=False, see=see)
     assert sum(compared.found.values()) > 2 * compared.layouts, "nothing to compare"
     assert sum(compared.clean.values()) > compared.layouts
+
+
+@pytest.mark.usefixtures("always_windows")
+@pytest.mark.parametrize("suffix", ["gds", "oas"])
+def test_windows_find_what_a_flat_run_finds_in_files_that_were_read(pdk: Pdk, suffix: str, tmp_path: Path) -> None:
+    """Generated layouts as cells of one file, read as any file from outside, against flat runs of what was written."""
+    written = kdb.Layout()
+    written.dbu = 0.001
+    top = written.create_cell("ALL")
+
+    def see(layout: kdb.Layout) -> None:
+        cell = written.create_cell(f"L{top.child_instances()}")
+        cell.copy_tree(layout.top_cell())
+        top.insert(kdb.CellInstArray(cell.cell_index(), kdb.Trans(0, 2_000_000 * top.child_instances())))
+
+    judge.generated(1100, 12, slanted=False, shrink=False, see=see)
+    path = tmp_path / f"all.{suffix}"
+    written.write(str(path))
+    got = foreign.read(path)
+    compared = judge.Judge(pdk, slanted=False)
+    for number in range(top.child_instances()):
+        layouts = []
+        for source in (got, written):
+            layouts.append(kdb.Layout())
+            layouts[-1].dbu = source.dbu
+            layouts[-1].create_cell("TOP").copy_tree(source.cell(f"L{number}"))
+        assert list(compared.differences(*layouts)) == [], corpus.dump(layouts[1])
+    assert compared.layouts == 12
+    assert sum(compared.found.values()) > 2 * compared.layouts
 
 
 def differing(pdk: Pdk, case: str) -> list[str]:
