@@ -180,7 +180,7 @@ def _of_edges(layer: Layer, grid: Grid, edge: Ints, i: Ints, j: Ints, within: In
 
 
 def _inside(layer: Layer, grid: Grid, wide: int) -> list[tuple[Ints, Ints]]:
-    """How many times long shapes wind around the lower left corner of each frame, ."""
+    """How many long shapes the lower left corner of each frame lies in: those that wind around it, either way."""
     x1, y1, x2, y2 = layer.edges.line.T
     xs, ys = grid.x[:-1] - wide, grid.y[:-1] - wide
     out = []
@@ -189,9 +189,11 @@ def _inside(layer: Layer, grid: Grid, wide: int) -> list[tuple[Ints, Ints]]:
         crossing = np.flatnonzero(up | down)
         if len(crossing):
             at = x1[crossing] + (y - y1[crossing]) * (x2 - x1)[crossing] / (y2 - y1)[crossing]
-            order = np.argsort(at, kind="stable")
-            turns = np.concatenate([[0], np.cumsum(np.where(up[crossing], 1, -1)[order])])
-            wound = turns[np.searchsorted(at[order], xs, "right")]
+            order = np.lexsort((at, layer.edges.shape[crossing]))  # each shape by itself: it ends as it began, outside
+            inside = np.concatenate([[0], np.cumsum(np.where(up[crossing], 1, -1)[order])]) != 0
+            along = np.argsort(at[order], kind="stable")
+            shapes = np.concatenate([[0], np.cumsum(np.diff(inside.astype(np.int64))[along])])
+            wound = shapes[np.searchsorted(at[order][along], xs, "right")]
             i = np.flatnonzero(wound if grid.only is None else wound * grid.only[:, j])
             rows = np.zeros((len(i), _COLUMNS), dtype=np.int64)
             rows[:, 0], rows[:, 1] = _INSIDE, wound[i]

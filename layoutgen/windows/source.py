@@ -52,9 +52,13 @@ class Items:
 
 @dataclass(frozen=True)
 class Edges:
-    """Edges of the long shapes outside of repeated cells, their inside to the right: (n, 4) x1 y1 x2 y2."""
+    """Edges of the long shapes outside of repeated cells, their inside to the right: (n, 4) x1 y1 x2 y2.
+
+    shape: the number of the shape that each is of.
+    """
 
     line: Ints
+    shape: Ints
 
     @property
     def box(self) -> Ints:
@@ -180,7 +184,7 @@ class Layer:
         boxes, lines = (np.array(rows, dtype=np.int64).reshape(-1, 4) for rows in (self._boxes, self._edges))
         items = self._gathered()
         self._batches, self._boxes, self._edges = [], [], []
-        return items, boxes, Edges(lines)
+        return items, boxes, Edges(lines, np.repeat(np.arange(len(self._long)), [p.num_points() for p in self._long]))
 
     @property
     def items(self) -> Items:

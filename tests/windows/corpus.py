@@ -325,6 +325,20 @@ def off_the_lattice() -> kdb.Layout:
     )[0]
 
 
+def wound_both_ways() -> kdb.Layout:
+    """Vias on metal of two long shapes that wind around them in opposite directions, and vias on none."""
+    out, layers, top = _array(
+        lambda die, layers: die.shapes(layers["via"]).insert(kdb.Box(60_000, 60_000, 68_000, 68_000)), 150_000, (16, 16)
+    )
+    a, b, c = -40_000, 1_160_000, 2_600_000
+    notched = [(b, b), (b, c), (c - 30_000, c), (c - 30_000, c - 10_000), (c - 20_000, c - 10_000), (c - 20_000, c),
+               (c, c), (c, b)]  # fmt: skip
+    crossing = [(a, a), (b, a), (b, c), (c, c), (c, b), (a, b)]  # its upper part is wound backwards
+    for ring in (notched, crossing):
+        top.shapes(layers["rdl"]).insert(kdb.Polygon([kdb.Point(x, y) for x, y in ring]))
+    return out
+
+
 def slanted_everywhere() -> kdb.Layout:
     """Dies turned by 17.3 degrees and magnified, with circles and wires, through which a bus runs."""
 
@@ -368,6 +382,7 @@ CASES: dict[str, tuple[Callable[[], kdb.Layout], bool]] = {
         (between_units, False),
         (half_units_about_zero, False),
         (off_the_lattice, False),
+        (wound_both_ways, False),
     )
 }
 """By name, what draws it, and whether it has shapes at any angle."""
