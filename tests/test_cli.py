@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import re
@@ -44,6 +45,11 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert set(COMMANDS) == {"build", "route", "drc", "init", "cells", "pdk", "explain", "view", "doctor"}
     for name in COMMANDS:
         assert re.search(rf"^  {name} ", out, re.MULTILINE)
+
+
+def test_the_package_runs_as_the_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "layoutgen", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"layoutgen {importlib.metadata.version('layoutgen')}\n"
 
 
 @pytest.mark.parametrize("arguments", [*([c] for c in COMMANDS), ["cells", "show"], ["pdk", "rules"]], ids=" ".join)
