@@ -48,6 +48,12 @@ class MaskSet:
         """The build's name, and its folder's."""
         return self.spec.file.name
 
+    @property
+    def exit_code(self) -> int:
+        """That of the checks, or 1 where all is clean but something is not routed or not equally long."""
+        plan = self.die.plan
+        return self.report.exit_code or (0 if plan is None or plan.complete else 1)
+
 
 def build(spec: Spec, progress: Progress = lambda _: None) -> MaskSet:
     """Build and check the mask set of a spec; `progress` is told each step as it begins.
@@ -105,6 +111,7 @@ def die_context(spec: Spec, base: Context) -> DieContext:
         most_rows=max(1, int((across - spec.chip.height) / spec.step[1]) + 1),
         labelled=spec.file.label.draw,
         label_at=spec.file.label.at,
+        routing=spec.file.routing.options,
     )  # fmt: skip
 
 

@@ -211,7 +211,7 @@ def route_chip(
     """
     progress("reading the process")
     context, stages = _context(source, pdk, flow, tuple(cells))
-    context = replace(context, routing=options or RouteOptions())
+    context = replace(context, routing=(options or RouteOptions()).over(context.routing))
     if context.routing.ties in (Ties.NETS, Ties.PADS) and "tie" not in context.pdk.roles:
         raise LayoutgenError(f"no ties in PDK {context.pdk.name!r}: leave them out, or name a process that has some")
     progress("routing")

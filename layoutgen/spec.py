@@ -14,9 +14,10 @@ from pydantic import Field
 from layoutgen import discover, tomlfile
 from layoutgen.cell import Library
 from layoutgen.chip import Chip, LayoutLayers, array_chip, check, load, read_tables
-from layoutgen.errors import ChipError, InputError, LayoutgenError, Problem, SpecError
+from layoutgen.errors import ChipError, InputError, LayoutgenError, Problem, SpecError, UnknownNameError
 from layoutgen.kerf import too_narrow
 from layoutgen.pdk import Pdk
+from layoutgen.route import Matched, RouteOptions, Style, Ties
 from layoutgen.tomlfile import FILE_NAME, SPACED_NAME, Model, NonNegativeUm, OneOrPair, PositiveUm
 from layoutgen.units import DBU, LARGEST, Um
 
@@ -124,6 +125,36 @@ class LabelSpec(Model):
     """False: dies get no label."""
 
 
+class MatchSpec(Model):
+    """Nets whose wires are made equally long."""
+
+    nets: tuple[str, ...] = Field(min_length=2)
+    """The nets."""
+    within: Annotated[Um, Field(ge=0, le=LARGEST)]
+    """How much they may differ."""
+
+
+class RoutingSpec(Model):
+    """How wires run where chip and process leave that open; their width and space are the cells' that draw them."""
+
+    style: Literal["any-angle", "curved", "octilinear", "manhattan"] = "any-angle"
+    """Directions of wires: any, likewise with bends as arcs, multiples of 45 degrees, or of 90."""
+    ties: Literal["none", "nets", "pads"] | None = None
+    """What gets a wire to the die's edge: nothing, each net, or each pad; left out, as the flow says."""
+    match: tuple[MatchSpec, ...] = ()
+    """Groups of nets of equal length."""
+
+    @property
+    def options(self) -> RouteOptions:
+        """The same for the router.
+
+        Raises:
+            ParamError: a net is to be matched twice.
+        """
+        groups = tuple(Matched(group.nets, group.within) for group in self.match)
+        return RouteOptions(style=Style(self.style), ties=Ties(self.ties) if self.ties else None, matched=groups)
+
+
 class SpecFile(Model):
     """What to build, and in which process; tables say the rest."""
 
@@ -139,6 +170,8 @@ class SpecFile(Model):
     """The wafer."""
     label: LabelSpec = LabelSpec()
     """The die label."""
+    routing: RoutingSpec = RoutingSpec()
+    """How wires run."""
     cells: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """`[cells."NAME"]`: parameters of a cell; the rest comes from the process."""
 
@@ -180,6 +213,7 @@ def read(path: Path, cells: Iterable[Path] = ()) -> Spec:
         problems += _tables(raw.get("chip"), path)
     step = _step(wafer, chip, shown, problems) if isinstance(wafer, WaferSpec) else None
     problems += _process(raw, shown, folders)
+    problems += _routing(_table(raw.get("routing", {}), RoutingSpec), chip, raw.get("pdk"), shown)
     if chip is not None and step is not None and isinstance(raw.get("pdk"), str):
         street = (round(step[0] - chip.width, 3), round(step[1] - chip.height, 3))
         with suppress(LayoutgenError):  # what is wrong with the process has been said
@@ -242,6 +276,23 @@ def _process(raw: dict[str, Any], file: str, folders: tuple[Path, ...]) -> Itera
         if isinstance(given, dict) and not wrong.get(cell):
             for line in _wrong_parameters(library, pdk, cell, given):
                 yield Problem(file, f'cells."{cell}"', line)
+
+
+def _routing(routing: RoutingSpec | None, chip: Chip | None, pdk: Any, file: str) -> Iterator[Problem]:
+    """What of the routing the chip and the process cannot have."""
+    if routing is None:
+        return
+    try:
+        wanted = routing.options
+    except LayoutgenError as e:
+        yield Problem(file, "routing.match", str(e).removeprefix("route: "))
+        return
+    for net in (net for group in wanted.matched for net in group.nets):
+        if chip is not None and net not in chip.nets:
+            yield Problem(file, "routing.match", str(UnknownNameError("net", net, chip.nets, where="the chip")))
+    with suppress(LayoutgenError):  # what is wrong with the process has been said
+        if isinstance(pdk, str) and wanted.ties not in (None, Ties.NONE) and "tie" not in discover.pdk(pdk).roles:
+            yield Problem(file, "routing.ties", f"no ties in PDK {pdk!r}: leave them out, or name one that has some")
 
 
 def _wrong_parameters(library: Library, pdk: Pdk, cell: str, given: dict[str, Any]) -> Iterator[str]:

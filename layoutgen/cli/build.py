@@ -48,7 +48,7 @@ def command(
         click.echo(json.dumps(_result(built, files), indent=1, ensure_ascii=False))
     elif not quiet:
         _say(built, output / built.name, len(files))
-    return built.report.exit_code
+    return built.exit_code
 
 
 def _steps(pdk: str) -> int:
@@ -89,6 +89,10 @@ def _say(built: MaskSet, folder: Path, files: int) -> None:
             click.echo(f"          {routing.unrouted_line(u)}")
         for b in plan.bottlenecks[:MOST_FINDINGS]:
             click.echo(f"          too narrow: {routing.bottleneck_line(b)}")
+        problem = built.die.problem
+        rows = routing.chip_table(problem, plan, built.pdk) if problem and problem.matched else []
+        for m in routing.matched_table(problem, rows, plan.missed) if problem and rows else ():
+            click.echo(f"          matched: {routing.matched_line(m)}")
     click.echo(f"  wafer   {built.rim.diameter / 1000:g} mm, {len(grid.dies)} dies, step {built.step.pitch[0]:g} x "
                f"{built.step.pitch[1]:g} um, {len(grid.drop_ins)} mark sites")  # fmt: skip
     click.echo(f"  masks   {', '.join(built.pdk.masks_of(built.flow))}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
 
@@ -59,6 +59,11 @@ class RouteOptions:
                 )
         if twice := next((net for net in matched if matched.count(net) > 1), None):
             raise ParamError(f"route: net {twice!r} is to be matched twice; name it once")
+
+    def over(self, other: RouteOptions) -> RouteOptions:
+        """These where they say something, and else the other ones."""
+        said = {f.name: value for f in fields(self) if (value := getattr(self, f.name)) not in (None, False, ())}
+        return replace(other, **said)
 
     def apply(self, problem: RouteProblem, pads: Collection[str]) -> RouteProblem:
         """The problem with these changes; `pads` are the names of the terminals that are pads.
