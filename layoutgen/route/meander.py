@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from layoutgen.route.curves import arc, facet
 from layoutgen.route.problem import Point, RouteProblem, Style
+from layoutgen.route.teardrop import notch_reach
 from layoutgen.units import dbu
 
 IGNORED = math.radians(98)
@@ -24,6 +25,9 @@ _COARSER = 1.15
 """Small arcs have coarser facets than large ones, whose walls turn by more at once."""
 ROUNDING = 3.0
 """What rounding to the grid can cost, in dbu."""
+
+_FILLED = 8
+"""Gaps that are wider than what notches must be by no more than this (dbu) may be filled beside one."""
 
 Array = npt.NDArray[np.float64]
 
@@ -115,7 +119,9 @@ class Offer:
 
 def form_of(problem: RouteProblem, net: str) -> Form:
     drawn = dbu(problem.width_of(net) + problem.guard)
-    space = dbu(problem.space_of(net) + problem.guard) + ROUNDING
+    least, terminals = dbu(problem.space_of(net)), [t for t in problem.terminals if t.net == net]
+    filled = notch_reach(least, terminals) + _FILLED
+    space = max(least + dbu(problem.guard) + ROUNDING, filled)
     step = {Style.MANHATTAN: math.pi / 2, Style.OCTILINEAR: math.pi / 4, Style.ANY_ANGLE: math.pi / 8}.get(
         problem.style, 0.0
     )

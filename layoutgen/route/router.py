@@ -14,7 +14,7 @@ from layoutgen.route.legal import Conflict, conflicts
 from layoutgen.route.problem import Point, RoutePlan, RouteProblem, Style, Unrouted, Wire, resolved
 from layoutgen.route.rubber import Rubber
 from layoutgen.route.start import Merit, lay_again, lay_free, lift, merit, put_back
-from layoutgen.route.ties import end_points
+from layoutgen.route.ties import along_side, end_points
 from layoutgen.route.topology import Topology
 from layoutgen.units import DBU, Um, dbu, to_dbu
 
@@ -298,10 +298,13 @@ def _draw_legal(
         if not found and not bad:
             break
         pulled = _pull(found, numbers, drawn)
-        out = []
+        out: list[int] = []
+        full: set[int] = set()
         for wire in bad:
             tie = "no place is left for its end on the outline at the width, space and pitch of ties"
             reasons[wire] = tie if ejector.links[wire].tie else "the rubber band finds no way through"
+            if problem.tie_pitch and ejector.links[wire].tie:
+                full |= {*along_side(ejector.topo, problem, ejector.topo.strands[wire].edges[-1])}
             out += ejector.remove(wire) if wire in ejector.cost else []
         for wire, conflict in pulled.items():
             reasons[wire] = "no room next to other metal about ({:.1f}, {:.1f}) um".format(
@@ -312,6 +315,8 @@ def _draw_legal(
                 out += ejector.remove(wire)
         for wire in out:
             reasons.setdefault(wire, LOST)
+        for edge in sorted(full):  # no more places on the pitch: the edges of tiles only know the room
+            ejector.topo.close(edge, 0.0)
         if round_ < _MENDS // 2:
             ejector.most = ejector.searches + LEAST_SEARCHES
             ejector.route(out)

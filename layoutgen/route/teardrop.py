@@ -7,7 +7,7 @@ multiples of 45 degrees, Manhattan ones a collar: a piece half as much wider tha
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
@@ -27,6 +27,8 @@ FACETS = 128
 """Corners of the polygons that stand for circles here."""
 ROUND_SAG = 1 - math.cos(math.pi / FACETS)
 """How far circles stand out of the polygons that stand for them here, in radii."""
+_RIMS = 6
+"""A rim that faces a wall at 80 degrees comes nearer to it by so many times as much as it stands out."""
 _INSIDE = 2
 """How far (dbu) a drop starts inside of the wire's rims, so that no step shows."""
 _SQUARE_CUT = 1 / 3
@@ -380,3 +382,12 @@ def corners(shape: Any) -> IntPoints:
     """Corners of a polygon, counter-clockwise, not closed."""
     points = shapely.get_coordinates(shapely.Polygon(shape.exterior).normalize().reverse())[:-1]
     return np.round(points).astype(np.int64)
+
+
+def notch_reach(space: int, terminals: Iterable[Terminal], sag: float = ROUND_SAG) -> int:
+    """What notches of a net must be as wide as (dbu): the space, and more at discs, whose rims may stand out of ours.
+
+    sag: how far they may, in radii.
+    """
+    radius = max((t.half_x for t in terminals if t.round and not t.polygon), default=0.0)
+    return space + math.ceil(max(1.0, _RIMS * sag * dbu(radius)) + 1)

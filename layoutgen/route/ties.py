@@ -22,6 +22,8 @@ from layoutgen.units import Um
 _NEIGHBOURS = 3
 """How many ties to either side a tie is kept from near its end."""
 
+_ON_SIDE = 1e-3
+"""How deep (um) the corners of a tile's edge on the outline may seem to lie."""
 _BEND = 0.9
 """Part of a terminal's depth at which a tie bends at the latest."""
 
@@ -115,6 +117,17 @@ def end_points(topo: Topology, problem: RouteProblem) -> tuple[dict[int, TieEnd]
     return ends, homeless
 
 
+def along_side(topo: Topology, problem: RouteProblem, edge: int) -> list[int]:
+    """The edges of tiles on the side of the outline that one of them is part of."""
+    tiles = topo.tiles
+    rim = [e for e, (_, outer) in enumerate(tiles.edge_tris) if outer == OUTSIDE]
+    for side in _sides(topo, problem):
+        on_side = [e for e in rim if max(abs(side.depth[v]) for v in tiles.edges[e]) < _ON_SIDE]
+        if edge in on_side:
+            return on_side
+    return []
+
+
 def _sides(topo: Topology, problem: RouteProblem) -> list[_Side]:
     f = topo.tiles.features
     out = []
@@ -135,7 +148,8 @@ def _wishes(topo: Topology, problem: RouteProblem, side: _Side) -> list[_Wish]:
     tiles = topo.tiles
     edges = []
     for e, (u, v) in enumerate(tiles.edges):
-        if tiles.edge_tris[e][1] == OUTSIDE and topo.order[e] and max(abs(side.depth[u]), abs(side.depth[v])) < 1e-3:
+        on_side = tiles.edge_tris[e][1] == OUTSIDE and max(abs(side.depth[u]), abs(side.depth[v])) < _ON_SIDE
+        if on_side and topo.order[e]:
             a, b = float(side.along[u]), float(side.along[v])
             edges.append((min(a, b), max(a, b), e))
     rules = [(problem.width_of(net), problem.space_of(net)) for net in ["", *problem.rules]]

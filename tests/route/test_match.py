@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import klayout.db as kdb
 import pytest
@@ -25,6 +25,7 @@ from layoutgen.route import (
     box,
     draw,
     route,
+    route_and_draw,
 )
 from layoutgen.route.legal import body, conflicts
 from layoutgen.route.match import match
@@ -135,7 +136,7 @@ def test_a_wire_too_short_for_a_meander_is_listed_with_what_it_lacks_and_needs(s
     )
     assert said
     assert float(said[1]) > 40
-    assert style is not Style.MANHATTAN or float(said[1]) == pytest.approx(30 + 20, abs=0.05)  # a leg and a space
+    assert style is not Style.MANHATTAN or float(said[1]) == pytest.approx(30 + 20, abs=0.15)  # a leg and a space
 
 
 @pytest.mark.parametrize("style", list(Style))
@@ -278,3 +279,26 @@ def test_polygon_pads_are_kept_clear_and_metal_of_another_layer_is_not_in_the_wa
     polygon = kdb.Polygon([kdb.Point(int(x), int(y)) for x, y in body(done[1], 0.004)])
     assert kdb.Region(polygon).merged().notch_check(20_000, False, kdb.Region.Euclidian, 80).is_empty()
     assert polygon.area() == pytest.approx(lengths(done)[1] * 1000 * 80_004, rel=0.01)  # no leg lies on another
+
+
+@pytest.mark.parametrize("style", Style)
+def test_meanders_are_not_filled(style: Style) -> None:
+    """No way through a net's metal, nearly as wide as its wire, cuts a meander short: beside discs gaps are closed."""
+    at = {"d2": (1300.0, 900.0), "d1": (1100.0, 400.0)}
+    terminals = [Terminal(f"P{net}", net, x, 100.0, 30.0, 30.0, False) for net, (x, _) in at.items()]
+    terminals += [Terminal(f"B{net}", net, x, 1000.0, 135.0, 135.0, True) for net, (_, x) in at.items()]
+    die = box(0.0, 0.0, 1800.0, 1700.0)
+    matched = (Matched(("d1", "d2"), 5.0),)
+    asked = RouteProblem(die, tuple(terminals), (), 30.0, 20.0, 15.0, style=style, matched=matched)
+    plan, (metal,) = route_and_draw(asked)
+    assert plan.complete
+    longer = 0
+    for wire in plan.wires:
+        drawn = shapely.union_all([shapely.Polygon(points) for points in metal[wire.net].metal])
+        for i, j in combinations(range(len(wire.points)), 2):
+            part = shapely.LineString(wire.points[i : j + 1])
+            straight = shapely.LineString([wire.points[i], wire.points[j]])
+            if part.length > straight.length + 1000:
+                longer += 1
+                assert not drawn.covers(straight.buffer(490 * wire.width, cap_style="flat"))
+    assert longer

@@ -96,3 +96,12 @@ def test_ties_from_near_the_outline_keep_their_width(gate: Gate, board: Board) -
     plan = route(asked)
     assert [u.net for u in plan.unrouted if u.tie] == []
     assert gate(asked, plan, draw(asked, plan)) == {}
+
+
+@pytest.mark.parametrize("pitch", [40.0, 30.0, 20.0])
+def test_ties_that_find_no_place_on_the_pitch_of_a_side_go_to_another(gate: Gate, pitch: float) -> None:
+    row = tuple(Terminal(f"t{k}", f"n{k}", 20.0 + 15 * k, 50.0, 3.0, 3.0, False) for k in range(12))
+    asked = RouteProblem(box(0.0, 0.0, 210.0, 100.0), row, (), 4.0, 4.0, 0.0, True, tie_pitch=pitch)
+    plan = route(asked)
+    assert plan.complete
+    assert gate(asked, plan, draw(asked, plan)) == {}
