@@ -110,6 +110,10 @@ class _Reader:
         labels = sorted(self._labels(cell), key=lambda label: (label.at, label.layer, label.words))
         kinds = {"pad": self.layers.pad, "ball": self.layers.ball}
         shapes = [(kind, s) for kind, layer in kinds.items() for s in self._shapes(cell, layer)]
+        if len(labels) > 1 and not shapes and all(label.layer == self.layers.text for label in labels):
+            pad, ball = (f"{number}/{datatype}" for number, datatype in kinds.values())
+            said = f"{len(labels)} texts, but no shape on layer {pad} (pads) or {ball} (balls)"
+            self.wrong(f"{said}; name their layers: [chip.layers] of a spec, or --layer for that of the pads")
         found, points = self._match(shapes, labels)
         names = iter(_names([*(found[i] for i in range(len(shapes))), *points], shapes))
         pads: list[Pad] = []
