@@ -11,11 +11,14 @@ from layoutgen.route.eject import ASKS, Link
 from layoutgen.route.legal import via_landing
 from layoutgen.route.links import make_links
 from layoutgen.route.pieces import net_of, told_apart
-from layoutgen.route.problem import Missed, RoutePlan, RouteProblem, Terminal, Unrouted, Via, Wire, resolved
+from layoutgen.route.problem import Missed, RoutePlan, RouteProblem, Style, Terminal, Unrouted, Via, Wire, resolved
 from layoutgen.route.router import Layer, give_up, route_layer
 from layoutgen.route.topology import OUTSIDE
 from layoutgen.route.why import explained, tie_bound
-from layoutgen.units import Um, dbu
+from layoutgen.units import DBU, Um, dbu
+
+_DETOUR = 1.1
+"""Length, in ways that nothing stands in, from which a wire on the first of two layers is tried on the second."""
 
 
 def route(problem: RouteProblem) -> RoutePlan:
@@ -27,11 +30,12 @@ def route(problem: RouteProblem) -> RoutePlan:
     pieces = told_apart(problem)
     below = _on_layer(pieces, 0, None)
     links, free = make_links(below)
-    first = route_layer(below, links, free)
-    layers = [first]
-    if problem.layers == 2 and first.missing:
-        upper = _left_over(pieces, first)
-        layers.append(route_layer(*upper, layer=1))
+    layers = _layers(pieces, below, links, free)
+    if round_about := _round_about(pieces, layers[0]):
+        straight = [link for i, link in enumerate(links) if i not in round_about]
+        other = _layers(pieces, below, straight, free, [links[i] for i in sorted(round_about)])
+        layers = min(layers, other, key=lambda stack: _merit(pieces, stack))
+    first = layers[0]
     late = _too_wide(pieces, layers) if problem.wide and len(layers) == 2 else []
     taken = {name: net_of(net) for layer in layers for name, net in layer.taken.items()}
     wires = [replace(wire, net=net_of(wire.net)) for layer in layers for _, wire in sorted(layer.wires.items())]
@@ -48,6 +52,55 @@ def route(problem: RouteProblem) -> RoutePlan:
         problem.some_ties,
         missed,
     )
+
+
+def _layers(
+    problem: RouteProblem,
+    below: RouteProblem,
+    links: list[Link],
+    free: dict[str, list[int]],
+    above: Sequence[Link] = (),
+) -> list[Layer]:
+    """The first layer, and the second where something is left for it; above: links that only go there."""
+    first = route_layer(below, links, free)
+    if problem.layers == 1 or not (first.missing or above):
+        return [first]
+    return [first, route_layer(*_left_over(problem, first, above), layer=1)]
+
+
+def _round_about(problem: RouteProblem, first: Layer) -> set[int]:
+    """Links on the first of two layers that may be shorter on the second: each needs one via whichever it takes."""
+    if problem.layers == 1:
+        return set()
+    layer_of = {t.name: t.layer for t in problem.terminals}
+    out = set()
+    for i, wire in first.wires.items():
+        link = first.links[i]
+        changes = not link.tie and link.end != ASKS and bool(wire.start and wire.end)
+        if (
+            changes
+            and layer_of[wire.start] != layer_of[wire.end]
+            and wire.length > _DETOUR * _straight(problem.style, wire)
+        ):
+            out.add(i)
+    return out
+
+
+def _straight(style: Style, wire: Wire) -> Um:
+    """How long a wire in nobody's way would be in the directions of a style."""
+    (x0, y0), (x1, y1) = wire.points[0], wire.points[-1]
+    short, long = sorted((abs(x1 - x0) * DBU, abs(y1 - y0) * DBU))
+    if style is Style.MANHATTAN:
+        return short + long
+    return long + (math.sqrt(2) - 1) * short if style is Style.OCTILINEAR else math.hypot(short, long)
+
+
+def _merit(problem: RouteProblem, layers: Sequence[Layer]) -> tuple[int, int, int, Um]:
+    """What layers lack, their vias, and their length: less is better."""
+    wires = [wire for layer in layers for wire in layer.wires.values()]
+    links, ties = layers[-1].lacks()
+    met = resolved(problem, {name: net for layer in layers for name, net in layer.taken.items()})
+    return links, ties, len(vias_of(met, wires)), sum(wire.length for wire in wires if not wire.tie)
 
 
 def _matched(
@@ -131,17 +184,18 @@ def _landing(problem: RouteProblem, t: Terminal) -> Terminal:
     return replace(t, half_x=half, half_y=half, round=round_, polygon=())
 
 
-def _left_over(problem: RouteProblem, first: Layer) -> tuple[RouteProblem, list[Link], dict[str, list[int]]]:
-    """The second layer's problem, and its links: between the parts that the first one left."""
-    left = [first.links[i] for i in first.missing]
+def _left_over(
+    problem: RouteProblem, first: Layer, above: Sequence[Link] = ()
+) -> tuple[RouteProblem, list[Link], dict[str, list[int]]]:
+    """The second layer's problem, and its links: between the parts that the first one left. above: more such links."""
+    left = [*(first.links[i] for i in first.missing), *above]
     names = [t.name for t in first.problem.terminals]
     met = resolved(problem, first.taken)
     upper = replace(_on_layer(met, 1, {link.net for link in left} | {""}), ties=any(link.tie for link in left))
     at = {t.name: k for k, t in enumerate(upper.terminals)}
     links = []
     parts: dict[tuple[int, ...], list[list[int]]] = {}
-    for i in first.missing:
-        link = first.links[i]
+    for i, link in zip((*first.missing, *(-1 for _ in above)), left, strict=True):
         if link.tie:
             start = min(first.ejector.joined(i), key=lambda v: (_to_rim(first.problem, v), v))
             links.append(Link(link.net, at[names[start]], OUTSIDE, link.air, (at[names[start]],)))

@@ -6,7 +6,7 @@ from itertools import permutations
 
 import pytest
 
-from layoutgen.route import Obstacle, RouteProblem, Terminal, WideSpace, box, route
+from layoutgen.route import Obstacle, RouteProblem, Style, Terminal, WideSpace, box, route
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
@@ -46,3 +46,17 @@ def test_wires_that_went_with_another_one_are_not_taken_out_twice() -> None:
     problem = RouteProblem(box(0, 0, 165, 195), terminals, (), 5, 2.5, 2.5, True, wide=(WideSpace(6.0, 3.75),))
     plan = route(problem)
     assert {w.net for w in plan.wires} == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize("style", Style)
+def test_a_wire_that_would_go_round_others_takes_the_second_metal(style: Style) -> None:
+    """Its pad and ball need one via whichever metal it takes; so do those of the wires in its way, which stay."""
+    row = [("a", 400.0, 200.0, 800.0), ("b", 500.0, 200.0, 800.0), ("c", 600.0, 200.0, 800.0)]
+    terminals = [Terminal(f"P{net}", net, x, y, 30, 30, False) for net, x, y, _ in row]
+    terminals += [Terminal(f"B{net}", net, x, y, 30, 30, True, layer=1) for net, x, _, y in row]
+    terminals += [Terminal("Pd", "d", 200, 500, 30, 30, False), Terminal("Bd", "d", 800, 500, 30, 30, True, layer=1)]
+    plan = route(RouteProblem(box(0, 0, 1000, 1000), tuple(terminals), (), 20, 20, 15, style=style, layers=2, via=40))
+    assert plan.complete
+    assert {w.net: w.layer for w in plan.wires} == {"a": 0, "b": 0, "c": 0, "d": 1}
+    assert plan.length() == pytest.approx(3 * 600 + 600)
+    assert len(plan.vias) == 4
