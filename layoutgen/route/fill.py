@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import klayout.db as kdb
 import shapely
@@ -24,7 +25,7 @@ from layoutgen.route.metal import (
     tie_metal,
 )
 from layoutgen.route.notch import NOTCH_ANGLE, closings, marks, notches
-from layoutgen.route.problem import RouteProblem
+from layoutgen.route.problem import RouteProblem, Style
 from layoutgen.route.room import Piece, Room
 from layoutgen.route.teardrop import SIZES, pad_polygon
 from layoutgen.units import IntPoints, dbu
@@ -35,6 +36,8 @@ _PASSES = len(SIZES) + 1
 """Times that teardrops beside open notches are made smaller, and are taken away in the end."""
 _SCREEN_ANGLE = NOTCH_ANGLE + 3.0
 """What rims of discs drawn in fewer corners turn by is added."""
+_FEW = 8
+"""Pieces tried at few angles before smaller drops."""
 _MENDS = 6
 """Times that the metal of a net is looked at after mending some flaws of it."""
 
@@ -239,8 +242,9 @@ def _changes(
 ) -> Iterator[_Change]:
     """What may mend a flaw: one more piece, which needs room, and less."""
     near = near_to(flaw, [*drawn_of(net, die), *terminals_of(net)], 3 * net.rule.reach)
-    for points in patches(flaw, near, net.rule, problem.style):
-        yield _Change(fill=_filling(problem, net, name, points))
+    more = (_Change(fill=_filling(problem, net, name, p)) for p in patches(flaw, near, net.rule, problem.style))
+    # at few angles nearly all that is narrow is so between a drop and the far side of a terminal narrower than the wire
+    yield from islice(more, _FEW if problem.style in (Style.OCTILINEAR, Style.MANHATTAN) else None)
     window = flaw.box.enlarged(net.rule.space, net.rule.space)
     fills = [p for p in net.fills if p.polygon.bbox().touches(window)]
     if fills:
@@ -252,3 +256,4 @@ def _changes(
             yield _Change(drop=drop, smaller=new)
             if fills:
                 yield _Change(fills, drop=drop, smaller=new)
+    yield from more

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 import klayout.db as kdb
 import numpy as np
@@ -65,6 +66,7 @@ class Bare:
     def __init__(self, shapes: Sequence[kdb.Polygon], rule: Rule) -> None:
         self._whole = kdb.Region(list(shapes)).merged()
         self.rule = rule
+        self._edges: dict[kdb.Edge, bool] = {}
 
     @cached_property
     def _rims(self) -> list[tuple[kdb.Box, kdb.Region]]:
@@ -90,11 +92,17 @@ class Bare:
         low = (boxes[:, 0] <= box.right) & (boxes[:, 1] <= box.top)
         if not np.any(low & (boxes[:, 2] >= box.left) & (boxes[:, 3] >= box.bottom)):
             return False
-        edges = kdb.Edges([flaw.pair.first, flaw.pair.second])
-        for bounds, rims in self._rims:
-            if bounds.touches(box):
-                edges -= rims
-        return edges.is_empty()
+        return self._on_rims(flaw.pair.first) and self._on_rims(flaw.pair.second)
+
+    def _on_rims(self, edge: kdb.Edge) -> bool:
+        """Whether an edge is one of terminals, to a unit of the grid."""
+        if edge not in self._edges:
+            rest, box = kdb.Edges(edge), edge.bbox().enlarged(1, 1)
+            for bounds, rims in self._rims:
+                if bounds.touches(box):
+                    rest -= rims
+            self._edges[edge] = rest.is_empty()
+        return self._edges[edge]
 
 
 def flaws(shapes: Iterable[kdb.Polygon], bare: Bare) -> list[Flaw]:
@@ -105,9 +113,13 @@ def flaws(shapes: Iterable[kdb.Polygon], bare: Bare) -> list[Flaw]:
     return list(_flaws(region, bare, shielded=True))
 
 
-def flaws_about(shapes: Iterable[kdb.Polygon], bare: Bare, window: kdb.Box) -> int:
-    """How many flaws touch a window; it may count more of one than `flaws` does, but only where that finds some."""
-    return sum(1 for _ in _flaws(kdb.Region(list(shapes)).merged(), bare, shielded=False, window=window))
+def flaws_about(shapes: Iterable[kdb.Polygon], bare: Bare, window: kdb.Box, enough: int) -> int:
+    """How many flaws touch a window, counted on until there are enough.
+
+    More than `flaws` finds may be counted, but only where that finds some.
+    """
+    found = _flaws(kdb.Region(list(shapes)).merged(), bare, shielded=False, window=window)
+    return sum(1 for _ in islice(found, enough))
 
 
 def _flaws(region: kdb.Region, bare: Bare, *, shielded: bool, window: kdb.Box | None = None) -> Iterator[Flaw]:
@@ -167,8 +179,8 @@ def near_to(flaw: Flaw, shapes: Sequence[kdb.Polygon], reach: int) -> list[kdb.P
     return [p for p in shapes if p.bbox().touches(window)]
 
 
-def patches(flaw: Flaw, near: Sequence[kdb.Polygon], rule: Rule, style: Style) -> list[IntPoints]:
-    """Polygons that may mend a flaw where they are added, the smallest first."""
+def patches(flaw: Flaw, near: Sequence[kdb.Polygon], rule: Rule, style: Style) -> Iterator[IntPoints]:
+    """Polygons that may mend a flaw where they are added, the smallest first, and last those of another style."""
     merged = kdb.Region(list(near)).merged()
     window = flaw.box.enlarged(2 * rule.space, 2 * rule.space)
     corners = np.array(
@@ -184,14 +196,18 @@ def patches(flaw: Flaw, near: Sequence[kdb.Polygon], rule: Rule, style: Style) -
         clouds += [np.concatenate([own, corners[d <= reach]]) for own, d in zip(ends, distances, strict=False)]
         both = np.minimum(distances[0], distances[1]) <= reach
         clouds += [np.concatenate([*ends, corners[both]]), corners[distances[2] <= reach]]
+    clouds = list({cloud.tobytes(): cloud for cloud in clouds}.values())
+    straight = style in (Style.OCTILINEAR, Style.MANHATTAN)
     shapes = [hull for cloud in clouds if (hull := _hull(cloud, style)) is not None]
+    if straight:
+        yield from _by_size(shapes)
+        shapes = []
     if flaw.kind == "width":
         shapes += [] if style is Style.MANHATTAN else _wedges(ends, rule.width)
         shapes += _blocks(ends, shapely.get_coordinates(line).mean(axis=0), rule.width, style)
-    out = _by_size(shapes)
-    if style in (Style.OCTILINEAR, Style.MANHATTAN):  # terminals may have rims at any angle
-        out += _by_size(hull for cloud in clouds if (hull := _hull(cloud, Style.ANY_ANGLE)) is not None)
-    return out
+    yield from _by_size(shapes)
+    if straight:  # terminals may have rims at any angle
+        yield from _by_size(hull for cloud in clouds if (hull := _hull(cloud, Style.ANY_ANGLE)) is not None)
 
 
 def _by_size(shapes: Iterable[IntPoints]) -> list[IntPoints]:

@@ -119,7 +119,7 @@ def count_of(net: LayerNet, die: kdb.Region | None, window: kdb.Box, enough: int
     count = 0
     for n in net.facets:
         if count < enough:
-            count += flaws_about([*drawn, *(pad_shape(t, n) for t in net.pads)], net.bare(n), window)
+            count += flaws_about([*drawn, *(pad_shape(t, n) for t in net.pads)], net.bare(n), window, enough - count)
     return count
 
 
