@@ -36,7 +36,7 @@ _PASSES = len(SIZES) + 1
 """Times that teardrops beside open notches are made smaller, and are taken away in the end."""
 _SCREEN_ANGLE = NOTCH_ANGLE + 3.0
 """What rims of discs drawn in fewer corners turn by is added."""
-_FEW = 8
+_FEW = 4
 """Pieces tried at few angles before smaller drops."""
 _MENDS = 6
 """Times that the metal of a net is looked at after mending some flaws of it."""
