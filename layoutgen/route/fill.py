@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import islice
 
 import klayout.db as kdb
 import shapely
 
 from layoutgen.route.bodies import polygon
 from layoutgen.route.legal import extent
-from layoutgen.route.mend import RULE_ANGLE, Flaw, all_flaws, near_to, patches, within
-from layoutgen.route.metal import LayerNet, drawn_of, flaws_of, pad_shape, slanted_die, terminals_of, tie_metal
+from layoutgen.route.mend import Flaw, flawed, near_to, notch_pairs, patches, width_pairs
+from layoutgen.route.metal import (
+    RULE_FACETS,
+    LayerNet,
+    count_of,
+    drawn_of,
+    flaws_of,
+    pad_shape,
+    slanted_die,
+    terminals_of,
+    tie_metal,
+)
 from layoutgen.route.notch import NOTCH_ANGLE, closings, marks, notches
-from layoutgen.route.problem import RouteProblem
+from layoutgen.route.problem import RouteProblem, Style
 from layoutgen.route.room import Piece, Room
 from layoutgen.route.teardrop import SIZES, pad_polygon
 from layoutgen.units import IntPoints, dbu
@@ -24,6 +36,8 @@ _PASSES = len(SIZES) + 1
 """Times that teardrops beside open notches are made smaller, and are taken away in the end."""
 _SCREEN_ANGLE = NOTCH_ANGLE + 3.0
 """What rims of discs drawn in fewer corners turn by is added."""
+_FEW = 4
+"""Pieces tried at few angles before smaller drops."""
 _MENDS = 6
 """Times that the metal of a net is looked at after mending some flaws of it."""
 
@@ -118,7 +132,6 @@ def suspects(nets: Mapping[str, LayerNet]) -> list[str]:
     alike: dict[tuple[int, int], list[str]] = {}
     for name, net in nets.items():
         alike.setdefault((net.screen, net.rule.width), []).append(name)
-    same, euclid = kdb.Region.SamePropertiesConstraint, kdb.Region.Euclidian
     found: set[str] = set()
     for (reach, width), names in alike.items():
         region = kdb.Region()
@@ -126,10 +139,8 @@ def suspects(nets: Mapping[str, LayerNet]) -> list[str]:
             for shape in (*(p.polygon for p in nets[name].pieces()), *terminals_of(nets[name])):
                 region.insert(kdb.PolygonWithProperties(shape, {1: number}))
         merged = region.merged()
-        for pairs in (
-            merged.width_check(width, False, euclid, RULE_ANGLE, property_constraint=same),
-            merged.notch_check(reach, False, euclid, _SCREEN_ANGLE, property_constraint=same),
-        ):
+        narrow = width_pairs(merged, width, shielded=False)
+        for pairs in (narrow, notch_pairs(merged, reach, _SCREEN_ANGLE, shielded=False)):
             found |= {names[pair.property(1)] for pair in pairs.each()}
     return [name for name in nets if name in found]
 
@@ -140,8 +151,10 @@ def mend_all(problem: RouteProblem, room: Room, nets: Mapping[str, LayerNet], su
     for net, ties in zip(nets.values(), tie_metal(list(nets.values()), die), strict=True):
         net.ties = ties
     looked_at = [name for name in nets if name in suspects or nets[name].ties]
-    judged = [([*drawn_of(nets[name], die), *terminals_of(nets[name])], terminals_of(nets[name])) for name in looked_at]
-    found = all_flaws([(*shapes, nets[name].rule) for name, shapes in zip(looked_at, judged, strict=True)])
+    judged = [
+        ([*drawn_of(net, die), *terminals_of(net)], net.bare(RULE_FACETS)) for net in (nets[n] for n in looked_at)
+    ]
+    found = flawed(judged)
     for number, name in enumerate(looked_at):
         net = nets[name]
         if number not in found and not net.fills and not net.open:
@@ -152,11 +165,12 @@ def mend_all(problem: RouteProblem, room: Room, nets: Mapping[str, LayerNet], su
 
 
 def _mend_net(problem: RouteProblem, room: Room, name: str, net: LayerNet, die: kdb.Region | None) -> None:
-    for _ in range(_MENDS):
-        before = flaws_of(net, die)
-        if not sum(_mend_one(problem, room, name, net, flaw, die) for flaw in before):
-            break
+    failed: set[tuple[object, ...]] = set()
     net.left = flaws_of(net, die)
+    for _ in range(_MENDS):
+        if not sum(_mend_one(problem, room, name, net, flaw, die, failed) for flaw in net.left):
+            break
+        net.left = flaws_of(net, die)
     net.ties = tie_metal([net], die)[0]
 
 
@@ -172,39 +186,74 @@ def _mend_anew(problem: RouteProblem, room: Room, name: str, net: LayerNet, die:
         net.drops, net.fills, net.ties, net.left = before
 
 
-def _mend_one(problem: RouteProblem, room: Room, name: str, net: LayerNet, flaw: Flaw, die: kdb.Region | None) -> bool:
-    """Mend one flaw: with more metal, or else with smaller drops; False if that does not help or it is mended yet."""
+@dataclass(frozen=True, eq=False)
+class _Change:
+    """What may mend a flaw: fillings left out, one more, or a drop that another one, or none, stands for."""
+
+    without: Sequence[Piece] = ()
+    fill: Piece | None = None
+    drop: Piece | None = None
+    smaller: Piece | None = None
+
+    def of(self, net: LayerNet) -> LayerNet:
+        """The net after it."""
+        fills = [p for p in net.fills if p not in self.without] + ([self.fill] if self.fill else [])
+        drops = [q for p in net.drops if (q := self.smaller if p is self.drop else p) is not None]
+        return replace(net, ties=None, fills=fills, drops=drops)
+
+
+def _mend_one(
+    problem: RouteProblem,
+    room: Room,
+    name: str,
+    net: LayerNet,
+    flaw: Flaw,
+    die: kdb.Region | None,
+    failed: set[tuple[object, ...]],
+) -> bool:
+    """Mend one flaw: with more metal, or else with smaller drops; False if that does not help or it is mended yet.
+
+    failed: flaws, with all about them, that could not be mended.
+    """
     reach = net.rule.reach
-    least = within(flaws_of(net, die, flaw), flaw, reach)
+    window = flaw.box.enlarged(reach, reach)
+    local = net.near(flaw.box.enlarged(3 * reach, 3 * reach))
+    tried = (flaw.kind, flaw.pair, *local.pieces())
+    if tried in failed:
+        return False
+    least = count_of(local, die, window, sys.maxsize)
     best = None
-    for tried, piece in _mends(problem, room, name, net, flaw, die) if least else ():
-        count = within(flaws_of(tried, die, flaw), flaw, reach)
-        if count < least and (piece is None or room.take([piece])[0]):
-            best, least = tried, count
+    for change in _changes(problem, room, name, local, flaw, die) if least else ():
+        count = count_of(change.of(local), die, window, least)
+        if count < least and (change.fill is None or room.take([change.fill])[0]):
+            best, least = change, count
             if not count:
                 break
     if best is None:
+        failed.add(tried)
         return False
-    net.drops, net.fills, net.ties = best.drops, best.fills, None
+    changed = best.of(net)
+    net.drops, net.fills, net.ties = changed.drops, changed.fills, None
     return True
 
 
-def _mends(
+def _changes(
     problem: RouteProblem, room: Room, name: str, net: LayerNet, flaw: Flaw, die: kdb.Region | None
-) -> Iterator[tuple[LayerNet, Piece | None]]:
-    """What may mend a flaw: nets with one more piece, which needs room, and with less."""
+) -> Iterator[_Change]:
+    """What may mend a flaw: one more piece, which needs room, and less."""
     near = near_to(flaw, [*drawn_of(net, die), *terminals_of(net)], 3 * net.rule.reach)
-    for points in patches(flaw, near, net.rule, problem.style):
-        piece = _filling(problem, net, name, points)
-        yield replace(net, ties=None, fills=[*net.fills, piece]), piece
+    more = (_Change(fill=_filling(problem, net, name, p)) for p in patches(flaw, near, net.rule, problem.style))
+    # at few angles nearly all that is narrow is so between a drop and the far side of a terminal narrower than the wire
+    yield from islice(more, _FEW if problem.style in (Style.OCTILINEAR, Style.MANHATTAN) else None)
     window = flaw.box.enlarged(net.rule.space, net.rule.space)
-    fills = [p for p in net.fills if not p.polygon.bbox().touches(window)]
-    if len(fills) < len(net.fills):
-        yield replace(net, ties=None, fills=fills), None
+    fills = [p for p in net.fills if p.polygon.bbox().touches(window)]
+    if fills:
+        yield _Change(without=fills)
     for drop in [p for p in net.drops if p.polygon.bbox().touches(window)]:
         new: Piece | None = drop
         while new is not None:
             new = _smaller(net, room, new)
-            drops = [q for p in net.drops if (q := new if p is drop else p) is not None]
-            for kept in (net.fills, fills):
-                yield replace(net, ties=None, drops=drops, fills=kept), None
+            yield _Change(drop=drop, smaller=new)
+            if fills:
+                yield _Change(fills, drop=drop, smaller=new)
+    yield from more

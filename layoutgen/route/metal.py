@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
 
 import klayout.db as kdb
 
 from layoutgen.route.bodies import polygon
-from layoutgen.route.mend import Flaw, Rule, flaws, near_to
+from layoutgen.route.mend import Bare, Flaw, Rule, flaws, flaws_about
 from layoutgen.route.notch import simple_by_net
 from layoutgen.route.problem import RouteProblem, Terminal
 from layoutgen.route.room import Piece
@@ -58,6 +58,27 @@ class LayerNet:
     open: bool = False
     ties: list[IntPoints] | None = None
     left: list[Flaw] = field(default_factory=list)
+    _bare: dict[int, Bare] = field(default_factory=dict, repr=False)
+
+    def bare(self, facets: int) -> Bare:
+        """Its terminals alone, discs with so many corners."""
+        if facets not in self._bare:
+            self._bare[facets] = Bare([pad_shape(t, facets) for t in self.pads], self.rule)
+        return self._bare[facets]
+
+    @property
+    def facets(self) -> list[int]:
+        """The numbers of corners that its discs are drawn with for rules."""
+        return [RULE_FACETS, FACETS] if any(t.round and not t.polygon for t in self.pads) else [RULE_FACETS]
+
+    def near(self, window: kdb.Box) -> LayerNet:
+        """What touches a window, as a net; what it has to do with terminals alone is that of the whole."""
+        fixed, drops, fills = (
+            [p for p in own if p.polygon.bbox().touches(window)] for own in (self.fixed, self.drops, self.fills)
+        )
+        pads = [t for t in self.pads if pad_shape(t).bbox().touches(window)]
+        bare = {n: self.bare(n) for n in self.facets}
+        return replace(self, pads=pads, fixed=fixed, drops=drops, fills=fills, ties=None, _bare=bare)
 
     @property
     def reach(self) -> int:
@@ -86,16 +107,20 @@ class LayerNet:
         return [p.polygon for p in self.pieces()] + [pad_shape(t) for t in self.pads]
 
 
-def flaws_of(net: LayerNet, die: kdb.Region | None, flaw: Flaw | None = None) -> list[Flaw]:
-    """The flaws of a net, or those about one of them, with its discs drawn in 64 corners and in more."""
+def flaws_of(net: LayerNet, die: kdb.Region | None) -> list[Flaw]:
+    """The flaws of a net, with its discs drawn in 64 corners and in more."""
     drawn = drawn_of(net, die)
-    pads = [terminals_of(net)]
-    if any(t.round and not t.polygon for t in net.pads):
-        pads.append([pad_shape(t) for t in net.pads])
-    if flaw is not None:
-        reach = 3 * net.rule.reach
-        drawn, pads = near_to(flaw, drawn, reach), [near_to(flaw, own, reach) for own in pads]
-    return [f for own in pads for f in flaws([*drawn, *own], own, net.rule)]
+    return [f for n in net.facets for f in flaws([*drawn, *(pad_shape(t, n) for t in net.pads)], net.bare(n))]
+
+
+def count_of(net: LayerNet, die: kdb.Region | None, window: kdb.Box, enough: int) -> int:
+    """How many flaws of a net touch a window, counted on until there are enough."""
+    drawn = drawn_of(net, die)
+    count = 0
+    for n in net.facets:
+        if count < enough:
+            count += flaws_about([*drawn, *(pad_shape(t, n) for t in net.pads)], net.bare(n), window, enough - count)
+    return count
 
 
 def terminals_of(net: LayerNet) -> list[kdb.Polygon]:

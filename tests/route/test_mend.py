@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from layoutgen.route import Obstacle, RoutePlan, RouteProblem, Style, Terminal, Wire, box, draw, route
-from layoutgen.route.mend import Rule, flaws
+from layoutgen.route.mend import Bare, Rule, flaws
 from layoutgen.route.teardrop import first_drops, landing, teardrops
 from layoutgen.route.wires import left_over
 
@@ -93,8 +93,8 @@ def test_flaws_of_terminals_alone_are_not_those_of_wires() -> None:
     thin = kdb.Polygon(kdb.Box(0, 0, 4_000, 50_000))
     arm = kdb.Polygon(kdb.Box(0, 20_000, 60_000, 30_000))
     rule = Rule(10_000, 10_000)
-    assert flaws([thin, arm], [thin], rule) == []
-    assert flaws([thin, arm], [], rule) != []
+    assert flaws([thin, arm], Bare([thin], rule)) == []
+    assert flaws([thin, arm], Bare([], rule)) != []
 
 
 def test_drops_found_at_once_are_those_found_one_by_one() -> None:
