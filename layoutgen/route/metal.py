@@ -15,7 +15,7 @@ from layoutgen.route.mend import Bare, Flaw, Rule, flaws, flaws_about
 from layoutgen.route.notch import simple_by_net
 from layoutgen.route.problem import RouteProblem, Terminal
 from layoutgen.route.room import Piece
-from layoutgen.route.teardrop import FACETS, ROUND_SAG, core, disc, pad_polygon
+from layoutgen.route.teardrop import FACETS, ROUND_SAG, core, disc, notch_reach, pad_polygon
 from layoutgen.units import IntPoints, dbu, to_dbu
 
 RULE_FACETS = 64
@@ -82,21 +82,13 @@ class LayerNet:
 
     @property
     def reach(self) -> int:
-        """What notches must be as wide as: the space, and more at discs, whose rims may stand out of how we see them.
-
-        A rim that faces a wall at 80 degrees comes nearer to it by six times as much as it stands out.
-        """
-        return self._with_rims(ROUND_SAG)
-
-    def _with_rims(self, sag: float) -> int:
-        radius = max((t.half_x for t in self.pads if t.round and not t.polygon), default=0.0)
-        return self.space + math.ceil(max(1.0, 6 * sag * dbu(radius)) + 1)
+        """What notches must be as wide as, discs seen as they are drawn here; see `notch_reach`."""
+        return notch_reach(self.space, self.pads)
 
     @property
     def screen(self) -> int:
-        """`reach` for discs that are drawn as roughly as rules may see them."""
-        rough = 1 - math.cos(math.pi / RULE_FACETS)
-        return self._with_rims(ROUND_SAG + rough)
+        """The same for discs that are drawn as roughly as rules may see them."""
+        return notch_reach(self.space, self.pads, ROUND_SAG + 1 - math.cos(math.pi / RULE_FACETS))
 
     def pieces(self) -> list[Piece]:
         """All that is drawn."""
