@@ -256,6 +256,8 @@ def test_a_layer_that_the_flow_must_draw_is_empty(capsys: pytest.CaptureFixture[
         (("empty.gds",), "empty.gds: has no shape in any cell; draw something"),
         (("x.gds",), "x.gds: PDK 'tiny' knows no layer 9/9; name another PDK, or leave them alone with --ignore"),
         (("x.gds", "--flow", "two"), "no flow 'two' in PDK 'tiny'; known: one"),
+        (("x.gds", "--rules", ""), "name at least one rule"),
+        (("x.gds", "--rules", " , "), "name at least one rule"),
         (("x.gds", "-o", "r.txt"), "'r.txt' must end in .lyrdb, .xml, .md"),
         (("x.gds", "--step", "1,1"), "--step and --count need --die X0,Y0,X1,Y1"),
         (("x.gds", "--die", "0,0,9,9", "--count", "2,2"), "--count needs --step"),
@@ -278,6 +280,16 @@ def test_what_is_wrong_is_one_line(arguments: tuple[str, ...], said: str, capsys
     assert said in captured.err
     assert captured.err.count("\n") == 1
     assert captured.out == ""
+
+
+def test_a_process_in_a_folder_here_is_named_by_its_path(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("here").mkdir()
+    assert run(["drc", drawn(GOOD), "--pdk", "here", "-q"]) == 2
+    assert "no PDK 'here'" in capsys.readouterr().err
+    Path("here", "pdk.toml").write_text(PDK.replace('"tiny"', '"here"'), "utf-8")
+    assert run(["drc", "x.gds", *DIE, "--pdk", "here", "-q"]) == 2
+    assert capsys.readouterr().err == "error: no PDK 'here'; did you mean './here'?\n"
+    assert run(["drc", "x.gds", *DIE, "--pdk", "./here", "-q"]) == 0
 
 
 def test_the_whole_command_is_bounded_in_its_memory(
