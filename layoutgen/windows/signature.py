@@ -108,8 +108,9 @@ def _rows(layer: Layer, grid: Grid) -> tuple[Ints, Ints]:
     reaching = np.concatenate([own, edges.box[line[tilted]]])
     ri, rj = np.concatenate([oi, ei[tilted]]), np.concatenate([oj, ej[tilted]])
     if len(reaching):
-        first, _ = distinct_rows(np.column_stack([ri, rj, reaching]))
-        ri, rj, reaching = ri[first], rj[first], reaching[first]
+        if layer.long:  # of their edges alone it matters how many there are
+            first, _ = distinct_rows(np.column_stack([ri, rj, reaching]))
+            ri, rj, reaching = ri[first], rj[first], reaching[first]
         (k, other), (kb, box), (ke, line) = _neighbours(reaching, layer.trees)
         parts.append(_of_items(layer, grid, other, ri[k], rj[k]))
         parts.append(_of_boxes(layer, grid, box, ri[kb], rj[kb], reaching[kb]))
