@@ -20,6 +20,7 @@ from layoutgen.errors import InputError, PdkError, Problem, UnknownNameError, pr
 from layoutgen.findings import Report, RuleResult, Status
 from layoutgen.pdk import Cut, LayerNumber, Pdk
 from layoutgen.units import Um, dbu, to_dbu
+from layoutgen.windows.source import covers
 
 OPTIONS = {
     "die": "--die",
@@ -124,8 +125,9 @@ def check_file(
 
 
 def _empty(layout: kdb.Layout, cell: kdb.Cell, number: LayerNumber) -> bool:
+    """Whether nothing with an area is on a layer."""
     index = layout.find_layer(*number)
-    return index is None or cell.bbox(index).empty()
+    return index is None or not covers(cell, index)
 
 
 def _ignored(
@@ -133,8 +135,8 @@ def _ignored(
 ) -> list[LayerNumber]:
     """The layers on which something is that the process does not know, if all of them may be left alone."""
     known = {layer.gds for layer in pdk.drawn_layers.values()} | {d.gds for d in pdk.derived.values() if d.gds}
-    numbers = [(info.layer, info.datatype) for info in layout.layer_infos()]
-    strange = sorted({n for n in numbers if n not in known and not _empty(layout, cell, n)})
+    indexes = {(info.layer, info.datatype): layout.layer(info) for info in layout.layer_infos()}
+    strange = sorted({n for n, index in indexes.items() if n not in known and not cell.bbox(index).empty()})
     unknown = [] if ignore is None else [n for n in strange if n not in ignore]
     if unknown:
         shown = ", ".join(f"{n}/{d}" for n, d in unknown[:12]) + (", ..." if len(unknown) > 12 else "")

@@ -57,6 +57,8 @@ def pdk_folder(name_or_path: str) -> Path:
             raise PdkError([Problem(name_or_path, "", f"this PDK stands twice: {where}; remove one")])
         if found:
             return found[0]
+    if (Path(name_or_path) / "pdk.toml").is_file():  # a folder here, which is named by its path
+        raise UnknownNameError("PDK", name_or_path, [f".{os.sep}{name_or_path}"])
     raise UnknownNameError("PDK", name_or_path, pdk_names())
 
 

@@ -6,6 +6,7 @@ Values only; what writes them to files is in `layoutgen.report`.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -53,10 +54,17 @@ class Finding:
             polygon = tuple((x + dx, y + dy) for x, y in self.polygon)
             yield replace(self, edges=edges, part=part, polygon=polygon, repeats=())
 
+    def off(self, limit: float | None) -> float:
+        """How far what was measured is from what is asked for, the limit of its rule where it does not say."""
+        asked = limit if self.asked is None else self.asked
+        if self.measured is None:
+            return -math.inf
+        return -self.measured if asked is None else abs(self.measured - asked)
+
     @property
     def identity(self) -> str:
         """Stable over runs and independent of order: the same finding of the same rule at the same place."""
-        key = repr((self.rule, sorted(_canonical(e) for e in self.edges), sorted(self.polygon)))
+        key = repr((self.rule, sorted(canonical(e) for e in self.edges), sorted(self.polygon)))
         return hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
 
     @property
@@ -67,7 +75,8 @@ class Finding:
         return (min(xs) + max(xs)) / 2 * DBU, (min(ys) + max(ys)) / 2 * DBU
 
 
-def _canonical(edge: Edge) -> Edge:
+def canonical(edge: Edge) -> Edge:
+    """The same edge, whichever way it was drawn."""
     x1, y1, x2, y2 = edge
     return edge if (x1, y1) <= (x2, y2) else (x2, y2, x1, y1)
 

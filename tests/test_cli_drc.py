@@ -195,6 +195,51 @@ def test_several_top_cells(capsys: pytest.CaptureFixture[str]) -> None:
     assert "x.gds: no cell 'TOW'; did you mean 'TWO'?" in capsys.readouterr().err
 
 
+NOTHING: dict[str, kdb.Text | kdb.Path | kdb.Box | kdb.Polygon] = {
+    "a text": kdb.Text("die", 10_000, 0),
+    "a line": kdb.Path([kdb.Point(-20_000, 0), kdb.Point(90_000, 0)], 0),
+    "a flat box": kdb.Box(-20_000, -20_000, 90_000, -20_000),
+    "a slanted line": kdb.Polygon([kdb.Point(0, 0), kdb.Point(300, 200), kdb.Point(90_000, 60_000)], True),
+}
+BOW_TIE = kdb.Polygon([kdb.Point(0, 0), kdb.Point(0, 90_000), kdb.Point(90_000, 0), kdb.Point(90_000, 90_000)])
+"""Its two halves are wound in opposite directions: its area adds up to 0."""
+
+
+def drawn_with(layer: tuple[int, int], shape: kdb.Text | kdb.Path | kdb.Box | kdb.Polygon, small: float = 1.0) -> str:
+    """The good layout with one shape instead of all that is on a layer, in a cell of its own and so much smaller."""
+    drawn({number: many for number, many in GOOD.items() if number != layer})
+    layout = kdb.Layout()
+    layout.read("x.gds")
+    cell = layout.create_cell("PART")
+    cell.shapes(layout.layer(*layer)).insert(shape)
+    layout.cell("TOP").insert(kdb.DCellInstArray(cell.cell_index(), kdb.DCplxTrans(small, 0, False, 10, 10)))
+    layout.write("y.gds")
+    return "y.gds"
+
+
+@pytest.mark.parametrize("what", NOTHING)
+def test_what_has_no_area_is_nothing(what: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert drc(drawn_with((200, 0), NOTHING[what])) == 2
+    assert "M.D skipped: there is nothing on layer 'die': give it with --die" in capsys.readouterr().out
+    assert drc("y.gds", "--die", "200/0") == 2
+    assert "layer 200/0, which outlines the dies, is empty; name another with --die" in capsys.readouterr().err
+    assert drc("y.gds", *DIE) == 0
+    assert drc(drawn_with((1, 0), NOTHING[what]), *DIE) == 2
+    assert "M.S failed: flow 'one' must draw layer 'metal', and nothing is on it" in capsys.readouterr().out
+
+
+def test_a_shape_that_stands_too_small_to_be_seen_is_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    box = kdb.Box(0, 0, 50_000, 400)
+    assert drc(drawn_with((1, 0), box), *DIE, "--rules", "M.S") == 0
+    assert drc(drawn_with((1, 0), box, small=0.001), *DIE, "--rules", "M.S") == 2
+    assert "M.S failed: flow 'one' must draw layer 'metal', and nothing is on it" in capsys.readouterr().out
+
+
+def test_a_shape_whose_area_adds_up_to_nothing_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert drc(drawn_with((1, 0), BOW_TIE), *DIE) in (0, 1)
+    assert "nothing is on it" not in capsys.readouterr().out
+
+
 def test_a_layer_that_the_flow_must_draw_is_empty(capsys: pytest.CaptureFixture[str]) -> None:
     assert drc(drawn({(1, 0): GOOD[1, 0]}), *DIE) == 2
     assert "DRAWN.via failed: flow 'one' must draw layer 'via', and nothing is on it" in capsys.readouterr().out
@@ -211,6 +256,8 @@ def test_a_layer_that_the_flow_must_draw_is_empty(capsys: pytest.CaptureFixture[
         (("empty.gds",), "empty.gds: has no shape in any cell; draw something"),
         (("x.gds",), "x.gds: PDK 'tiny' knows no layer 9/9; name another PDK, or leave them alone with --ignore"),
         (("x.gds", "--flow", "two"), "no flow 'two' in PDK 'tiny'; known: one"),
+        (("x.gds", "--rules", ""), "name at least one rule"),
+        (("x.gds", "--rules", " , "), "name at least one rule"),
         (("x.gds", "-o", "r.txt"), "'r.txt' must end in .lyrdb, .xml, .md"),
         (("x.gds", "--step", "1,1"), "--step and --count need --die X0,Y0,X1,Y1"),
         (("x.gds", "--die", "0,0,9,9", "--count", "2,2"), "--count needs --step"),
@@ -233,6 +280,16 @@ def test_what_is_wrong_is_one_line(arguments: tuple[str, ...], said: str, capsys
     assert said in captured.err
     assert captured.err.count("\n") == 1
     assert captured.out == ""
+
+
+def test_a_process_in_a_folder_here_is_named_by_its_path(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("here").mkdir()
+    assert run(["drc", drawn(GOOD), "--pdk", "here", "-q"]) == 2
+    assert "no PDK 'here'" in capsys.readouterr().err
+    Path("here", "pdk.toml").write_text(PDK.replace('"tiny"', '"here"'), "utf-8")
+    assert run(["drc", "x.gds", *DIE, "--pdk", "here", "-q"]) == 2
+    assert capsys.readouterr().err == "error: no PDK 'here'; did you mean './here'?\n"
+    assert run(["drc", "x.gds", *DIE, "--pdk", "./here", "-q"]) == 0
 
 
 def test_the_whole_command_is_bounded_in_its_memory(

@@ -72,7 +72,9 @@ def command(
     dies = _dies(die, step, count, cut)
     layers = None if "all" in ignore else [_layer(text, "--ignore") for text in ignore]
     process = discover.pdk(pdk)
-    wanted = None if rules is None else [rule.strip() for rule in rules.split(",")]
+    wanted = None if rules is None else [rule.strip() for rule in rules.split(",") if rule.strip()]
+    if wanted == []:
+        raise click.BadParameter("name at least one rule", param_hint="--rules")
     with _bounded(file, megabytes), progress(len(process.rules) + 1, quiet or as_json) as tell:
         done = checked.check_file(
             file, process, flow, top=top, rules=wanted, dies=dies, ignore=layers, seconds=seconds, megabytes=megabytes,

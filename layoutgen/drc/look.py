@@ -23,7 +23,7 @@ from layoutgen.pdk import Pdk
 from layoutgen.units import Um, dbu
 from layoutgen.windows import InPlace, Near, Pictures, Sheet, Source, Views, lay_out
 from layoutgen.windows.components import Components, all_on_sheets, is_repeated
-from layoutgen.windows.source import Ints
+from layoutgen.windows.source import Ints, have_area
 from layoutgen.windows.view import Needs
 
 WHOLE: tuple[Um, ...] = (250.0, 500.0, 1000.0)
@@ -61,7 +61,7 @@ class Flat:
 
     def is_empty(self, layer: str) -> bool:
         """Whether nothing is on a layer, drawn or derived."""
-        return self.region(layer).is_empty()
+        return not have_area(self.region(layer).each())
 
     def find(self, job: Task) -> Iterable[Finding]:
         """What breaks a rule."""
@@ -137,7 +137,7 @@ class Across:
         if layer not in self._pdk.derived:
             return False
         halo = self._shared(2 * dbu(self._pdk.reach(layer)) + 2)
-        return all(flat.region(layer).is_empty() for _, flat in self._looked([layer], halo, 0))
+        return all(flat.is_empty(layer) for _, flat in self._looked([layer], halo, 0))
 
     def find(self, job: Task) -> Iterable[Finding]:
         """What breaks a rule, each at all its places."""

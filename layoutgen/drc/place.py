@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import compress
 from typing import TypeAlias
 
 import klayout.db as kdb
@@ -17,7 +18,8 @@ import numpy.typing as npt
 import shapely
 
 from layoutgen.drc.checks.marks import hull
-from layoutgen.findings import Edge, Finding
+from layoutgen.findings import Edge, Finding, canonical
+from layoutgen.units import Um
 from layoutgen.windows import InPlace, Sheet, View
 from layoutgen.windows.source import Ints
 
@@ -82,12 +84,12 @@ def join(found: Iterable[Finding]) -> list[Finding]:
     """Findings with the parts of long ones joined, and equal ones at several places as one."""
     whole: list[Finding] = []
     parts: list[Finding] = []
-    areas: dict[str, list[Finding]] = defaultdict(list)
+    areas: dict[object, list[Finding]] = defaultdict(list)
     for f in found:
         if not f.part and not f.cut:
             whole.append(f)
         elif f.polygon:
-            areas[f.note] += f.each()
+            areas[f.note, f.asked] += f.each()
         else:
             parts += f.each()
     for polygons in areas.values():
@@ -95,6 +97,53 @@ def join(found: Iterable[Finding]) -> list[Finding]:
         for polygon in region.each():
             whole.append(replace(polygons[0], polygon=hull(polygon), cut=False))
     return _folded([*whole, *_joined(parts)])
+
+
+def distinct(found: Iterable[Finding], limit: Um | None = None) -> list[Finding]:
+    """What marks the same at the same place once: of these the one that is farthest from what is asked for.
+
+    limit: what is asked for where findings do not say.
+    """
+    same: dict[object, dict[object, Finding]] = defaultdict(dict)
+    for f in found:
+        x, y = extent(f)[:2]
+        edges = sorted(canonical((a - x, b - y, c - x, d - y)) for a, b, c, d in f.edges)
+        said = f.measured, f.note, f.asked
+        alike = same[tuple(edges), tuple(sorted((a - x, b - y) for a, b in f.polygon))]
+        alike[x, y, f.repeats and id(f.repeats), said] = f
+    out: list[Finding] = []
+    for alike in same.values():
+        group = sorted(alike.values(), key=lambda f: (-f.off(limit), f.note, f.edges, f.polygon))
+        one = len({(f.measured, f.note, f.asked) for f in group}) == 1
+        # equal ones at very many places are of different windows, which own no place together
+        out += group if len(group) == 1 or (one and sum(f.count for f in group) > MOST_FOLDED) else _once(group)
+    return out
+
+
+def _once(group: Sequence[Finding]) -> Iterator[Finding]:
+    """Findings that differ in nothing but their places, each without those that one before it has."""
+    steps: dict[int, Ints] = {}  # many may share theirs
+    at = []
+    for f in group:
+        if id(f.repeats) not in steps:
+            steps[id(f.repeats)] = _numbers(((0, 0), *f.repeats))
+        at.append(_numbers([extent(f)[:2]]) + steps[id(f.repeats)])
+    _, first = np.unique(np.concatenate(at), return_index=True)
+    kept = np.zeros(sum(map(len, at)), dtype=bool)
+    kept[first] = True
+    for f, mine in zip(group, np.split(kept, np.cumsum([len(places) for places in at[:-1]])), strict=True):
+        if mine.all():
+            yield f
+        elif mine.any():
+            (dx, dy), *others = compress(((0, 0), *f.repeats), mine.tolist())
+            yield replace(_moved(f, (dx, dy)), repeats=tuple((x - dx, y - dy) for x, y in others))
+
+
+def _numbers(places: Sequence[tuple[int, int]]) -> Ints:
+    """A number for each place, another one for another place; that of a sum is the sum of theirs."""
+    x, y = np.array(places, dtype=np.int64).T
+    numbers: Ints = (x << 32) + y
+    return numbers
 
 
 def _owns(cores: Ints, low: Ints) -> npt.NDArray[np.bool_]:
@@ -182,11 +231,11 @@ def _joined(parts: list[Finding]) -> Iterator[Finding]:
     one = same | ~(np.isin(i, i[same]) & np.isin(j, j[same]))  # not two that each go on elsewhere at their very place
     before, after = cut[1][i][one], cut[0][j][one]
     way = lines[:, 2:] - lines[:, :2]
-    kind = _alike((f.note, len(f.part)) for f in parts)[owner]
+    kind = _alike((f.note, f.asked, len(f.part)) for f in parts)[owner]
     on = _goes_on(way[before], way[after]) & (kind[before] == kind[after])
     chain = _connected(len(lines), zip(before[on].tolist(), after[on].tolist(), strict=True))
     first: dict[object, int] = {}
-    alike = [(k, first.setdefault((f.part, f.note), k)) for k, f in enumerate(parts)]
+    alike = [(k, first.setdefault((f.part, f.note, f.asked), k)) for k, f in enumerate(parts)]
     alike += [(k, first.setdefault(number, k)) for k, number in zip(owner.tolist(), chain.tolist(), strict=True)]
     group = _connected(len(parts), alike)
     for members in _split(group):
@@ -247,7 +296,7 @@ def _folded(found: Iterable[Finding]) -> list[Finding]:
             tuple((a - x, b - y, c - x, d - y) for a, b, c, d in f.edges),
             tuple((a - x, b - y) for a, b in f.polygon),
         )
-        same.setdefault((f.rule, shape, f.measured, f.note), []).append(f)
+        same.setdefault((f.rule, shape, f.measured, f.note, f.asked), []).append(f)
     out = []
     shared: dict[int, tuple[tuple[int, int], Repeats]] = {}  # findings of one window have their repeats in common
     for group in same.values():

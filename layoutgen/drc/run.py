@@ -19,6 +19,7 @@ from layoutgen.drc import processes
 from layoutgen.drc.checks import KINDS, Task, task
 from layoutgen.drc.checks.kind import Circles, um
 from layoutgen.drc.look import Across, Flat
+from layoutgen.drc.place import distinct
 from layoutgen.errors import LayoutgenError, PdkError, Problem, UnknownNameError, printable
 from layoutgen.findings import Finding, Report, RuleResult, Status
 from layoutgen.pdk import Pdk, Rule
@@ -225,8 +226,8 @@ def _run_one(
             return Status.NOT_APPLICABLE, f"not checked on {content.title}", ()
         if ended := _absent(pdk, flow, content, look, job):
             return *ended, ()
-        found = {f.identity: f for f in look.find(job)}
-        return Status.RUN, "", tuple(sorted(found.values(), key=lambda f: (f.edges, f.polygon)))
+        found = distinct(look.find(job), rule.limit)
+        return Status.RUN, "", tuple(sorted(found, key=lambda f: (f.edges, f.polygon)))
     except PdkError as e:
         return Status.FAILED, _reason(e), ()
     except Exception as e:  # whatever went wrong in one rule must not hide what the others say

@@ -5,8 +5,6 @@ Here stands what several of them say in the same words.
 
 from __future__ import annotations
 
-import math
-
 from layoutgen.findings import Finding, Report, RuleResult, Status
 from layoutgen.pdk import Pdk
 
@@ -49,14 +47,7 @@ def line(finding: Finding, unit: str) -> str:
 def worst(result: RuleResult, pdk: Pdk) -> Finding | None:
     """The finding whose measured value is farthest from what is asked for; the first one, where none was measured."""
     limit = pdk.rules[result.rule].limit if result.rule in pdk.rules else None
-
-    def off(finding: Finding) -> float:
-        asked = limit if finding.asked is None else finding.asked
-        if finding.measured is None:
-            return -math.inf
-        return -finding.measured if asked is None else abs(finding.measured - asked)
-
-    return max(result.findings, key=off, default=None)
+    return max(result.findings, key=lambda finding: finding.off(limit), default=None)
 
 
 def worst_value(result: RuleResult, pdk: Pdk) -> str:

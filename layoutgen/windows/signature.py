@@ -1,8 +1,8 @@
 """Which windows of a grid see the same.
 
 The signature of a window is all that can reach it, relative to its corner: the items that touch its frame, those that
-touch a slanted shape of these (which is never cut), and the boxes there, cut to the frame. Two windows are alike where
-their signatures are equal number by number.
+touch a slanted shape of these (which is never cut), the boxes there, cut to the frame, and of each long shape there the
+part that it covers. Two windows are alike where their signatures are equal number by number.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ Hashes: TypeAlias = npt.NDArray[np.uint64]
 
 _COLUMNS = 6
 """Of a row of a signature: what it is (two numbers), and where (four)."""
-_BOX, _EDGE, _INSIDE = -1, -2, -3
+_BOX, _LONG, _COVERED = -1, -2, -3
 """First numbers of rows that are no items."""
 _MIX = np.array(
     [0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0xD6E8FEB86659FD93, 0xA0761D6478BD642F,
-     0xE7037ED1A0B428DB], dtype=np.uint64,
+     0xE7037ED1A0B428DB, 0x8EBC6AF09C88C6E3, 0x589965CC75374CC3], dtype=np.uint64,
 )  # fmt: skip
 
 
@@ -38,20 +38,33 @@ def signatures(layer: Layer | None, grid: Grid) -> Ints:
     rows, windows = _rows(layer, grid)
     if not len(windows):
         return out
-    hashes = _hashes(rows)
-    order = np.lexsort((hashes, windows))
-    rows, windows, hashes = rows[order], windows[order], hashes[order]
-    fresh = np.ones(len(rows), dtype=bool)  # the same row may come from several shapes that reach out of the frame
-    fresh[1:] = (windows[1:] != windows[:-1]) | (rows[1:] != rows[:-1]).any(axis=1)
-    rows, windows, hashes = rows[fresh], windows[fresh], hashes[fresh]
-    numbers, first, count = np.unique(windows, return_index=True, return_counts=True)
-    for k, members in enumerate(_alike(rows, first, count, np.add.reduceat(hashes, first))):
-        out[numbers[members]] = k + 1
+    # each row counts once: shapes are merged, and the same one may be reached by several that reach out of the frame
+    numbers, kinds = _kinds(rows, windows, once=True)
+    out[numbers] = kinds + 1
     return out
 
 
+def _kinds(rows: Ints, owners: Ints, *, once: bool) -> tuple[Ints, Ints]:
+    """The distinct owners of rows, in order, and a number for each, equal for those with equal rows.
+
+    once: whether a row that an owner has several times counts as one.
+    """
+    hashes = _hashes(rows)
+    order = np.lexsort((hashes, owners))
+    rows, owners, hashes = rows[order], owners[order], hashes[order]
+    if once:
+        fresh = np.ones(len(rows), dtype=bool)
+        fresh[1:] = (owners[1:] != owners[:-1]) | (rows[1:] != rows[:-1]).any(axis=1)
+        rows, owners, hashes = rows[fresh], owners[fresh], hashes[fresh]
+    distinct, first, count = np.unique(owners, return_index=True, return_counts=True)
+    kinds = np.empty(len(distinct), dtype=np.int64)
+    for k, members in enumerate(_alike(rows, first, count, np.add.reduceat(hashes, first))):
+        kinds[members] = k
+    return distinct, kinds
+
+
 def _alike(rows: Ints, first: Ints, count: Ints, totals: Hashes) -> Iterator[Ints]:
-    """Positions of windows with equal sums of hashes, compared in full, row by row."""
+    """Positions of owners with equal sums of hashes, compared in full, row by row."""
     order = np.lexsort((totals, count))
     same = (totals[order][1:] == totals[order][:-1]) & (count[order][1:] == count[order][:-1])
     borders = np.flatnonzero(np.concatenate([[True], ~same, [True]]))
@@ -69,9 +82,9 @@ def _alike(rows: Ints, first: Ints, count: Ints, totals: Hashes) -> Iterator[Int
 
 
 def _hashes(rows: Ints) -> Hashes:
-    """One well mixed number per row; their sum tells windows apart before rows are compared."""
+    """One well mixed number per row; their sum tells owners apart before rows are compared."""
     mixed = np.zeros(len(rows), dtype=np.uint64)
-    for column, factor in zip(rows.T, _MIX, strict=True):
+    for column, factor in zip(rows.T, _MIX[: rows.shape[1]], strict=True):
         mixed = (mixed ^ column.astype(np.uint64)) * factor
         mixed ^= mixed >> np.uint64(29)
     return mixed
@@ -86,19 +99,23 @@ def _rows(layer: Layer, grid: Grid) -> tuple[Ints, Ints]:
     parts = [
         _of_items(layer, grid, item, i, j),
         _of_boxes(layer, grid, box, bi, bj, _frames(grid, bi, bj, wide)),
-        _of_edges(layer, grid, line, ei, ej, _frames(grid, ei, ej, wide)),
-        *_inside(layer, grid, wide),
     ]
+    cut = [_cut(layer, grid, line, ei, ej, _frames(grid, ei, ej, wide))]
+    cut[0][0][:, 4:] = 0  # the frame, which no other box that edges are cut to is taken for
     # what touches a slanted edge that reaches far out of the frame decides where it runs
     own, oi, oj = _reaching(layer, grid, item, i, j)
     tilted = edges.slanted[line] & _meet(edges.box[line], _frames(grid, ei, ej, grid.halo))
     reaching = np.concatenate([own, edges.box[line[tilted]]])
     ri, rj = np.concatenate([oi, ei[tilted]]), np.concatenate([oj, ej[tilted]])
     if len(reaching):
+        if layer.long:  # of their edges alone it matters how many there are
+            first, _ = distinct_rows(np.column_stack([ri, rj, reaching]))
+            ri, rj, reaching = ri[first], rj[first], reaching[first]
         (k, other), (kb, box), (ke, line) = _neighbours(reaching, layer.trees)
         parts.append(_of_items(layer, grid, other, ri[k], rj[k]))
         parts.append(_of_boxes(layer, grid, box, ri[kb], rj[kb], reaching[kb]))
-        parts.append(_of_edges(layer, grid, line, ri[ke], rj[ke], reaching[ke]))
+        cut.append(_cut(layer, grid, line, ri[ke], rj[ke], reaching[ke]))
+    parts += _of_long(layer, grid, wide, *(np.concatenate(column) for column in zip(*cut, strict=True)))
     return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 
 
@@ -166,39 +183,66 @@ def _of_boxes(layer: Layer, grid: Grid, box: Ints, i: Ints, j: Ints, within: Int
     return rows, i * grid.shape[1] + j
 
 
-def _of_edges(layer: Layer, grid: Grid, edge: Ints, i: Ints, j: Ints, within: Ints) -> tuple[Ints, Ints]:
-    """Edges: those along an axis cut to boxes, one each, the others whole."""
+def _cut(layer: Layer, grid: Grid, edge: Ints, i: Ints, j: Ints, within: Ints) -> tuple[Ints, Ints, Ints]:
+    """Edges, each with the box that it is cut to if it runs along an axis: with the windows and the shapes of these."""
     line = layer.edges.line[edge]
     straight = (line[:, :2] == line[:, 2:]).any(axis=1)[:, None]
     low, high = within[:, :2], within[:, 2:]
     start = np.where(straight, np.clip(line[:, :2], low, high), line[:, :2])
     end = np.where(straight, np.clip(line[:, 2:], low, high), line[:, 2:])
     corner = np.stack([grid.x[i], grid.y[j]], axis=1)
-    kind = np.full((len(edge), 2), (_EDGE, 0))
-    rows = np.concatenate([kind, start - corner, end - corner], axis=1)
-    return rows, i * grid.shape[1] + j
+    rows = np.concatenate([start, end, low, high], axis=1) - np.tile(corner, 4)
+    return rows, i * grid.shape[1] + j, layer.edges.shape[edge]
 
 
-def _inside(layer: Layer, grid: Grid, wide: int) -> list[tuple[Ints, Ints]]:
-    """How many long shapes the lower left corner of each frame lies in: those that wind around it, either way."""
+def _of_long(
+    layer: Layer, grid: Grid, wide: int, rows: Ints, windows: Ints, shapes: Ints
+) -> Iterator[tuple[Ints, Ints]]:
+    """What each long shape covers: a row for each with edges there, one for all that cover a window with none there.
+
+    Its edges as they are directed, each as often as it is drawn, and how often it winds around one point say it all.
+    """
+    if not len(layer.edges.line):
+        return
+    several = len(layer.long)
+    owners, kinds = _kinds(rows, windows * several + shapes, once=False) if len(rows) else (windows, windows)
+    winding = np.zeros(len(owners), dtype=np.int64)
+    for shape, window, times in _around_corners(layer, grid, wide):
+        wanted = window * several + shape
+        k = np.minimum(np.searchsorted(owners, wanted), len(owners) - 1)
+        known = owners[k] == wanted if len(owners) else np.zeros(len(wanted), dtype=bool)
+        winding[k[known]] = times[known]
+        covered = np.unique(window[~known])
+        yield np.tile([_COVERED, *[0] * (_COLUMNS - 1)], (len(covered), 1)), covered
+    out = np.zeros((len(owners), _COLUMNS), dtype=np.int64)
+    out[:, 0], out[:, 1], out[:, 2] = _LONG, kinds, winding
+    yield out, owners // several
+
+
+def _around_corners(layer: Layer, grid: Grid, wide: int) -> Iterator[tuple[Ints, Ints, Ints]]:
+    """Long shapes that wind around the lower left corner of a frame: shape, window, and how many times.
+
+    Around a point above and to the right of the corner, nearer than any edge is that does not touch it. Rows of windows
+    one after the other.
+    """
     x1, y1, x2, y2 = layer.edges.line.T
     xs, ys = grid.x[:-1] - wide, grid.y[:-1] - wide
-    out = []
-    for j, y in enumerate(ys.tolist() if len(x1) else ()):
+    for j, y in enumerate(ys.tolist()):
         up, down = (y1 <= y) & (y < y2), (y2 <= y) & (y < y1)
         crossing = np.flatnonzero(up | down)
-        if len(crossing):
-            at = x1[crossing] + (y - y1[crossing]) * (x2 - x1)[crossing] / (y2 - y1)[crossing]
-            order = np.lexsort((at, layer.edges.shape[crossing]))  # each shape by itself: it ends as it began, outside
-            inside = np.concatenate([[0], np.cumsum(np.where(up[crossing], 1, -1)[order])]) != 0
-            along = np.argsort(at[order], kind="stable")
-            shapes = np.concatenate([[0], np.cumsum(np.diff(inside.astype(np.int64))[along])])
-            wound = shapes[np.searchsorted(at[order][along], xs, "right")]
-            i = np.flatnonzero(wound if grid.only is None else wound * grid.only[:, j])
-            rows = np.zeros((len(i), _COLUMNS), dtype=np.int64)
-            rows[:, 0], rows[:, 1] = _INSIDE, wound[i]
-            out.append((rows, i * grid.shape[1] + j))
-    return out
+        if not len(crossing):
+            continue
+        a, b = x1[crossing], y1[crossing]
+        at = a - (b - y) * (x2[crossing] - a) // (y2[crossing] - b)  # rounded up: corners are at whole units
+        first, shape = np.searchsorted(xs, at, "left"), layer.edges.shape[crossing]
+        order = np.lexsort((first, shape))
+        first, shape = first[order], shape[order]
+        times = np.cumsum(np.where(up[crossing], 1, -1)[order])  # each shape by itself: it ends as it began, outside
+        count = np.where(times[:-1] != 0, np.diff(first), 0)
+        owner = np.repeat(np.arange(len(count)), count)
+        i = first[owner] + np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
+        asked = slice(None) if grid.only is None else grid.only[i, j]
+        yield shape[owner][asked], (i * grid.shape[1] + j)[asked], times[owner][asked]
 
 
 def _frames(grid: Grid, i: Ints, j: Ints, by: int) -> Ints:

@@ -94,17 +94,17 @@ class Source:
         for index in self.layers.values():
             self.bbox += top.bbox(index)
         self.counts = self._flat_counts()
-        self._known: dict[int, Layer] = {}
+        self._known: dict[int, Layer | None] = {}
         self._below: dict[tuple[object, ...], list[Placed]] = {}
         self._corners: dict[str, int] = {}
 
     def layer(self, name: str) -> Layer | None:
-        """What is on a layer; None where the layout has no such layer, or nothing on it."""
+        """What is on a layer; None where the layout has no such layer, or nothing with an area on it."""
         index = self.layers.get(name)
-        if index is None or self.top.bbox(index).empty():
+        if index is None:
             return None
         if index not in self._known:
-            self._known[index] = Layer(self, index)
+            self._known[index] = Layer(self, index) if covers(self.top, index) else None
         return self._known[index]
 
     def below(self, cell: kdb.Cell, motion: kdb.DCplxTrans) -> list[Placed]:
@@ -387,6 +387,31 @@ class _Alike:
         for polygon, places, others in self._known.values():
             yield polygon, places
             yield from others.items()
+
+
+def covers(cell: kdb.Cell, index: int) -> bool:
+    """Whether a layer covers anything below a cell: texts, lines and flat boxes do not."""
+    if cell.bbox(index).empty():
+        return False
+    layout = cell.layout()
+    drawn = (layout.cell(each).shapes(index) for each in (cell.cell_index(), *cell.called_cells()))
+    if not any(have_area(shape.polygon for shape in shapes.each(kdb.Shapes.SRegions)) for shapes in drawn):
+        return False
+    every = cell.begin_shapes_rec(index)  # a cell may stand there so small that nothing is left of it
+    every.shape_flags = kdb.Shapes.SRegions
+    return have_area(one.shape().polygon.transformed(one.trans()) for one in every.each())
+
+
+def have_area(polygons: Iterable[kdb.Polygon]) -> bool:
+    """Whether any polygon has an area; one that crosses itself may have, though it adds up to none."""
+    crossed = []
+    for polygon in polygons:
+        if polygon.area2():
+            return True
+        box = polygon.bbox()
+        if box.width() and box.height():
+            crossed.append(polygon)
+    return bool(kdb.EdgeProcessor().merge_p2p(crossed, 0, False, False))
 
 
 def _corners_of(shapes: kdb.Shapes) -> int:

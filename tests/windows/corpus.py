@@ -339,6 +339,34 @@ def wound_both_ways() -> kdb.Layout:
     return out
 
 
+def edges_of_other_shapes() -> kdb.Layout:
+    """Long shapes whose edges lie on each other's, so that other ones are the same edges: what they cover is not."""
+    out, layers, top = _array(lambda die, layers: None, 150_000, (20, 20))
+    rdl, low, high = top.shapes(layers["rdl"]), -300_000, 3_300_000
+
+    def bar(x: int, left: int, right: int, *, down: bool = False) -> None:
+        """From far below to far above, with a foot far out, so that it is no box; down: drawn from its top."""
+        points = [(left, low), (left, high), (right, high), (right, low + 20_000), (right + 5, low + 20_000),
+                  (right + 5, low)]  # fmt: skip
+        polygon = kdb.Polygon([kdb.Point(x + a, b) for a, b in points])
+        rdl.insert(polygon.transformed(kdb.Trans.M0).moved(0, low + high) if down else polygon)
+
+    a, b, c, d, e, f = 90_000, 102_000, 108_000, 120_000, 127_000, 139_000
+    for x, bars in (
+        (0, [(a, b), (c, d)]),  # a gap too small, and the same under a plate
+        (600_000, [(a, b), (c, d), (a, d)]),
+        (1_200_000, [(a, d), (b, c)]),  # no gap between them, with the same edges in the opposite directions
+        (1_800_000, [(a, b), (b, c), (c, d)]),
+        (2_400_000, [(a, c), (b, d)]),
+        (300_000, [(a, b), (c, d), (e, f)]),  # two of three gaps filled, by edges that are all there once more
+        (900_000, [(a, b), (c, f), (d, e)]),
+        (1_500_000, [(a, d), (b, c), (e, f)]),
+    ):
+        for k, (left, right) in enumerate(bars):
+            bar(x, left, right, down=k % 2 == 1)
+    return out
+
+
 def slanted_everywhere() -> kdb.Layout:
     """Dies turned by 17.3 degrees and magnified, with circles and wires, through which a bus runs."""
 
@@ -383,6 +411,7 @@ CASES: dict[str, tuple[Callable[[], kdb.Layout], bool]] = {
         (half_units_about_zero, False),
         (off_the_lattice, False),
         (wound_both_ways, False),
+        (edges_of_other_shapes, False),
     )
 }
 """By name, what draws it, and whether it has shapes at any angle."""
