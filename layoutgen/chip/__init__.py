@@ -1,7 +1,7 @@
 """The chip that comes in: outline, pads, balls and the nets that join them, from tables, DEF with LEF, or a layout."""
 
 from layoutgen.chip.array import array_chip
-from layoutgen.chip.def_file import read_def
+from layoutgen.chip.def_chip import read_def
 from layoutgen.chip.def_writer import Second, add_routes, write_def, write_lef
 from layoutgen.chip.layout import LayoutLayers, read_gds, write_gds
 from layoutgen.chip.lef import read_lef

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from layoutgen.chip.def_file import read_def
+from layoutgen.chip.def_chip import read_def
 from layoutgen.chip.layout import LayoutLayers, read_gds
 from layoutgen.chip.model import Chip, check
 from layoutgen.chip.tables import read_tables

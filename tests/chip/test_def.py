@@ -29,7 +29,7 @@ from layoutgen.chip import (
     write_def,
     write_lef,
 )  # fmt: skip
-from layoutgen.chip.def_file import TURNS
+from layoutgen.chip.def_turns import TURNS
 from layoutgen.chip.def_writer import Routes
 from layoutgen.chip.shapes import bounds, box, ring
 from layoutgen.errors import ChipError
