@@ -10,27 +10,28 @@ import click
 
 
 @contextmanager
-def progress(total: int, quiet: bool) -> Iterator[Callable[[str], None]]:
+def progress(total: int, quiet: bool, *, alone: bool = False) -> Iterator[Callable[[str], None]]:
     """A function to call with each step as it begins, and again while it lasts; `total` is about how many there are.
 
-    Nothing here runs in a thread, so that the process may be forked.
+    Nothing here runs in a thread, so that the process may be forked; alone: it is not, and the clock of the bar goes on
+    while nothing is told.
     """
     if quiet:
         yield lambda _: None
     elif sys.stderr.isatty():
-        with _bar(total) as tell:
+        with _bar(total, alone) as tell:
             yield tell
     else:
         yield _lines()
 
 
 @contextmanager
-def _bar(total: int) -> Iterator[Callable[[str], None]]:
+def _bar(total: int, alone: bool) -> Iterator[Callable[[str], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
-    with Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
+    with Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=alone) as bar:
         task = bar.add_task("starting", total=total)
 
         def tell(step: str) -> None:
