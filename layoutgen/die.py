@@ -38,7 +38,7 @@ class Context:
 
     pdk: Pdk
     flow_name: str
-    library: Library
+    cell_library: Library
     parameters: Mapping[str, Mapping[str, Any]]
     """Cell parameters of the spec, by cell name."""
     _drawn: dict[tuple[str, str], Drawing] = field(default_factory=dict, compare=False, repr=False)
@@ -55,7 +55,7 @@ class Context:
             UnknownNameError: there is no such cell.
             ParamError: a parameter is wrong.
         """
-        return self.library[name].parameters(self.pdk, **self.parameters.get(name, {}))
+        return self.cell_library[name].parameters(self.pdk, **self.parameters.get(name, {}))
 
     def cell(self, name: str, **changed: Any) -> Drawing:
         """A cell with the PDK's parameters, then the spec's, then `changed`; equal ones are one drawing.
@@ -70,7 +70,7 @@ class Context:
         given = {**own, **changed}
         key = (name, repr(sorted(given.items())))
         if key not in self._drawn:
-            self._drawn[key] = self.library[name](self.pdk, **given)
+            self._drawn[key] = self.cell_library[name](self.pdk, **given)
         return self._drawn[key]
 
 

@@ -72,11 +72,11 @@ def build(spec: Spec, progress: Progress = lambda _: None) -> MaskSet:
     die = at_place(file, "", lambda: build_die(die_context(spec, base), stages))
 
     progress("laying out the wafer")
-    street = StreetContext(base.pdk, base.flow_name, base.library, base.parameters, die=die, street=spec.street)
+    street = StreetContext(base.pdk, base.flow_name, base.cell_library, base.parameters, die=die, street=spec.street)
     step = at_place(file, "", lambda: build_step(street, stages, file))
     grid = lay_grid(rim, step, spec.file.wafer.centre, spec.file.wafer.mark_sites, file)
     context = WaferContext(
-        base.pdk, base.flow_name, base.library, base.parameters, rim=rim, grid=grid, step=step, die=die
+        base.pdk, base.flow_name, base.cell_library, base.parameters, rim=rim, grid=grid, step=step, die=die
     )  # fmt: skip
     wafer = at_place(file, "", lambda: build_wafer(context, stages, spec.file.name.replace("-", "_")))
     layout = at_place(file, "", lambda: gds.to_layout(wafer, base.pdk))
@@ -105,7 +105,7 @@ def die_context(spec: Spec, base: Context) -> DieContext:
     """What the die's stages of a spec are given."""
     across = spec.file.wafer.diameter
     return DieContext(
-        base.pdk, base.flow_name, base.library, base.parameters,
+        base.pdk, base.flow_name, base.cell_library, base.parameters,
         chip=spec.chip,
         most_columns=max(1, int((across - spec.chip.width) / spec.step[0]) + 1),
         most_rows=max(1, int((across - spec.chip.height) / spec.step[1]) + 1),
