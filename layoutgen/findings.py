@@ -40,6 +40,9 @@ class Finding:
     cut: bool = False
     """Whether its polygon is cut off so."""
     asked: float | None = None
+    origin: tuple[int, int] = (0, 0)
+    """Lower left corner (database units) of the die that it belongs to, as it does at each further place; (0, 0) where
+    no die is known."""
 
     @property
     def count(self) -> int:
@@ -52,7 +55,8 @@ class Finding:
             edges = tuple((a + dx, b + dy, c + dx, d + dy) for a, b, c, d in self.edges)
             part = tuple((a + dx, b + dy, c + dx, d + dy) for a, b, c, d in self.part)
             polygon = tuple((x + dx, y + dy) for x, y in self.polygon)
-            yield replace(self, edges=edges, part=part, polygon=polygon, repeats=())
+            origin = self.origin[0] + dx, self.origin[1] + dy
+            yield replace(self, edges=edges, part=part, polygon=polygon, origin=origin, repeats=())
 
     def off(self, limit: float | None) -> float:
         """How far what was measured is from what is asked for, the limit of its rule where it does not say."""
@@ -63,8 +67,11 @@ class Finding:
 
     @property
     def identity(self) -> str:
-        """Stable over runs and independent of order: the same finding of the same rule at the same place."""
-        key = repr((self.rule, sorted(canonical(e) for e in self.edges), sorted(self.polygon)))
+        """Stable over runs, independent of order and of where the wafer places the die: the same finding of the same
+        rule at the same place of a die."""
+        x, y = self.origin
+        edges = sorted(canonical((a - x, b - y, c - x, d - y)) for a, b, c, d in self.edges)
+        key = repr((self.rule, edges, sorted((a - x, b - y) for a, b in self.polygon)))
         return hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
 
     @property
@@ -91,6 +98,14 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Waived:
+    """A finding that somebody has let pass, and in words who and why."""
+
+    finding: Finding
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class RuleResult:
     """What became of one rule: how it ended, why, and what it found."""
 
@@ -103,6 +118,8 @@ class RuleResult:
     seconds: float = field(default=0.0, compare=False)
     unit: str = "um"
     """What its limit and measured values are counted in; empty for a plain number."""
+    waived: tuple[Waived, ...] = ()
+    """What it found and was let pass; not among its findings."""
 
     @property
     def count(self) -> int:
