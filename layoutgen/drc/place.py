@@ -40,11 +40,17 @@ def place(
     short: extent in database units up to which every window that might own a finding sees it whole. where: at which
     places of a window a finding holds; None: at all.
     """
+    return repeated(owned(found, sheet, short), sheet.view, where)
+
+
+def owned(found: Sequence[Finding], sheet: Sheet | InPlace, short: int) -> Iterator[tuple[int, Finding]]:
+    """Findings of a sheet, each with the window of the view that it belongs to, where that stands first; long ones cut
+    into parts."""
     if not found:
         return
     boxes = np.array([extent(f) for f in found], dtype=np.int64)
     if isinstance(sheet, InPlace):
-        yield from _in_place(found, boxes, sheet, short, where)
+        yield from _in_place(found, boxes, sheet, short)
         return
     slots = sheet.slots(boxes[:, :2])
     moved = sheet.moved[slots]
@@ -54,30 +60,33 @@ def place(
     low = boxes[:, :2]
     mine = _owns(cores, low)
     long = np.asarray((boxes[:, 2:] - low > short).any(axis=1))
-    known: dict[int, Repeats] = {}
     for k in np.flatnonzero(mine & ~long).tolist():
-        yield from _repeated(_moved(found[k], -moved[k]), sheet.view, int(windows[k]), where, known)
+        yield int(windows[k]), moved_by(found[k], -moved[k])
     for k in np.flatnonzero(long).tolist():
-        for part in _parts(_moved(found[k], -moved[k]), cores[k].tolist()):
-            yield from _repeated(part, sheet.view, int(windows[k]), where, known)
+        for part in _parts(moved_by(found[k], -moved[k]), cores[k].tolist()):
+            yield int(windows[k]), part
 
 
-def _in_place(
-    found: Sequence[Finding], boxes: Ints, there: InPlace, short: int, where: Where | None
-) -> Iterator[Finding]:
+def _in_place(found: Sequence[Finding], boxes: Ints, there: InPlace, short: int) -> Iterator[tuple[int, Finding]]:
     """The same where windows are seen together: a long finding may lie in several of them."""
     view, own = there.view, set(there.windows.tolist())
     long = np.asarray((boxes[:, 2:] - boxes[:, :2] > short).any(axis=1)).tolist()
     owners = view.owner(boxes[:, :2])
-    known: dict[int, Repeats] = {}
     for k, f in enumerate(found):
         if not long[k]:
             if int(owners[k]) in own:
-                yield from _repeated(f, view, int(owners[k]), where, known)
+                yield int(owners[k]), f
             continue
         for window in view.touched(kdb.Box(*boxes[k].tolist())).tolist():
             for part in _parts(f, view.cores[window].tolist()) if window in own else ():
-                yield from _repeated(part, view, window, where, known)
+                yield window, part
+
+
+def repeated(mine: Iterable[tuple[int, Finding]], view: View, where: Where | None = None) -> Iterator[Finding]:
+    """Findings of windows with all the places at which these stand."""
+    known: dict[int, Repeats] = {}
+    for window, f in mine:
+        yield from _repeated(f, view, window, where, known)
 
 
 def join(found: Iterable[Finding]) -> list[Finding]:
@@ -136,7 +145,7 @@ def _once(group: Sequence[Finding]) -> Iterator[Finding]:
             yield f
         elif mine.any():
             (dx, dy), *others = compress(((0, 0), *f.repeats), mine.tolist())
-            yield replace(_moved(f, (dx, dy)), repeats=tuple((x - dx, y - dy) for x, y in others))
+            yield replace(moved_by(f, (dx, dy)), repeats=tuple((x - dx, y - dy) for x, y in others))
 
 
 def _numbers(places: Sequence[tuple[int, int]]) -> Ints:
@@ -151,7 +160,8 @@ def _owns(cores: Ints, low: Ints) -> npt.NDArray[np.bool_]:
     return np.asarray(((cores[:, :2] <= low) & (low < cores[:, 2:])).all(axis=1))
 
 
-def _moved(f: Finding, by: Iterable[int]) -> Finding:
+def moved_by(f: Finding, by: Iterable[int]) -> Finding:
+    """The finding moved by a vector (database units)."""
     dx, dy = (int(v) for v in by)
     edges = tuple((a + dx, b + dy, c + dx, d + dy) for a, b, c, d in f.edges)
     part = tuple((a + dx, b + dy, c + dx, d + dy) for a, b, c, d in f.part)
@@ -170,7 +180,7 @@ def _repeated(f: Finding, view: View, window: int, where: Where | None, known: d
     if not len(places):
         return
     if places[0].any():
-        f, places = _moved(f, places[0]), places - places[0]
+        f, places = moved_by(f, places[0]), places - places[0]
     yield replace(f, repeats=_repeats(places))
 
 
@@ -306,10 +316,10 @@ def _folded(found: Iterable[Finding]) -> list[Finding]:
                     least, *others = sorted({(0, 0), *f.repeats})
                     shared[id(f.repeats)] = least, tuple((a - least[0], b - least[1]) for a, b in others)
                 by, repeats = shared[id(f.repeats)]
-                out.append(replace(_moved(f, by), repeats=repeats))
+                out.append(replace(moved_by(f, by), repeats=repeats))
             continue
         at = sorted({(x + dx, y + dy) for f in group for (x, y) in (extent(f)[:2],) for dx, dy in ((0, 0), *f.repeats)})
         x, y = extent(group[0])[:2]
-        first = _moved(group[0], (at[0][0] - x, at[0][1] - y))
+        first = moved_by(group[0], (at[0][0] - x, at[0][1] - y))
         out.append(replace(first, repeats=tuple((a - at[0][0], b - at[0][1]) for a, b in at[1:])))
     return out

@@ -6,6 +6,7 @@ Everything is in database units.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,10 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 Places: TypeAlias = list[tuple[int, int]]
+_NO_NAME = "\x01"
+"""Of a cell while it is written: no file has it, as readers refuse it."""
+NAME = 16
+"""Bytes of what something is called in every run."""
 
 REPEATED = 4
 """A cell that stands at fewer places is taken apart."""
@@ -97,6 +102,26 @@ class Source:
         self._known: dict[int, Layer | None] = {}
         self._below: dict[tuple[object, ...], list[Placed]] = {}
         self._corners: dict[str, int] = {}
+        self._written: dict[tuple[int, int], bytes] = {}
+
+    def written(self, cell: kdb.Cell, index: int) -> bytes:
+        """A digest of a cell's own shapes on a layer, in the order in which they are drawn, whatever its name."""
+        key = cell.cell_index(), index
+        if key not in self._written:
+            options = kdb.SaveLayoutOptions()
+            options.format, options.oasis_compression_level, options.oasis_write_std_properties = "OASIS", 0, False
+            options.select_cell(cell.cell_index())
+            options.keep_instances = False
+            options.deselect_all_layers()
+            options.add_layer(index, kdb.LayerInfo(1, 0))
+            name = cell.name
+            self.layout.rename_cell(cell.cell_index(), _NO_NAME)
+            try:
+                data = self.layout.write_bytes(options)
+            finally:
+                self.layout.rename_cell(cell.cell_index(), name)
+            self._written[key] = hashlib.blake2b(data, digest_size=32).digest()
+        return self._written[key]
 
     def layer(self, name: str) -> Layer | None:
         """What is on a layer; None where the layout has no such layer, or nothing with an area on it."""
@@ -171,8 +196,12 @@ class Layer:
         self._turned: dict[int, bool] = {}
         self._drawn: dict[int, kdb.Cell | kdb.Polygon] = {}
         """By number of content, one that has it."""
+        self._rough: dict[object, list[tuple[kdb.Cell, int]]] = defaultdict(list)
+        self._shapes: dict[int, Counter[kdb.Polygon]] = {}
+        self._names: dict[int, bytes] = {}
         self._motions: dict[tuple[float, ...], int] = {}
         self._turns: list[kdb.DCplxTrans] = []
+        self._keys: list[tuple[float, ...]] = []
         self._batches: list[tuple[int, int, Ints, kdb.Box]] = []
         self._boxes: list[tuple[int, int, int, int]] = []
         self._edges: list[tuple[int, int, int, int]] = []
@@ -266,14 +295,16 @@ class Layer:
     # ------------------------------------------------------------------ what is the same
 
     def _intern(self, key: object, drawn: kdb.Cell | kdb.Polygon) -> int:
-        number = self._contents.setdefault(key, len(self._contents))
-        self._drawn.setdefault(number, drawn)
-        return number
+        if key not in self._contents:
+            self._contents[key] = len(self._drawn)
+            self._drawn[self._contents[key]] = drawn
+        return self._contents[key]
 
     def _motion(self, motion: kdb.DCplxTrans, side: tuple[int, ...] = (0, 0)) -> int:
         key = (*_key(motion), *side)
         if key not in self._motions:
             self._turns.append(motion)
+            self._keys.append(key)
         return self._motions.setdefault(key, len(self._motions))
 
     def within(self, box: kdb.Box) -> kdb.Region:
@@ -334,16 +365,44 @@ class Layer:
         """The number of a cell's content; cells that hold the same have the same one."""
         index = cell.cell_index()
         if index not in self._of_cell:
-            own = cell.shapes(self._index).each(kdb.Shapes.SRegions)
-            shapes = frozenset(Counter(shape.polygon for shape in own).items())
-            below: Counter[object] = Counter()
+            below: Counter[tuple[int, tuple[float, ...], bytes]] = Counter()
             for inst in cell.each_inst():
                 if not inst.cell.bbox(self._index).empty():
                     steps = _steps(inst)
                     steps = steps[np.lexsort(steps.T)]
                     below[self._content(inst.cell), _key(inst.cplx_trans), steps.tobytes()] += 1
-            self._of_cell[index] = self._intern((shapes, frozenset(below.items())), cell)
+            stands = frozenset(below.items())
+            key = self._source.written(cell, self._index), stands
+            known = self._contents.get(key)
+            if known is None:  # as nothing that was drawn in this order
+                own = cell.shapes(self._index)
+                rough = own.size(), _corners(cell.bbox(self._index)), stands
+                alike = (n for other, n in self._rough[rough] if self._shapes_of(other) == self._shapes_of(cell))
+                if (known := next(alike, None)) is None:
+                    known = self._intern(key, cell)
+                    self._rough[rough].append((cell, known))
+                    parts = sorted((self.name(n), *rest, times) for (n, *rest), times in below.items())
+                    self._names[known] = _digest(repr((key[0], parts)))
+                self._contents[key] = known
+            self._of_cell[index] = known
         return self._of_cell[index]
+
+    def _shapes_of(self, cell: kdb.Cell) -> Counter[kdb.Polygon]:
+        """A cell's own shapes, in no order."""
+        index = cell.cell_index()
+        if index not in self._shapes:
+            self._shapes[index] = Counter(s.polygon for s in cell.shapes(self._index).each(kdb.Shapes.SRegions))
+        return self._shapes[index]
+
+    def name(self, content: int) -> bytes:
+        """What a content is called in every run; the same in another one has as a rule, but not always, the same."""
+        if content not in self._names:
+            self._names[content] = _digest(str(self._drawn[content]))
+        return self._names[content]
+
+    def name_of_motion(self, motion: int) -> bytes:
+        """What a motion is called in every run."""
+        return _digest(repr(self._keys[motion]))
 
     def _gathered(self) -> Items:
         """All batches as arrays."""
@@ -357,6 +416,10 @@ class Layer:
         box = column((_corners(b[3]) for b in self._batches), 4) + np.concatenate([at, at], axis=1)
         content, motion = (column(b[k] for b in self._batches)[:, 0] for k in (0, 1))
         return Items(content, motion, at, box)
+
+
+def _digest(words: str) -> bytes:
+    return hashlib.blake2b(words.encode(), digest_size=NAME).digest()
 
 
 class _Alike:
