@@ -7,12 +7,14 @@ Files of others have none: where the dies are, `Dies` says.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import klayout.db as kdb
 
 from layoutgen import foreign, gds, geom
+from layoutgen.drc.cache import Cache, digest_of_file
 from layoutgen.drc.checks import task
 from layoutgen.drc.checks.kind import Circles
 from layoutgen.drc.run import check_layout
@@ -87,12 +89,13 @@ def check_file(
     circles: Circles = "facets",
     jobs: int | None = None,
     progress: Callable[[str], None] | None = None,
+    cache: Cache | None = None,
 ) -> Checked:
     """Run a process's rules (those of `rules` alone, where given) on a GDSII or OASIS file.
 
     `ignore` are layers that the process does not know; None: all of them. `jobs`: in how many processes at most; None:
-    one for each core; the findings are the same. A rule on a reserved layer that neither the
-    file has nor `dies` supplies is skipped.
+    one for each core; the findings are the same. `cache`: what earlier runs have found, which this one adds to. A rule
+    on a reserved layer that neither the file has nor `dies` supplies is skipped.
 
     Raises:
         InputError: the file cannot be read or is empty, has no cell `top` or several top cells, a layer that the
@@ -105,6 +108,7 @@ def check_file(
             raise UnknownNameError("rule", rule, pdk.rules, where=f"PDK {pdk.name!r}")
     if progress:
         progress("reading")
+    before = _digest(path) if cache is not None else ""
     layout = foreign.read(path, seconds=seconds, megabytes=megabytes)
     cell = foreign.top_cell(layout, str(path), top)
     if cell.bbox().empty():
@@ -114,14 +118,25 @@ def check_file(
     if ignored:
         notes.append(f"Not looked at: {', '.join(f'{n}/{d}' for n, d in ignored)}")
     title = printable(f"{path.name}, cell {cell.name}", 200)
+    digest = "" if not before or before != _digest(path) else f"{before} {cell.name!r} {dies}"
     report = check_layout(
-        layout, cell, pdk, flow_name, title=title, rules=rules, circles=circles, jobs=jobs, progress=progress
-    )
+        layout, cell, pdk, flow_name, title=title, rules=rules, circles=circles, jobs=jobs, progress=progress,
+        cache=cache, digest=digest,
+    )  # fmt: skip
+    if cache is not None:
+        cache.save()
     missing = {name for name in pdk.reserved if _empty(layout, cell, pdk.gds(name))}
     results = [_skipped(result, pdk, flow_name, rules, missing) for result in report.results]
     if rules is None:
         results += _undrawn(layout, cell, pdk, flow_name, results)
     return Checked(replace(report, results=tuple(results), scope=(*report.scope, *notes)), cell.name)
+
+
+def _digest(path: Path) -> str:
+    """Of the bytes of a file; empty where it cannot be read, which reading it says better."""
+    with suppress(OSError):
+        return digest_of_file(path)
+    return ""
 
 
 def _empty(layout: kdb.Layout, cell: kdb.Cell, number: LayerNumber) -> bool:

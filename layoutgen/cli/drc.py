@@ -49,12 +49,16 @@ FARTHEST = 500_000.0
               help="Memory that reading the file may take; checking it, 64 more for each of the file's.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N",
               help="Processes that rules are run in, at most; left out, one for each core.")  # fmt: skip
+@click.option("--cache", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
+              help="Keep what was found here, to look at nothing twice; left out, in the system's.")  # fmt: skip
+@click.option("--no-cache", is_flag=True, help="Look at everything, and keep nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 def command(
     file: Path, pdk: str, flow: str | None, top: str, rules: str | None, reports: tuple[Path, ...], die: str | None,
     step: str | None, count: str | None, cut: float | None, ignore: tuple[str, ...], circles: str,
-    seconds: float | None, megabytes: int, jobs: int | None, as_json: bool, quiet: bool,
+    seconds: float | None, megabytes: int, jobs: int | None, cache: Path | None, no_cache: bool, as_json: bool,
+    quiet: bool,
 ) -> int:  # fmt: skip
     """Check FILE, a GDSII or OASIS layout (or .gz of one), against the rules of a process.
 
@@ -65,7 +69,10 @@ def command(
     failed or was skipped, the file has a layer that the process does not know, or lacks one that the flow must draw.
     """
     from layoutgen import checked, discover
+    from layoutgen.drc.cache import Cache, default_folder
 
+    if cache is not None and no_cache:
+        raise click.UsageError("--cache and --no-cache exclude each other; leave one out")
     for path in reports:
         if path.suffix not in checked.ENDINGS:
             raise click.BadParameter(f"{str(path)!r} must end in {', '.join(checked.ENDINGS)}", param_hint="--report")
@@ -80,6 +87,7 @@ def command(
             file, process, flow, top=top, rules=wanted, dies=dies, ignore=layers, seconds=seconds, megabytes=megabytes,
             circles="analytic" if circles == "analytic" else "facets", jobs=jobs,
             progress=lambda step: tell(step if step == "reading" else f"checking {step}"),
+            cache=None if no_cache else Cache(cache or default_folder()),
         )  # fmt: skip
     for path in reports:
         done.save(path, process)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Self
 
 import klayout.db as kdb
@@ -14,14 +14,15 @@ import shapely
 
 from layoutgen import derive, gds
 from layoutgen.drc import between
+from layoutgen.drc.cache import Cache, Table, key_of, key_of_layer
 from layoutgen.drc.checks import Task
 from layoutgen.drc.checks.kind import Circles
 from layoutgen.drc.large import has_long_hole, holes, passes
-from layoutgen.drc.place import extent, join, place
+from layoutgen.drc.place import extent, join, moved_by, owned, place, repeated
 from layoutgen.findings import Finding
 from layoutgen.pdk import Pdk
 from layoutgen.units import Um, dbu
-from layoutgen.windows import InPlace, Near, Pictures, Sheet, Source, Views, lay_out
+from layoutgen.windows import InPlace, Near, Pictures, Sheet, Source, View, Views, lay_out
 from layoutgen.windows.components import Components, all_on_sheets, is_repeated
 from layoutgen.windows.source import Ints, have_area
 from layoutgen.windows.view import Needs
@@ -92,18 +93,25 @@ class Across:
     """
 
     def __init__(
-        self, pdk: Pdk, layout: kdb.Layout, top: kdb.Cell, tasks: Sequence[Task], circles: Circles = "facets"
+        self,
+        pdk: Pdk,
+        layout: kdb.Layout,
+        top: kdb.Cell,
+        tasks: Sequence[Task],
+        circles: Circles = "facets",
+        cache: Cache | None = None,
     ) -> None:
-        """tasks: rules that may be asked for, which then share windows as far as they can."""
-        self._pdk, self._layout, self._circles = pdk, layout, circles
+        """tasks: rules that may be asked for, which then share windows as far as they can. cache: what earlier runs
+        have found in windows that see the same."""
+        self._pdk, self._layout, self._circles, self._cache = pdk, layout, circles, cache
         self._flat = Flat(pdk, gds.fetch(layout, pdk, top), circles)
         layers = {name: layout.find_layer(gds.layer_info(pdk, name)) for name in pdk.drawn_layers}
         self._hulls = self._add_hulls(top, tasks)
         found = {name: index for name, index in layers.items() if index is not None} | self._hulls
         self._source = Source(layout, top, found)
-        self._views = Views(self._source)
+        self._views = Views(self._source, named=cache is not None)
         self._pictures = Pictures(self._source)
-        self._sheets: dict[tuple[tuple[str, ...], int, int, Needs], list[tuple[Sheet | InPlace, Flat]]] = {}
+        self._sheets: dict[tuple[int, int, bytes | None], list[tuple[Sheet | InPlace, Flat]]] = {}
         self._single: dict[tuple[str, int], tuple[list[Sheet], list[kdb.Region]]] = {}
         self._parts: dict[tuple[str, int], Components] = {}
         self._tasks = list(tasks)
@@ -137,7 +145,16 @@ class Across:
         if layer not in self._pdk.derived:
             return False
         halo = self._shared(2 * dbu(self._pdk.reach(layer)) + 2)
-        return all(flat.is_empty(layer) for _, flat in self._looked([layer], halo, 0))
+        view = self._view([layer], halo)
+        earlier = _Earlier(self._cache, key_of_layer(layer, self._pdk), "", view, 0)
+        if earlier.found:
+            return False
+        for sheet, flat in self._looked(view, 0, earlier.unknown):
+            if not flat.is_empty(layer):
+                earlier.keep_one(sheet, flat.region(layer))
+                return False
+            earlier.keep(sheet, ())
+        return True
 
     def find(self, job: Task) -> Iterable[Finding]:
         """What breaks a rule, each at all its places."""
@@ -184,9 +201,11 @@ class Across:
         lattice = dbu(job.lattice) if job.lattice and dbu(job.lattice) > 1 else 0
         whole = (0, *job.kind.also_whole) if job.whole else ()
         short = self._short(job, halo) // max(1, len(whole))
-        found: list[Finding] = []
+        found: list[tuple[int, Finding]] = []
         any_large = False
-        for sheet, flat in self._looked(layers, halo, lattice, self._needs(job, layers)):
+        view = self._view(layers, halo, lattice, self._needs(job, layers))
+        earlier = _Earlier(self._cache, key_of(job, self._pdk, self._circles), job.rule, view, lattice)
+        for sheet, flat in self._looked(view, lattice, earlier.unknown):
             regions = [flat.region(layer) for layer in layers]
             for k in () if job.kind.holes else whole:
                 regions[k], large = _small(regions[k], short)
@@ -198,8 +217,12 @@ class Across:
                 here = holes(here, short)
                 if has_long_hole(regions[0], sheet, short, job.steps):
                     return None
-            found += place(here, sheet, short)
-        return None if any_large and not self._passes(job, halo, short) else found
+            found += (mine := list(owned(here, sheet, short)))
+            if not any_large:
+                earlier.keep(sheet, mine)
+        if any_large and not self._passes(job, halo, short):
+            return None
+        return list(repeated([*earlier.found, *found], view))
 
     def _passes(self, job: Task, halo: int, short: int) -> bool:
         """Whether all polygons that are too large for windows keep to a rule."""
@@ -271,12 +294,22 @@ class Across:
     def look_at(self, piece: str) -> dict[str, list[Finding]]:
         """What breaks its rules in a piece; without those that cannot be run."""
         sheet, rules = self._pieces[piece]
-        flat = Flat(self._pdk, sheet.region)
+        gathered = cache(sheet.gathered)
+        name = cache(lambda layer: gathered(layer).name)
+        flat = Flat(self._pdk, lambda layer: gathered(layer).merged())
         out: dict[str, list[Finding]] = {}
         for job, layers in rules:
             with suppress(Exception):  # said when its turn comes
+                if self._cache is not None:
+                    key = key_of(job, self._pdk, self._circles)
+                    seen = ", ".join(f"{each} {name(each).hex()}" for each in sorted({*self._drawn(layers)}))
+                    if (found := self._cache.table(key, job.rule).get(seen)) is not None:
+                        out[job.rule] = found
+                        continue
                 here = job.run([flat.region(layer) for layer in layers], self._circles)
                 out[job.rule] = list(place(here, sheet, self._short(job, sheet.view.halo)))
+                if self._cache is not None:
+                    self._cache.put(key, seen, out[job.rule])
         return out
 
     def take(self, seen: Sequence[Mapping[str, list[Finding]]]) -> None:
@@ -336,14 +369,16 @@ class Across:
         drawn = [frozenset(self._drawn([layers[job.layers.index(name)]])) for name in job.subjects]
         return (frozenset().union(*drawn),) if job.kind.layers[0].endswith("*") else tuple(drawn)
 
-    def _looked(
-        self, layers: Sequence[str], halo: int, lattice: int, needs: Needs = ()
-    ) -> list[tuple[Sheet | InPlace, Flat]]:
-        """The sheets that show some layers, and these on each."""
-        drawn = tuple(sorted(name for name in {*self._drawn(layers)} if self._source.layer(name) is not None))
-        key = (drawn, halo, lattice, needs)
+    def _view(self, layers: Sequence[str], halo: int, lattice: int = 0, needs: Needs = ()) -> View:
+        """The windows to look at for what depends on some layers, drawn or derived."""
+        drawn = (name for name in {*self._drawn(layers)} if self._source.layer(name) is not None)
+        return self._views.view(drawn, halo, lattice, needs)
+
+    def _looked(self, view: View, lattice: int = 0, only: Ints | None = None) -> list[tuple[Sheet | InPlace, Flat]]:
+        """The sheets that show windows of a view, and the layers on each. only: numbers of the windows; None: all."""
+        key = (id(view), lattice, None if only is None else only.tobytes())
         if key not in self._sheets:
-            laid = lay_out(self._pictures, self._views.view(drawn, halo, lattice, needs), lattice)
+            laid = lay_out(self._pictures, view, lattice, only)
             self._sheets[key] = [(sheet, Flat(self._pdk, sheet.region)) for sheet in laid]
         return self._sheets[key]
 
@@ -379,6 +414,48 @@ class Across:
 
     def _shared(self, halo: int) -> int:
         return min((h for h in self._halos if h >= halo), default=halo)
+
+
+class _Earlier:
+    """What earlier runs have found of a rule in the windows of a view."""
+
+    def __init__(self, cache: Cache | None, key: str, rule: str, view: View, lattice: int) -> None:
+        self.found: list[tuple[int, Finding]] = []
+        self.unknown: Ints | None = None
+        """Numbers of the windows that nobody has looked at; None: of all."""
+        self._cache, self._key, self._view = cache, key, view
+        self._names = view.names(lattice) if cache is not None else []
+        if cache is not None and self._names:
+            self._recall(cache.table(key, rule))
+
+    def _recall(self, table: Table) -> None:
+        unknown = []
+        for window, name in enumerate(self._names):
+            said = table.get(name)
+            if said is None:
+                unknown.append(window)
+            for f in said or ():
+                self.found.append((window, moved_by(f, self._view.cores[window, :2])))
+        self.unknown = np.array(unknown, dtype=np.int64)
+
+    def keep_one(self, sheet: Sheet | InPlace, region: kdb.Region) -> None:
+        """Remember of one window of a sheet that something is there."""
+        corner = next(iter(region.each())).bbox().p1
+        found = Finding("", polygon=((corner.x, corner.y),))
+        if isinstance(sheet, Sheet) and self._cache is not None and self._names:
+            slot = int(sheet.slots(np.array([[corner.x, corner.y]]))[0])
+            window = int(sheet.windows[slot])
+            self._cache.put(self._key, self._names[window], [found])
+
+    def keep(self, sheet: Sheet | InPlace, found: Iterable[tuple[int, Finding]]) -> None:
+        """Remember what was found in the windows of a sheet, and in which nothing was."""
+        if self._cache is None or not self._names:
+            return
+        of: dict[int, list[Finding]] = {window: [] for window in sheet.windows.tolist()}
+        for window, f in found:
+            of[window].append(moved_by(f, -self._view.cores[window, :2]))
+        for window, mine in of.items():
+            self._cache.put(self._key, self._names[window], mine)
 
 
 def _within(found: Iterable[Finding], boxes: Ints) -> list[Finding]:

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import klayout.db as kdb
 
-from layoutgen import derive
+from layoutgen import derive, gds
 from layoutgen.drc import processes
+from layoutgen.drc.cache import Cache, Entry, Outcome, key_of
 from layoutgen.drc.checks import KINDS, Task, task
 from layoutgen.drc.checks.kind import Circles, um
 from layoutgen.drc.look import Across, Flat
@@ -25,6 +26,7 @@ from layoutgen.findings import Finding, Report, RuleResult, Status
 from layoutgen.pdk import Pdk, Rule
 
 Progress = Callable[[str], None]
+Result = TypeVar("Result")
 WORTH_FORKING = 10_000
 """Shapes, so many times as rules look at them, from which on several processes are faster than one."""
 
@@ -62,6 +64,10 @@ class Content:
     complete: bool = True
     """False where layers that the flow must draw may be missing, as on a drawing by itself: a rule on an empty layer
     then does not apply, where it otherwise fails."""
+    cache: Cache | None = None
+    """What `look` has found in windows before, and keeps what it finds."""
+    known: Mapping[str, Outcome] = field(default_factory=dict)
+    """How rules, by id, ended on this very content before."""
 
 
 def run(pdk: Pdk, flow: str, content: Content, progress: Progress | None = None, *, jobs: int = 1) -> Report:
@@ -92,11 +98,15 @@ def run(pdk: Pdk, flow: str, content: Content, progress: Progress | None = None,
         return ended(name, status, reason, found, perf_counter() - started)
 
     jobs = jobs if processes.can_fork() else 1
-    dead = _look_at_pieces(pdk, flow, content, look, jobs, tell)
-    bundles = _bundles(pdk, flow, content, look, dead) if jobs > 1 else []
-    sent: dict[str, RuleResult | str] = {**dead}
+    sent: dict[str, RuleResult | str] = {
+        name: ended(name, known.status, known.reason, known.findings)
+        for name, known in content.known.items()
+        if content.applies is None or name in content.applies
+    }
+    sent |= _look_at_pieces(pdk, flow, content, look, jobs, tell)
+    bundles = _bundles(pdk, flow, content, look, sent) if jobs > 1 else []
     if bundles:
-        sent |= processes.spread(bundles, result, jobs, tell)
+        sent |= _spread(bundles, result, jobs, tell, content.cache)
     results = []
     for name in pdk.rules:
         if name not in sent:
@@ -106,9 +116,35 @@ def run(pdk: Pdk, flow: str, content: Content, progress: Progress | None = None,
     return Report(content.title, pdk.name, flow, tuple(_scope(content, results)), tuple(results))
 
 
+def _spread(
+    bundles: Sequence[Sequence[str]],
+    work: Callable[[str], Result],
+    jobs: int,
+    tell: Progress,
+    cache: Cache | None,
+) -> dict[str, Result | str]:
+    """The result of `work` for each name, from several processes; what these remember comes back with it."""
+    if cache is None:
+        return processes.spread(bundles, work, jobs, tell)
+
+    def and_remember(name: str) -> tuple[Result, list[Entry]]:
+        return work(name), cache.taken()
+
+    out: dict[str, Result | str] = {}
+    for name, done in processes.spread(bundles, and_remember, jobs, tell).items():
+        if isinstance(done, str):
+            out[name] = done
+        else:
+            out[name] = done[0]
+            cache.add(done[1])
+    return out
+
+
 def _applying(pdk: Pdk, flow: str, content: Content) -> Iterator[Task]:
     """The rules that are run, without those that cannot be: that is said when their turn comes."""
     for name, rule in pdk.rules.items():
+        if name in content.known:
+            continue
         if (not rule.flows or flow in rule.flows) and (content.applies is None or name in content.applies):
             with suppress(LayoutgenError, ValueError):
                 yield task(name, rule)
@@ -121,7 +157,8 @@ def _look_at_pieces(
     rules = look.pieces([*_applying(pdk, flow, content)])
     seen: dict[str, dict[str, list[Finding]] | str] = {}
     if jobs > 1 and len(rules) > 1:
-        seen = processes.spread([[piece] for piece in rules], look.look_at, jobs, lambda piece: tell(rules[piece][0]))
+        bundles = [[piece] for piece in rules]
+        seen = _spread(bundles, look.look_at, jobs, lambda piece: tell(rules[piece][0]), content.cache)
     for piece in rules:
         if piece not in seen:
             tell(rules[piece][0])
@@ -161,12 +198,15 @@ def check_layout(
     circles: Circles = "facets",
     jobs: int | None = None,
     progress: Progress | None = None,
+    cache: Cache | None = None,
+    digest: str = "",
 ) -> Report:
     """Run a PDK's rules on all that is below a cell, a whole wafer as well as a single die.
 
     rules: ids of those to run; None: all. circles: measured by their facets, or as circles. jobs: processes at most;
     None: one for each core. The same findings as of one flat run over everything, wherever they stand, for any number
-    of processes.
+    of processes. cache: what earlier runs have found, which is not looked for again. digest: of all that is below the
+    cell, by which the cache knows it as a whole; without one, the cache knows windows only.
 
     Raises:
         UnknownNameError: the PDK has no such flow, or none of the rules.
@@ -175,10 +215,29 @@ def check_layout(
     for name, rule in pdk.rules.items():
         with suppress(PdkError):  # said when its turn comes
             tasks.append(task(name, rule))
-    with Across(pdk, layout, top, tasks, circles) as across:
-        applies = None if rules is None else frozenset(rules)
-        content = Content(title, across, applies, complete)
-        return run(pdk, flow, content, progress, jobs=processes.cores() if jobs is None else jobs)
+    applies = None if rules is None else frozenset(rules)
+    jobs = processes.cores() if jobs is None else jobs
+    keys = {job.rule: key_of(job, pdk, circles) for job in tasks}
+    whole = f"{digest} {flow} {complete} {[(name, layer.gds) for name, layer in pdk.drawn_layers.items()]}"
+    known: dict[str, Outcome] = {}
+    if cache is not None and digest:
+        earlier = cache.recall(whole)
+        known = {rule: earlier[key] for rule, key in keys.items() if key in earlier}
+    if all(rule in known for rule in pdk.rules if applies is None or rule in applies):
+        content = Content(title, gds.fetch(layout, pdk, top), applies, complete, known=known)
+        return run(pdk, flow, content, progress, jobs=1)
+    with Across(pdk, layout, top, tasks, circles, cache) as across:
+        content = Content(title, across, applies, complete, cache, known)
+        report = run(pdk, flow, content, progress, jobs=jobs)
+    if cache is not None and digest:
+        outcomes = {
+            keys[r.rule]: (r.rule, Outcome(r.status, r.reason, r.findings))
+            for r in report.results
+            if r.status in (Status.RUN, Status.NOT_APPLICABLE) and (applies is None or r.rule in applies)
+        }
+        others = {keys[rule]: (rule, outcome) for rule, outcome in known.items()}
+        cache.keep(whole, others | outcomes)
+    return report
 
 
 def validate(pdk: Pdk) -> list[Problem]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import klayout.db as kdb
 import numpy as np
@@ -10,7 +12,7 @@ import numpy.typing as npt
 import shapely
 
 from layoutgen.windows.near import shapes_near
-from layoutgen.windows.source import Ints, Layer, Source
+from layoutgen.windows.source import NAME, Ints, Layer, Source
 
 CLOSURES = 2
 """Steps from edge to edge: the slanted edges of a frame, and those that these may cross."""
@@ -32,21 +34,58 @@ def pictures(source: Source, layer: str, frames: Ints, margin: int) -> list[list
     out: list[list[kdb.Polygon]] = []
     for start in range(0, len(frames), _AT_ONCE):
         group = frames[start : start + _AT_ONCE]
-        region = _merged(drawn, group, margin)
+        region = _gathered(drawn, group, margin).merged()
         merged = kdb.Shapes()
         merged.insert(region)
         out += [_cut(merged, kdb.Box(*frame), margin) for frame in group.tolist()]
     return out
 
 
+@dataclass(frozen=True)
+class Gathered:
+    """Shapes as they are drawn, and the (n, 4) frames within which all of them are there."""
+
+    shapes: kdb.Region
+    frames: Ints
+
+    @property
+    def name(self) -> bytes:
+        """What any run would call it: a digest of the shapes, in the order in which they were met, and the frames."""
+        if self.shapes.is_empty():
+            return b""
+        said = hashlib.blake2b(self.frames.tobytes(), digest_size=NAME)
+        layout = kdb.Layout(False)
+        layout.create_cell("SHAPES").shapes(layout.layer(1, 0)).insert(self.shapes)
+        options = kdb.SaveLayoutOptions()
+        options.format, options.oasis_compression_level, options.oasis_write_std_properties = "OASIS", 0, False
+        said.update(layout.write_bytes(options))
+        return said.digest()
+
+    def merged(self) -> kdb.Region:
+        """The shapes merged, cut where that changes nothing within the frames."""
+        around = _boxes(self.frames.tolist())
+        inside = around.bbox()
+        short, long = kdb.Region(), []
+        for polygon in self.shapes.each():
+            if polygon.bbox().inside(inside):
+                short.insert(polygon)
+            else:
+                long.append(polygon)
+        return (short + kdb.Region(_clipped(long, around))).merged()
+
+
+def gather(source: Source, layer: str, frames: Ints, margin: int) -> Gathered:
+    """The shapes of a layer around all of (n, 4) frames, with what `pictures` has to see beyond."""
+    drawn = source.layer(layer)
+    return Gathered(kdb.Region(), frames) if drawn is None or not len(frames) else _gathered(drawn, frames, margin)
+
+
 def around(source: Source, layer: str, frames: Ints, margin: int) -> kdb.Region:
     """The merged shapes of a layer around all of (n, 4) frames, as `pictures` has them, in one."""
-    drawn = source.layer(layer)
-    return kdb.Region() if drawn is None or not len(frames) else _merged(drawn, frames, margin)
+    return gather(source, layer, frames, margin).merged() if len(frames) else kdb.Region()
 
 
-def _merged(layer: Layer, frames: Ints, margin: int) -> kdb.Region:
-    """The merged shapes around frames."""
+def _gathered(layer: Layer, frames: Ints, margin: int) -> Gathered:
     raw = shapes_near(layer, frames)
     for _ in range(CLOSURES):
         slanted = np.array([_corners(edge.bbox()) for edge in _slanted(raw, margin).each()]).reshape(-1, 4)
@@ -55,15 +94,7 @@ def _merged(layer: Layer, frames: Ints, margin: int) -> kdb.Region:
             break
         frames = np.concatenate([frames, reaching])
         raw = shapes_near(layer, frames)
-    around = _boxes(frames.tolist())
-    inside = around.bbox()
-    short, long = kdb.Region(), []
-    for polygon in raw.each():
-        if polygon.bbox().inside(inside):
-            short.insert(polygon)
-        else:
-            long.append(polygon)
-    return (short + kdb.Region(_clipped(long, around))).merged()
+    return Gathered(raw, frames)
 
 
 def _reach_out(boxes: Ints, frames: Ints) -> npt.NDArray[np.bool_]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import klayout.db as kdb
 import numpy as np
 
-from layoutgen.windows.frame import around, pictures
+from layoutgen.windows.frame import Gathered, around, gather, pictures
 from layoutgen.windows.source import Ints, Source
 from layoutgen.windows.view import View
 
@@ -57,10 +57,14 @@ class InPlace:
     view: View
     windows: Ints
 
+    def gathered(self, layer: str) -> Gathered:
+        """What the windows see of a layer, as it is drawn."""
+        frames = _stacked(self.view.cores[self.windows]) + np.array([-1, -1, 1, 1]) * self.view.halo
+        return gather(self.source, layer, frames, self.view.halo // 2)
+
     def region(self, layer: str) -> kdb.Region:
         """What the windows see of a layer."""
-        frames = _stacked(self.view.cores[self.windows]) + np.array([-1, -1, 1, 1]) * self.view.halo
-        return around(self.source, layer, frames, self.view.halo // 2)
+        return self.gathered(layer).merged()
 
 
 def _stacked(boxes: Ints) -> Ints:
@@ -105,12 +109,15 @@ class Pictures:
         return shown.reshape(-1), [self._known.get(key, []) for key in keys]
 
 
-def lay_out(taken: Pictures, view: View, lattice: int = 0) -> Iterator[Sheet | InPlace]:
-    """All windows of a view: on as many sheets as it takes, or seen where they stand.
+def lay_out(taken: Pictures, view: View, lattice: int = 0, only: Ints | None = None) -> Iterator[Sheet | InPlace]:
+    """Windows of a view: on as many sheets as it takes, or seen where they stand.
 
-    lattice: step of a grid through (0, 0) that windows keep their place in; 0: none.
+    lattice: step of a grid through (0, 0) that windows keep their place in; 0: none. only: numbers of the windows to
+    lay out; None: all.
     """
     laid, there = view.in_place()
+    if only is not None:
+        laid, there = laid[np.isin(laid, only)], there[np.isin(there, only)]
     part = len(there) / max(1, sum(len(like) for level in view.levels for like in level.like))
     layers = view.layers if len(laid) else taken.source.layers  # then the same parts for any layers
     parts = round(taken.source.corners(layers) * part / AT_ONCE)

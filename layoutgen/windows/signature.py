@@ -7,7 +7,9 @@ part that it covers. Two windows are alike where their signatures are equal numb
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -16,7 +18,7 @@ import numpy.typing as npt
 import shapely
 
 from layoutgen.windows.grid import Grid
-from layoutgen.windows.source import Ints, Layer, distinct_rows
+from layoutgen.windows.source import NAME, Ints, Layer, distinct_rows
 
 Hashes: TypeAlias = npt.NDArray[np.uint64]
 
@@ -30,25 +32,81 @@ _MIX = np.array(
 )  # fmt: skip
 
 
-def signatures(layer: Layer | None, grid: Grid) -> Ints:
-    """A number for each window (flat, y fastest): equal ones see the same on the layer; 0: nothing."""
+@dataclass(frozen=True)
+class Seen:
+    """What the windows of a grid see of a layer.
+
+    numbers: of each window (flat, y fastest); equal ones see the same; 0: nothing. names: of each number from 1 on,
+    what is seen as any other run would call it, if that was asked for.
+    """
+
+    numbers: Ints
+    names: list[bytes] = field(default_factory=list)
+
+
+def signatures(layer: Layer | None, grid: Grid, named: bool = False) -> Seen:
+    """What each window sees of a layer, and whether by name as well."""
     out = np.zeros(grid.shape[0] * grid.shape[1], dtype=np.int64)
     if layer is None:
-        return out
-    rows, windows = _rows(layer, grid)
+        return Seen(out)
+    rows, windows, long = _rows(layer, grid)
     if not len(windows):
-        return out
+        return Seen(out)
     # each row counts once: shapes are merged, and the same one may be reached by several that reach out of the frame
-    numbers, kinds = _kinds(rows, windows, once=True)
-    out[numbers] = kinds + 1
-    return out
+    kinds = _kinds(rows, windows, once=True)
+    out[kinds.owners] = kinds.of + 1
+    return Seen(out, _names(layer, kinds, long) if named else [])
 
 
-def _kinds(rows: Ints, owners: Ints, *, once: bool) -> tuple[Ints, Ints]:
-    """The distinct owners of rows, in order, and a number for each, equal for those with equal rows.
+@dataclass(frozen=True)
+class _Kinds:
+    """The distinct owners of rows, in order, a number for each, equal for those with equal rows, and these rows: of
+    each number where they start, and how many they are."""
 
-    once: whether a row that an owner has several times counts as one.
-    """
+    owners: Ints
+    of: Ints
+    rows: Ints
+    start: Ints
+    count: Ints
+
+    def each(self) -> tuple[Ints, Ints]:
+        """Positions of the rows of all numbers, one after the other, and of which number each is."""
+        number = np.repeat(np.arange(len(self.start)), self.count)
+        within = np.arange(len(number)) - np.repeat(np.cumsum(self.count) - self.count, self.count)
+        return self.start[number] + within, number
+
+
+def _names(layer: Layer, kinds: _Kinds, long: _Kinds | None) -> list[bytes]:
+    """Of each kind a name that does not depend on how a run numbers what it meets."""
+    position, number = kinds.each()
+    rows = kinds.rows[position]
+    item, is_long = rows[:, 0] >= 0, rows[:, 0] == _LONG
+    said = np.zeros((len(rows), 4), dtype=np.int64)
+    said[:, 0] = rows[:, 0]
+    for column, name_of in ((0, layer.name), (1, layer.name_of_motion)):
+        numbers, which = np.unique(rows[item, column], return_inverse=True)
+        said[item, 2 * column : 2 * column + 2] = _as_numbers([name_of(n) for n in numbers.tolist()])[which.reshape(-1)]
+    if long is not None and is_long.any():
+        at, of = long.each()
+        said[is_long, 1:3] = _as_numbers(_digests(long.rows[at], of, len(long.start)))[rows[is_long, 1]]
+        rows[is_long, 1] = 0
+    return _digests(np.concatenate([said, rows[:, 2:]], axis=1), number, len(kinds.start))
+
+
+def _digests(rows: Ints, of: Ints, count: int) -> list[bytes]:
+    """A digest of the rows of each number, in whichever order they come."""
+    order = np.lexsort((*rows.T[::-1], of))
+    parts = np.split(rows[order], np.searchsorted(of[order], np.arange(1, count)))
+    return [hashlib.blake2b(part.tobytes(), digest_size=NAME).digest() for part in parts]
+
+
+def _as_numbers(names: list[bytes]) -> Ints:
+    """(n, 2) numbers that say the same as names."""
+    return np.frombuffer(b"".join(names), dtype=np.int64).reshape(-1, 2)
+
+
+def _kinds(rows: Ints, owners: Ints, *, once: bool) -> _Kinds:
+    """Which owners have equal rows. once: whether a row that an owner has several times counts as one."""
     hashes = _hashes(rows)
     order = np.lexsort((hashes, owners))
     rows, owners, hashes = rows[order], owners[order], hashes[order]
@@ -58,9 +116,11 @@ def _kinds(rows: Ints, owners: Ints, *, once: bool) -> tuple[Ints, Ints]:
         rows, owners, hashes = rows[fresh], owners[fresh], hashes[fresh]
     distinct, first, count = np.unique(owners, return_index=True, return_counts=True)
     kinds = np.empty(len(distinct), dtype=np.int64)
+    models = []
     for k, members in enumerate(_alike(rows, first, count, np.add.reduceat(hashes, first))):
         kinds[members] = k
-    return distinct, kinds
+        models.append(int(members[0]))
+    return _Kinds(distinct, kinds, rows, first[models], count[models])
 
 
 def _alike(rows: Ints, first: Ints, count: Ints, totals: Hashes) -> Iterator[Ints]:
@@ -90,8 +150,8 @@ def _hashes(rows: Ints) -> Hashes:
     return mixed
 
 
-def _rows(layer: Layer, grid: Grid) -> tuple[Ints, Ints]:
-    """All rows of all signatures, and the number of the window of each."""
+def _rows(layer: Layer, grid: Grid) -> tuple[Ints, Ints, _Kinds | None]:
+    """All rows of all signatures, the number of the window of each, and what those of long shapes say by number."""
     items, edges, wide = layer.items, layer.edges, grid.halo + _margin(grid)
     item, i, j = _touched(items.box, grid, wide)
     box, bi, bj = _touched(layer.boxes, grid, wide)
@@ -115,8 +175,9 @@ def _rows(layer: Layer, grid: Grid) -> tuple[Ints, Ints]:
         parts.append(_of_items(layer, grid, other, ri[k], rj[k]))
         parts.append(_of_boxes(layer, grid, box, ri[kb], rj[kb], reaching[kb]))
         cut.append(_cut(layer, grid, line, ri[ke], rj[ke], reaching[ke]))
-    parts += _of_long(layer, grid, wide, *(np.concatenate(column) for column in zip(*cut, strict=True)))
-    return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+    long, of_long = _of_long(layer, grid, wide, *(np.concatenate(column) for column in zip(*cut, strict=True)))
+    parts += of_long
+    return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]), long
 
 
 def _margin(grid: Grid) -> int:
@@ -197,15 +258,17 @@ def _cut(layer: Layer, grid: Grid, edge: Ints, i: Ints, j: Ints, within: Ints) -
 
 def _of_long(
     layer: Layer, grid: Grid, wide: int, rows: Ints, windows: Ints, shapes: Ints
-) -> Iterator[tuple[Ints, Ints]]:
+) -> tuple[_Kinds | None, list[tuple[Ints, Ints]]]:
     """What each long shape covers: a row for each with edges there, one for all that cover a window with none there.
 
     Its edges as they are directed, each as often as it is drawn, and how often it winds around one point say it all.
     """
+    parts: list[tuple[Ints, Ints]] = []
     if not len(layer.edges.line):
-        return
+        return None, parts
     several = len(layer.long)
-    owners, kinds = _kinds(rows, windows * several + shapes, once=False) if len(rows) else (windows, windows)
+    kinds = _kinds(rows, windows * several + shapes, once=False) if len(rows) else None
+    owners = kinds.owners if kinds else windows
     winding = np.zeros(len(owners), dtype=np.int64)
     for shape, window, times in _around_corners(layer, grid, wide):
         wanted = window * several + shape
@@ -213,10 +276,10 @@ def _of_long(
         known = owners[k] == wanted if len(owners) else np.zeros(len(wanted), dtype=bool)
         winding[k[known]] = times[known]
         covered = np.unique(window[~known])
-        yield np.tile([_COVERED, *[0] * (_COLUMNS - 1)], (len(covered), 1)), covered
+        parts.append((np.tile([_COVERED, *[0] * (_COLUMNS - 1)], (len(covered), 1)), covered))
     out = np.zeros((len(owners), _COLUMNS), dtype=np.int64)
-    out[:, 0], out[:, 1], out[:, 2] = _LONG, kinds, winding
-    yield out, owners // several
+    out[:, 0], out[:, 1], out[:, 2] = _LONG, kinds.of if kinds else 0, winding
+    return kinds, [*parts, (out, owners // several)]
 
 
 def _around_corners(layer: Layer, grid: Grid, wide: int) -> Iterator[tuple[Ints, Ints, Ints]]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import klayout.db as kdb
 import numpy as np
 
 from layoutgen.windows.grid import CORE_HALOS, Grid, Period, find_period, lay
-from layoutgen.windows.signature import signatures
-from layoutgen.windows.source import Ints, Source
+from layoutgen.windows.signature import Seen, signatures
+from layoutgen.windows.source import NAME, Ints, Source
 
 FEW = 4
 """Windows that fewer others are like are looked at more finely, in this many parts along x and y."""
@@ -36,6 +37,8 @@ class Level:
     like: list[Ints]
     in_place: bool = False
     """Whether they are best looked at where they stand: hardly any is like another."""
+    names: Mapping[str, list[bytes]] = field(default_factory=dict)
+    """By layer, of each signature from 1 on what any run would call it; none where that was not asked for."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,25 @@ class View:
             start += int(seen.max(initial=0))
         return np.concatenate(parts)
 
+    def names(self, lattice: int = 0) -> list[str]:
+        """What each window sees on all layers, and of the grid with step `lattice` that it is tied to, by a name that
+        is the same in every run; none where windows have not been compared, or names were not asked for."""
+        sizes = self.cores[:, 2:] - self.cores[:, :2]
+        phases = self.cores[:, :2] % lattice if lattice else np.zeros_like(sizes)
+        own = np.concatenate([sizes, phases, np.full((len(sizes), 1), self.halo)], axis=1)
+        out: list[str] = []
+        for level in self.levels:
+            if not level.names and len(level.chosen):
+                return []
+            seen = [(layer, level.seen[layer][level.chosen].tolist(), level.names[layer]) for layer in self.layers]
+            for k in range(len(level.chosen)):
+                said = hashlib.blake2b(own[len(out)].tobytes(), digest_size=NAME)
+                for layer, numbers, names in seen:
+                    if numbers[k]:
+                        said.update(repr(layer).encode() + names[numbers[k] - 1])
+                out.append(said.hexdigest())
+        return out
+
     def sight(self, layer: str, window: int) -> tuple[int, int]:
         """What a window sees of a layer, by numbers that other views of the same layout with this halo share."""
         for level in self.levels:
@@ -101,11 +123,13 @@ class View:
 class Views:
     """Views of one layout, made as they are asked for."""
 
-    def __init__(self, source: Source, period: Period | None = None) -> None:
+    def __init__(self, source: Source, period: Period | None = None, *, named: bool = False) -> None:
+        """named: whether windows are known by names, too, that are the same in every run."""
         self.source = source
         self._period = period
-        self._signatures: dict[tuple[str, int], Ints] = {}
-        self._fine: dict[tuple[str, int, bytes], Ints] = {}
+        self._named = named
+        self._signatures: dict[tuple[str, int], Seen] = {}
+        self._fine: dict[tuple[str, int, bytes], Seen] = {}
         self._grids: dict[int, Grid] = {}
         self._views: dict[tuple[frozenset[str], int, int, Needs], View] = {}
 
@@ -146,7 +170,7 @@ class Views:
             return View(tuple(layers), [level], grid.cores(level.chosen), halo)
         for name in layers:
             if (name, halo) not in self._signatures:
-                self._signatures[name, halo] = signatures(self.source.layer(name), grid)
+                self._signatures[name, halo] = signatures(self.source.layer(name), grid, self._named)
         levels = [_level(grid, {name: self._signatures[name, halo] for name in layers}, lattice, needs)]
         few = [k for k, like in enumerate(levels[0].like) if len(like) < FEW]
         parts = min(FEW, self.core(halo) * 2 // max(1, CORE_HALOS * halo))
@@ -158,14 +182,14 @@ class Views:
                 levels[1:] = _parted(fine, [k for k, like in enumerate(fine.like) if len(like) < FEW])
         return View(tuple(layers), levels, np.concatenate([level.grid.cores(level.chosen) for level in levels]), halo)
 
-    def _finer(self, layers: Sequence[str], halo: int, finer: Grid) -> dict[str, Ints]:
+    def _finer(self, layers: Sequence[str], halo: int, finer: Grid) -> dict[str, Seen]:
         """Signatures on a finer grid, which views with the same windows to look at again share."""
         which = b"" if finer.only is None else finer.only.tobytes()
         out = {}
         for name in layers:
             key = (name, halo, which)
             if key not in self._fine:
-                self._fine[key] = signatures(self.source.layer(name), finer)
+                self._fine[key] = signatures(self.source.layer(name), finer, self._named)
             out[name] = self._fine[key]
         return out
 
@@ -187,8 +211,10 @@ def _parted(level: Level, few: Sequence[int]) -> list[Level]:
     return out
 
 
-def _level(grid: Grid, seen: Mapping[str, Ints], lattice: int, needs: Needs) -> Level:
+def _level(grid: Grid, of: Mapping[str, Seen], lattice: int, needs: Needs) -> Level:
     """Windows that see the same on every layer, of those that see what is needed."""
+    seen = {name: each.numbers for name, each in of.items()}
+    names = {name: each.names for name, each in of.items() if each.names or not each.numbers.any()}
     columns = list(seen.values())
     shown = np.any(columns, axis=0) if columns else np.zeros(grid.shape[0] * grid.shape[1], dtype=bool)
     for group in needs:
@@ -204,4 +230,5 @@ def _level(grid: Grid, seen: Mapping[str, Ints], lattice: int, needs: Needs) -> 
     new = np.flatnonzero((sorted_rows[:, 1:] != sorted_rows[:, :-1]).any(axis=0)) + 1
     like = [np.sort(group) for group in np.split(windows[order], new)] if len(windows) else []
     like.sort(key=lambda group: int(group[0]))
-    return Level(grid, seen, np.array([group[0] for group in like], dtype=np.int64), like)
+    chosen = np.array([group[0] for group in like], dtype=np.int64)
+    return Level(grid, seen, chosen, like, names=names if len(names) == len(seen) else {})
