@@ -45,6 +45,15 @@ PADS = "pad,net,x,y\nP1,a,500,75\nP2,b,1000,75\nP3,c,500,1425\nP4,d,1000,1425\n"
 BALLS = "ball,net,x,y\nA1,c,500,1000\nA2,d,1000,1000\nB1,a,500,500\nB2,b,1000,500\n"
 
 
+@pytest.fixture(autouse=True)
+def _nothing_found_before(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one test has found is not taken for what another one finds, and nobody's own cache is touched."""
+    name = hashlib.blake2b(request.node.nodeid.encode(), digest_size=8).hexdigest()
+    monkeypatch.setenv("LAYOUTGEN_CACHE", str(tmp_path_factory.getbasetemp() / "caches" / name))
+
+
 @dataclass(frozen=True)
 class Example:
     """A shipped example as the command line built it: exit code, and the folder it wrote."""

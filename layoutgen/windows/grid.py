@@ -28,6 +28,8 @@ _ALIKE = 0.3
 _MET = 0.05
 """Part of all items that must be found again."""
 _AS_GOOD = 0.98
+_OFTEN = 4
+"""At how many places each kind of item stands, on average, of which those of different kinds may be on one grid."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,8 @@ def _borders(low: int, high: int, origin: int, step: int, halo: int) -> Ints:
 def find_period(items: Items, boxes: Ints) -> Period:
     """The step at which the layout repeats, from the places of its items alone.
 
-    The one at which most items find an equal one; of several as good the least.
+    The one at which most items find an equal one; of several as good the least. Where none do, but each stands many
+    times, the one at which most find any other: dies of several kinds in no order.
     """
     kinds, at = items.content * 64 + items.motion, items.at
     if not len(items):
@@ -120,8 +123,25 @@ def find_period(items: Items, boxes: Ints) -> Period:
     if not len(kinds):
         return Period((0, 0), (0, 0))
     found = [_step_along(axis, kinds, at) for axis in (0, 1)]
-    corner = items.box[:, :2].min(axis=0) if len(items) else at.min(axis=0)
-    return Period((int(corner[0]), int(corner[1])), (found[0], found[1]))
+    if found == [0, 0] and len(kinds) >= _OFTEN * len(np.unique(kinds)):
+        found = [_step_along(axis, np.zeros_like(kinds), at) for axis in (0, 1)]
+    if not len(items):
+        return Period((int(at[:, 0].min()), int(at[:, 1].min())), (found[0], found[1]))
+    corner = [_between_large(items.box[:, axis], items.box[:, axis + 2], found[axis]) for axis in (0, 1)]
+    return Period((corner[0], corner[1]), (found[0], found[1]))
+
+
+def _between_large(low: Ints, high: Ints, step: int) -> int:
+    """Where a period begins: amid what the largest items leave free, if they leave anything; else where the first one
+    does."""
+    first = int(low.min())
+    large = (high - low > step // 2) & (high - low <= step)
+    if not large.any():
+        return first
+    begin = (low[large] - first + step // 2) % step - step // 2
+    end = begin + (high - low)[large]
+    free = step - int(end.max() - begin.min())
+    return first + int(begin.min()) - max(0, free) // 2
 
 
 def _step_along(axis: int, kinds: Ints, at: Ints) -> int:

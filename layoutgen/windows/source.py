@@ -353,12 +353,12 @@ class Layer:
             kdb.Region(drawn) if isinstance(drawn, kdb.Polygon) else kdb.Region(drawn.begin_shapes_rec(self._index))
         )
         region.merged_semantics = False
-        long = (
-            region.transformed(turn)
-            .edges()
-            .with_angle(kdb.Edges.OrthoDiagonalEdges, True)
-            .with_length(least, None, False)
-        )
+        edges = region.transformed(turn).edges()
+        edges.merged_semantics = False  # edges as they are drawn, as they enter pictures
+        long = edges.with_length(least, None, False)
+        long.merged_semantics = False
+        long = long.with_angle(kdb.Edges.OrthoDiagonalEdges, True)
+        long.merged_semantics = False
         return np.array([_corners(e.bbox()) for e in long.each()], dtype=np.int64).reshape(-1, 4)
 
     def _content(self, cell: kdb.Cell) -> int:

@@ -305,7 +305,7 @@ def test_the_command_takes_a_number_of_jobs(
     wafer().write(str(tmp_path / "wafer.gds"))
     said = []
     for jobs in ("1", "2"):
-        arguments = ["drc", str(tmp_path / "wafer.gds"), "--pdk", str(folder), "--json", "--jobs", jobs]
+        arguments = ["drc", str(tmp_path / "wafer.gds"), "--pdk", str(folder), "--json", "--no-cache", "--jobs", jobs]
         assert layoutgen(arguments) == 1
         said.append(capsys.readouterr().out)
     assert said[0] == said[1]
