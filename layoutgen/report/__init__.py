@@ -8,6 +8,10 @@ from __future__ import annotations
 from layoutgen.findings import Finding, Report, RuleResult, Status
 from layoutgen.pdk import Pdk
 
+NOT_ASKED = "not asked for"
+"""Why a rule that the caller did not name did not run: no news to them."""
+MOST_WORDS = 64
+
 
 def verdict(report: Report) -> str:
     """One line: clean, the number of findings, or that the checks are incomplete."""
@@ -54,3 +58,16 @@ def worst_value(result: RuleResult, pdk: Pdk) -> str:
     """What is measured where it is worst, with its unit; empty where nothing is."""
     found = worst(result, pdk)
     return "" if found is None or found.measured is None else amount(found.measured, result.unit)
+
+
+def waived(result: RuleResult) -> int:
+    """At how many places what the rule asks for is broken and let pass."""
+    return sum(w.finding.count for w in result.waived)
+
+
+def asks(rule: str, pdk: Pdk) -> str:
+    """What a rule asks for, in a few words; empty for one that is not the process's."""
+    from layoutgen.drc.checks import task
+
+    words = task(rule, pdk.rules[rule]).words if rule in pdk.rules else ""
+    return words if len(words) <= MOST_WORDS else words[: MOST_WORDS - 3] + "..."

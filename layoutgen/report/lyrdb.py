@@ -20,13 +20,15 @@ from layoutgen.units import DBU
 
 ALL_PLACES = "at all places"
 """Category of what is found at several places; has one of its own for each rule."""
+WAIVED = "waived"
+"""The tag by which KLayout itself knows what was let pass."""
 
 
 def write(report: Report, top_cell: str, path: Path) -> None:
     """Write the report as `.lyrdb`, the same bytes for the same report; lengths in it are um.
 
-    A rule that did not run has a category, too, whose description says so. `top_cell` is the cell of the layout that
-    the coordinates belong to.
+    A rule that did not run has a category, too, whose description says so. What was waived is an item with KLayout's
+    tag for it, and who waived it as its comment. `top_cell` is the cell of the layout that the coordinates belong to.
 
     Raises:
         RuntimeError: the file cannot be written.
@@ -44,6 +46,11 @@ def write(report: Report, top_cell: str, path: Path) -> None:
         for finding in result.findings:
             item = database.create_item(cells.of(finding.repeats).rdb_id(), category.rdb_id())
             _fill(item, finding, measured)
+        for let in result.waived:
+            item = database.create_item(cells.of(let.finding.repeats).rdb_id(), category.rdb_id())
+            _fill(item, let.finding, measured)
+            item.add_tag(database.tag_id(WAIVED))
+            item.comment = printable(let.by, 1000)
     if any(f.repeats for f in report.findings):
         overview = database.create_category(ALL_PLACES)
         overview.description = "For each rule a box at every place of what it found at several."
