@@ -387,6 +387,20 @@ def test_findings_are_written_and_end_with_1(
     assert len(failures) == 1
     assert "findings, worst " in failures[0].get("message", "")
     assert "findings: " in (folder / "results.md").read_text("utf-8").splitlines()[0]
+    rules = json.loads((folder / "results.json").read_text("utf-8"))["rules"]
+    (run_,) = json.loads((folder / "results.sarif").read_text("utf-8"))["runs"]
+    assert sum(r["count"] for r in rules) == sum(r["occurrenceCount"] for r in run_["results"]) > 4
+    assert {r["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for r in run_["results"]} == {
+        "small_wafer.oas"
+    }
+
+
+def test_findings_of_a_build_have_pictures(spec_file: Callable[..., Path], tmp_path: Path) -> None:
+    path = spec_file(("width = 30", "width = 30\n\n[cells.ball]\ndiameter = 300.0"))
+    assert run(["build", str(path), "-o", str(tmp_path / "out"), "-q"]) == 1
+    folder = tmp_path / "out" / "small"
+    assert [p.name for p in (folder / "findings").iterdir()] == ["BALL.W.1.png"]
+    assert "findings/BALL.W.1.png" in manifest(folder)["files"]
 
 
 def test_a_rule_that_cannot_run_is_never_clean(

@@ -5,6 +5,9 @@ Here stands what several of them say in the same words.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from layoutgen.errors import printable
 from layoutgen.findings import Finding, Report, RuleResult, Status
 from layoutgen.pdk import Pdk
 
@@ -22,6 +25,18 @@ def verdict(report: Report) -> str:
     wrong = [r.rule for r in report.results if r.status in (Status.FAILED, Status.SKIPPED)]
     why = f"did not run: {', '.join(wrong)}" if wrong else "no rule ran"
     return f"incomplete, so not clean: {report.summary}; {why}"
+
+
+def named(report: Report) -> Iterator[tuple[str, RuleResult]]:
+    """Each rule's result, with its id as text that can be shown, unlike that of any other rule."""
+    taken: set[str] = set()
+    for result in report.results:
+        shown, n = printable(result.rule, 100) or "?", 2
+        name = shown
+        while name in taken:
+            name, n = f"{shown} ({n})", n + 1
+        taken.add(name)
+        yield name, result
 
 
 def amount(value: float, unit: str) -> str:

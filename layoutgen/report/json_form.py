@@ -14,7 +14,7 @@ from typing import Any
 from layoutgen.errors import printable
 from layoutgen.findings import Finding, Report, RuleResult
 from layoutgen.pdk import Pdk
-from layoutgen.report import worst
+from layoutgen.report import named, worst
 
 VERSION = 1
 """Of the form; another one is another form."""
@@ -34,15 +34,15 @@ def text(report: Report, pdk: Pdk) -> str:
         "scope": [printable(sentence, 1000) for sentence in report.scope],
     }  # fmt: skip
     lines = [f" {_dump(key)}: {_dump(value)}," for key, value in head.items()]
-    rules = ",\n".join(_rule(result, pdk) for result in report.results)
+    rules = ",\n".join(_rule(name, result, pdk) for name, result in named(report))
     return "\n".join(["{", *lines, f' "rules": [{_lines(rules)}]', "}"]) + "\n"
 
 
-def _rule(result: RuleResult, pdk: Pdk) -> str:
+def _rule(name: str, result: RuleResult, pdk: Pdk) -> str:
     """One rule as an object; its findings are a line each."""
     found = worst(result, pdk)
     head = {
-        "rule": printable(result.rule), "text": printable(result.text, 2000), "status": result.status.value,
+        "rule": name, "text": printable(result.text, 2000), "status": result.status.value,
         "reason": printable(result.reason, 1000), "unit": result.unit,
         "limit": pdk.rules[result.rule].limit if result.rule in pdk.rules else None, "count": result.count,
         "worst": _number(found.measured) if found else None, "at": _at(found) if found else None,

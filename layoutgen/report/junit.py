@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from layoutgen.errors import printable
 from layoutgen.findings import Report, RuleResult, Status
 from layoutgen.pdk import Pdk
-from layoutgen.report import line, verdict, waived, worst_value
+from layoutgen.report import line, named, verdict, waived, worst_value
 
 SHOWN = 20
 """Findings listed for each rule; all of them are in the report database."""
@@ -28,9 +28,9 @@ def text(report: Report, pdk: Pdk) -> str:
         errors=str(sum(r.status is Status.FAILED for r in results)),
         skipped=str(sum(r.status in (Status.SKIPPED, Status.NOT_APPLICABLE) for r in results)),
     )
-    for result in results:
+    for name, result in named(report):
         case = ET.SubElement(suite, "testcase", classname=printable(f"{report.pdk}.{report.flow}"),
-                             name=printable(result.rule))  # fmt: skip
+                             name=name)  # fmt: skip
         _outcome(case, result, pdk)
         _waived(case, result)
     out = ET.SubElement(suite, "system-out")

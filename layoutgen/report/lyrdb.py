@@ -15,7 +15,7 @@ import klayout.rdb as rdb
 
 from layoutgen.errors import printable
 from layoutgen.findings import Finding, Report, RuleResult, Status
-from layoutgen.report import verdict
+from layoutgen.report import named, verdict
 from layoutgen.units import DBU
 
 ALL_PLACES = "at all places"
@@ -39,8 +39,8 @@ def write(report: Report, top_cell: str, path: Path) -> None:
     head = (f"{report.title} ({report.pdk}, {report.flow})", verdict(report), *report.scope)
     database.description = ". ".join(printable(part, 1000) for part in head)
     cells = _Cells(database)
-    for result in report.results:
-        category = database.create_category(printable(result.rule))
+    for name, result in named(report):
+        category = database.create_category(name)
         category.description = _description(result)
         measured = database.tag_id(f"measured ({result.unit})" if result.unit else "measured")
         for finding in result.findings:
@@ -54,9 +54,9 @@ def write(report: Report, top_cell: str, path: Path) -> None:
     if any(f.repeats for f in report.findings):
         overview = database.create_category(ALL_PLACES)
         overview.description = "For each rule a box at every place of what it found at several."
-        for result in report.results:
+        for name, result in named(report):
             if boxes := _boxes(f for f in result.findings if f.repeats):
-                category = database.create_category(overview, printable(result.rule))
+                category = database.create_category(overview, name)
                 item = database.create_item(cells.of(()).rdb_id(), category.rdb_id())
                 for box in boxes:
                     item.add_value(box)

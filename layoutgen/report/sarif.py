@@ -17,7 +17,7 @@ from urllib.parse import quote
 from layoutgen.errors import printable
 from layoutgen.findings import Finding, Report, RuleResult, Status
 from layoutgen.pdk import Pdk
-from layoutgen.report import NOT_ASKED, amount, line, verdict
+from layoutgen.report import NOT_ASKED, amount, line, named, verdict
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 MOST = 25_000
@@ -43,18 +43,20 @@ def text(report: Report, pdk: Pdk, artifact: str, top: str) -> str:
     artifact: the layout file's URI. top: the cell that the coordinates belong to. Beyond 25,000 results the rest is
     left out, of each rule alike, what was waived first, and a notification says how many.
     """
+    names = [name for name, _ in named(report)]
     rows = list(islice(_rows(report), MOST))
     every = sum(len(r.findings) + len(r.waived) for r in report.results)
+    results = [_result(names[n], report.results[n], n, f, by, artifact, top) for n, f, by in sorted(rows, key=_order)]
     run = {
         "tool": {"driver": {"name": "layoutgen", "version": version("layoutgen"),
-                            "rules": [_descriptor(r, pdk) for r in report.results]}},
+                            "rules": [_descriptor(name, r, pdk) for name, r in named(report)]}},
         "invocations": [{
             "executionSuccessful": report.exit_code != 2, "exitCode": report.exit_code,
             "toolExecutionNotifications": [*_notifications(report), *_cut(len(rows), every)],
         }],
         "automationDetails": {"id": f"layoutgen/{printable(report.pdk)}/{printable(report.flow)}/"},
         "artifacts": [{"location": {"uri": artifact}, "description": _message(report.title)}],
-        "results": [_result(report.results[n], n, f, by, artifact, top) for n, f, by in sorted(rows, key=_order)],
+        "results": results,
         "properties": {
             "summary": printable(verdict(report), 2000), "scope": [printable(s, 1000) for s in report.scope],
         },
@@ -74,7 +76,7 @@ def _rows(report: Report) -> Iterator[Row]:
         yield from (row for row in chain.from_iterable(zip_longest(*many)) if row is not None)
 
 
-def _descriptor(result: RuleResult, pdk: Pdk) -> dict[str, Any]:
+def _descriptor(name: str, result: RuleResult, pdk: Pdk) -> dict[str, Any]:
     """A rule: its text has limit and source; both also stand by themselves."""
     rule = pdk.rules.get(result.rule)
     properties = {"status": result.status.value, "unit": result.unit}
@@ -83,22 +85,22 @@ def _descriptor(result: RuleResult, pdk: Pdk) -> dict[str, Any]:
         if rule.limit is not None:
             properties["limit"] = amount(rule.limit, result.unit)
     return {
-        "id": printable(result.rule), "shortDescription": _message(result.rule),
+        "id": name, "shortDescription": _message(name),
         "fullDescription": _message(result.text), "help": _message(result.text),
         "defaultConfiguration": {"level": "error"}, "properties": properties,
     }  # fmt: skip
 
 
 def _result(
-    result: RuleResult, number: int, finding: Finding, by: str | None, artifact: str, top: str
+    name: str, result: RuleResult, number: int, finding: Finding, by: str | None, artifact: str, top: str
 ) -> dict[str, Any]:
     properties: dict[str, Any] = {"at": [round(v, 4) for v in finding.at], "places": finding.count}
     if finding.measured is not None:
         properties["measured"] = amount(finding.measured, result.unit)
     cell = printable(top)
     out = {
-        "ruleId": printable(result.rule), "ruleIndex": number, "level": "error",
-        "message": _message(f"{printable(result.rule)}: {line(finding, result.unit)}"),
+        "ruleId": name, "ruleIndex": number, "level": "error",
+        "message": _message(f"{name}: {line(finding, result.unit)}"),
         "locations": [{
             "physicalLocation": {"artifactLocation": {"uri": artifact, "index": 0}},
             "logicalLocations": [{"name": cell, "fullyQualifiedName": cell, "kind": "cell"}],
@@ -115,14 +117,12 @@ def _result(
 def _notifications(report: Report) -> Iterator[dict[str, Any]]:
     """Each rule that did not run, and why."""
     levels = {Status.FAILED: "error", Status.SKIPPED: "error", Status.NOT_APPLICABLE: "note"}
-    for number, result in enumerate(report.results):
+    for number, (name, result) in enumerate(named(report)):
         if result.status is not Status.RUN and result.reason != NOT_ASKED:
             yield {
                 "level": levels[result.status],
-                "message": _message(
-                    f"{printable(result.rule)} {result.status.value}: {printable(result.reason, 1000)}"
-                ),
-                "associatedRule": {"id": printable(result.rule), "index": number},
+                "message": _message(f"{name} {result.status.value}: {printable(result.reason, 1000)}"),
+                "associatedRule": {"id": name, "index": number},
             }
     if report.exit_code == 2:
         yield {"level": "error", "message": _message(verdict(report))}
