@@ -30,8 +30,8 @@ OPTIONS = {
     "cut_maybe": "--die and --step",
 }
 """What supplies a reserved layer."""
-ENDINGS = (".lyrdb", ".json", ".sarif", ".xml", ".md")
-"""Of files that a report is written to: KLayout's markers, JSON, SARIF, JUnit, Markdown."""
+ENDINGS = (".lyrdb", ".codequality.json", ".json", ".sarif", ".xml", ".md")
+"""Of files that a report is written to: KLayout's markers, GitLab, JSON, SARIF, JUnit, Markdown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Checked:
         Raises:
             OutputError: it could not be written.
         """
-        from layoutgen.report import json_form, junit, lyrdb, markdown, sarif
+        from layoutgen.report import codequality, json_form, junit, lyrdb, markdown, sarif
 
         match path.suffix:
             case ".lyrdb":
@@ -73,6 +73,8 @@ class Checked:
                     lyrdb.write(self.report, self.top, temporary)
             case ".sarif":
                 gds.write_text(path, sarif.text(self.report, pdk, sarif.uri(self.file), self.top))
+            case ".json" if path.name.endswith(".codequality.json"):
+                gds.write_text(path, codequality.text(self.report, pdk, sarif.uri(self.file)))
             case ".json":
                 gds.write_text(path, json_form.text(self.report, pdk))
             case ".xml":

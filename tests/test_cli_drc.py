@@ -276,7 +276,7 @@ def test_a_layer_that_the_flow_must_draw_is_empty(capsys: pytest.CaptureFixture[
         (("x.gds", "--flow", "two"), "no flow 'two' in PDK 'tiny'; known: one"),
         (("x.gds", "--rules", ""), "name at least one rule"),
         (("x.gds", "--rules", " , "), "name at least one rule"),
-        (("x.gds", "-o", "r.txt"), "'r.txt' must end in .lyrdb, .json, .sarif, .xml, .md"),
+        (("x.gds", "-o", "r.txt"), "'r.txt' must end in .lyrdb, .codequality.json, .json, .sarif, .xml, .md"),
         (("x.gds", "--step", "1,1"), "--step and --count need --die X0,Y0,X1,Y1"),
         (("x.gds", "--die", "0,0,9,9", "--count", "2,2"), "--count needs --step"),
         (("x.gds", "--die", "0,0,9,9", "--cut", "2"), "--cut needs --step"),

@@ -34,7 +34,8 @@ FARTHEST = 500_000.0
     "reports",
     type=click.Path(path_type=Path),
     multiple=True,
-    help="A file for the report: .lyrdb (KLayout), .json, .sarif, .xml (JUnit) or .md; may be given again.",
+    help="A file for the report: .lyrdb (KLayout), .json, .sarif, .xml (JUnit), .md or .codequality.json (GitLab); "
+    "may be given again.",
 )
 @click.option("--pictures", type=click.Path(path_type=Path), metavar="DIR",
               help="A folder for pictures of the worst finding of each rule.")  # fmt: skip
@@ -73,7 +74,7 @@ def command(
     from layoutgen import checked, discover
 
     for path in reports:
-        if path.suffix not in checked.ENDINGS:
+        if not path.name.endswith(checked.ENDINGS):
             raise click.BadParameter(f"{str(path)!r} must end in {', '.join(checked.ENDINGS)}", param_hint="--report")
     dies = _dies(die, step, count, cut)
     layers = None if "all" in ignore else [_layer(text, "--ignore") for text in ignore]

@@ -54,7 +54,7 @@ def text(report: Report, pdk: Pdk, artifact: str, top: str) -> str:
             "executionSuccessful": report.exit_code != 2, "exitCode": report.exit_code,
             "toolExecutionNotifications": [*_notifications(report), *_cut(len(rows), every)],
         }],
-        "automationDetails": {"id": f"layoutgen/{printable(report.pdk)}/{printable(report.flow)}/"},
+        "automationDetails": {"id": f"layoutgen/{printable(report.pdk)}/{printable(report.flow)}/{artifact}/"},
         "artifacts": [{"location": {"uri": artifact}, "description": _message(report.title)}],
         "results": results,
         "properties": {

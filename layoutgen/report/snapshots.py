@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -149,7 +150,7 @@ def _window(result: RuleResult, finding: Finding, pdk: Pdk) -> tuple[Um, Um, Um]
     wide, high = (max(xs) - min(xs)) * DBU, (max(ys) - min(ys)) * DBU
     limit = pdk.rules[result.rule].limit if result.rule in pdk.rules and result.unit == "um" else None
     gap = max(min(wide, high), finding.measured or 0.0 if result.unit == "um" else 0.0, (limit or 0.0) / 2)
-    side = max(1.6 * max(wide, high), 6 * gap, LEAST)
+    side = max(1.6 * max(wide, high), 3 * gap, LEAST)
     if len(finding.edges) == 2:
         side = min(side, max(30 * gap, LEAST))  # of long edges that are near each other, a part
     return (*finding.at, side)
@@ -190,6 +191,10 @@ def _mark(page: Page, finding: Finding, canvas: kdb.Region, stripes: kdb.Region)
     for start, end in pixels:
         if start != end:
             page.add(page.stroke([start, end], 4.0) & canvas, RED, 41)
+    if len(finding.edges) == 2 and all(math.dist(start, end) < 20 for start, end in pixels):
+        a, b = (((s[0] + e[0]) / 2, (s[1] + e[1]) / 2) for s, e in pixels)
+        if a != b:
+            page.add(page.stroke([a, b], 2.0) & canvas, RED, 41)
     xs, ys = [p[0] for pair in pixels for p in pair], [p[1] for pair in pixels for p in pair]
     if max(max(xs) - min(xs), max(ys) - min(ys)) < 60:
         page.rim(((max(xs) + min(xs)) / 2, (max(ys) + min(ys)) / 2), 60, 3, RED, 41)
