@@ -15,7 +15,9 @@ from layoutgen.discover import cells, pdk_names
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
-DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "docs/design.md", "docs/routing.md")]
+DOCUMENTS = [
+    ROOT / name for name in ("README.md", "CONTRIBUTING.md", "docs/design.md", "docs/routing.md", "docs/ci.md")
+]
 
 
 def renew() -> ModuleType:

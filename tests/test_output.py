@@ -11,6 +11,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +23,7 @@ import pytest
 from layoutgen import handover
 from layoutgen.cli import run
 from layoutgen.errors import OutputError
+from layoutgen.findings import Finding
 from layoutgen.maskset import MaskSet
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -395,10 +397,11 @@ def test_findings_are_written_and_end_with_1(
     }
 
 
-def test_findings_of_a_build_have_pictures(spec_file: Callable[..., Path], tmp_path: Path) -> None:
-    path = spec_file(("width = 30", "width = 30\n\n[cells.ball]\ndiameter = 300.0"))
-    assert run(["build", str(path), "-o", str(tmp_path / "out"), "-q"]) == 1
-    folder = tmp_path / "out" / "small"
+def test_findings_of_a_build_have_pictures(small: MaskSet, tmp_path: Path) -> None:
+    broken = Finding("BALL.W.1", edges=((0, 0, 0, 5_000), (9_000, 5_000, 9_000, 0)), measured=9.0)
+    results = (replace(r, findings=(broken,)) if r.rule == broken.rule else r for r in small.report.results)
+    folder = tmp_path / "small"
+    handover.write(replace(small, report=replace(small.report, results=tuple(results))), folder)
     assert [p.name for p in (folder / "findings").iterdir()] == ["BALL.W.1.png"]
     assert "findings/BALL.W.1.png" in manifest(folder)["files"]
 
