@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import klayout.db as kdb
@@ -21,6 +21,7 @@ from layoutgen.drc.run import check_layout
 from layoutgen.errors import InputError, PdkError, Problem, UnknownNameError, printable
 from layoutgen.findings import Report, RuleResult, Status
 from layoutgen.pdk import Cut, LayerNumber, Pdk
+from layoutgen.report import NOT_ASKED
 from layoutgen.units import Um, dbu, to_dbu
 from layoutgen.windows.source import covers
 
@@ -31,9 +32,8 @@ OPTIONS = {
     "cut_maybe": "--die and --step",
 }
 """What supplies a reserved layer."""
-NOT_ASKED = "not asked for"
-ENDINGS = (".lyrdb", ".xml", ".md")
-"""Of files that a report is written to: KLayout's markers, JUnit, Markdown."""
+ENDINGS = (".lyrdb", ".codequality.json", ".json", ".sarif", ".xml", ".md")
+"""Of files that a report is written to: KLayout's markers, GitLab, JSON, SARIF, JUnit, Markdown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +54,12 @@ class Dies:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A report, and the name of the cell that its coordinates belong to."""
+    """A report, and what it is about: the cell that its coordinates belong to, its file, and what was read of it."""
 
     report: Report
     top: str
+    file: Path = Path()
+    layout: kdb.Layout | None = field(default=None, compare=False, repr=False)
 
     def save(self, path: Path, pdk: Pdk) -> None:
         """Write the report as the file's ending says (`ENDINGS`).
@@ -65,14 +67,40 @@ class Checked:
         Raises:
             OutputError: it could not be written.
         """
-        from layoutgen.report import junit, lyrdb, markdown
+        from layoutgen.report import codequality, json_form, junit, lyrdb, markdown, sarif
 
-        if path.suffix == ".lyrdb":
-            with gds.whole_file(path) as temporary:
-                lyrdb.write(self.report, self.top, temporary)
-        else:
-            writer = junit.text if path.suffix == ".xml" else markdown.text
-            gds.write_text(path, writer(self.report, pdk))
+        match path.suffix:
+            case ".lyrdb":
+                with gds.whole_file(path) as temporary:
+                    lyrdb.write(self.report, self.top, temporary)
+            case ".sarif":
+                gds.write_text(path, sarif.text(self.report, pdk, sarif.uri(self.file), self.top))
+            case ".json" if path.name.endswith(".codequality.json"):
+                gds.write_text(path, codequality.text(self.report, pdk, sarif.uri(self.file)))
+            case ".json":
+                gds.write_text(path, json_form.text(self.report, pdk))
+            case ".xml":
+                gds.write_text(path, junit.text(self.report, pdk))
+            case _:
+                gds.write_text(path, markdown.text(self.report, pdk))
+
+    def draw(self, folder: Path, pdk: Pdk) -> list[Path]:
+        """Draw the worst finding of each rule into a folder, in place of the pictures of an earlier check.
+
+        Returns the pictures, and `pictures.json`, which says whose they are.
+
+        Raises:
+            OutputError: one could not be written; what stood in the folder is unchanged.
+        """
+        from layoutgen.handover import put_in_place, staging
+        from layoutgen.report import snapshots
+
+        if self.layout is None:
+            raise ValueError("there is no layout to draw")
+        with staging(folder) as beside:
+            drawn = snapshots.draw(self.report, pdk, self.layout, self.layout.cell(self.top), beside)
+            gds.write_text(beside / snapshots.INDEX, snapshots.index(drawn))
+            return put_in_place(beside, folder, [*(s.file for s in drawn), snapshots.INDEX])
 
 
 def check_file(
@@ -129,7 +157,7 @@ def check_file(
     results = [_skipped(result, pdk, flow_name, rules, missing) for result in report.results]
     if rules is None:
         results += _undrawn(layout, cell, pdk, flow_name, results)
-    return Checked(replace(report, results=tuple(results), scope=(*report.scope, *notes)), cell.name)
+    return Checked(replace(report, results=tuple(results), scope=(*report.scope, *notes)), cell.name, path, layout)
 
 
 def _digest(path: Path) -> str:

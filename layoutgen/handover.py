@@ -18,7 +18,7 @@ from layoutgen import gds, technology
 from layoutgen.errors import OutputError
 from layoutgen.mask import mask_layout
 from layoutgen.maskset import MaskSet
-from layoutgen.report import junit, lyrdb, manifest, markdown
+from layoutgen.report import json_form, junit, lyrdb, manifest, markdown, sarif
 from layoutgen.report.routing import bottleneck_line, chip_table, csv_text, unrouted_line
 from layoutgen.report.routing import markdown as routing_markdown
 from layoutgen.units import Um
@@ -61,6 +61,8 @@ def _write_all(built: MaskSet, folder: Path, previews: bool, progress: Progress)
         "masks/masks.lyp": technology.mask_properties(pdk, built.flow),
         "results.xml": junit.text(built.report, pdk),
         "results.md": markdown.text(built.report, pdk),
+        "results.json": json_form.text(built.report, pdk),
+        "results.sarif": sarif.text(built.report, pdk, f"{name}_wafer.oas", layout.top_cell().name),
     }
     die = built.die
     if die.problem and die.plan:
@@ -83,9 +85,14 @@ def mask_file(name: str, mask: str) -> str:
 
 
 def _previews(built: MaskSet, folder: Path, progress: Progress) -> Iterator[str]:
+    from layoutgen.report import snapshots
     from layoutgen.report.preview import Picture, render
     from layoutgen.report.routing_picture import draw_picture
 
+    if built.report.findings:
+        progress("drawing findings")
+        drawn = snapshots.draw(built.report, built.pdk, built.layout, built.layout.top_cell(), folder, "findings/")
+        yield from (s.file for s in drawn)
     progress("drawing previews")
     name, pdk, chip = built.name, built.pdk, built.spec.chip
     wafer, properties = folder / f"{name}_wafer.oas", folder / f"{pdk.name}.lyp"

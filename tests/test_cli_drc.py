@@ -127,8 +127,8 @@ def test_clean(name: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_findings_in_the_table_and_in_each_report(capsys: pytest.CaptureFixture[str]) -> None:
-    files = ("r.lyrdb", "r.xml", "r.md")
-    assert drc(drawn(NEAR), *DIE, *(a for f in files for a in ("-o", f))) == 1
+    files = ("r.lyrdb", "r.xml", "r.md", "r.json", "r.sarif")
+    assert drc(drawn(NEAR), *DIE, *(a for f in files for a in ("-o", f)), "--pictures", "p") == 1
     row = next(line for line in capsys.readouterr().out.splitlines() if "M.S" in line)
     assert row.split() == ["M.S", "space", "of", "metal", ">=", "5", "um", "3.5", "um", "1", "(31.750,", "50.000)"]
     database = rdb.ReportDatabase("r")
@@ -136,6 +136,24 @@ def test_findings_in_the_table_and_in_each_report(capsys: pytest.CaptureFixture[
     assert (database.num_items(), database.top_cell_name) == (1, "TOP")
     assert ET.parse("r.xml").getroot()[0].attrib["failures"] == "1"  # noqa: S314
     assert "| M.S |" in Path("r.md").read_text("utf-8")
+    assert drc("x.gds", *DIE, "--json") == 1
+    assert capsys.readouterr().out == Path("r.json").read_text("utf-8")
+    (run_,) = json.loads(Path("r.sarif").read_text("utf-8"))["runs"]
+    assert [r["ruleId"] for r in run_["results"]] == ["M.S"]
+    assert run_["artifacts"][0]["location"]["uri"] == "x.gds"
+    assert {p.name for p in Path("p").iterdir()} == {"M.S.png", "pictures.json"}
+
+
+def test_pictures_of_an_earlier_check_go_and_other_files_stay() -> None:
+    assert drc(drawn(NEAR), *DIE, "--pictures", "p", "-q") == 1
+    assert list(json.loads(Path("p/pictures.json").read_text("utf-8"))["files"]) == ["M.S.png"]
+    Path("p/own.png").write_text("mine")
+    assert drc(drawn(GOOD), *DIE, "--pictures", "p", "-q") == 0
+    assert {p.name for p in Path("p").iterdir()} == {"own.png", "pictures.json"}
+    assert json.loads(Path("p/pictures.json").read_text("utf-8")) == {"files": {}}
+    Path("file").write_text("mine")
+    assert drc("x.gds", *DIE, "--pictures", "file", "-q") == 2
+    assert Path("file").read_text() == "mine"
 
 
 def test_a_rule_on_a_layer_that_is_not_there_is_skipped_and_so_not_clean(capsys: pytest.CaptureFixture[str]) -> None:
@@ -258,7 +276,7 @@ def test_a_layer_that_the_flow_must_draw_is_empty(capsys: pytest.CaptureFixture[
         (("x.gds", "--flow", "two"), "no flow 'two' in PDK 'tiny'; known: one"),
         (("x.gds", "--rules", ""), "name at least one rule"),
         (("x.gds", "--rules", " , "), "name at least one rule"),
-        (("x.gds", "-o", "r.txt"), "'r.txt' must end in .lyrdb, .xml, .md"),
+        (("x.gds", "-o", "r.txt"), "'r.txt' must end in .lyrdb, .codequality.json, .json, .sarif, .xml, .md"),
         (("x.gds", "--step", "1,1"), "--step and --count need --die X0,Y0,X1,Y1"),
         (("x.gds", "--die", "0,0,9,9", "--count", "2,2"), "--count needs --step"),
         (("x.gds", "--die", "0,0,9,9", "--cut", "2"), "--cut needs --step"),

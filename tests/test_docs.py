@@ -15,7 +15,8 @@ from layoutgen.discover import cells, pdk_names
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
-DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "docs/design.md", "docs/routing.md")]
+NAMES = ("README.md", "CONTRIBUTING.md", "docs/design.md", "docs/routing.md", "docs/ci.md")
+DOCUMENTS = [ROOT / name for name in NAMES]
 
 
 def renew() -> ModuleType:

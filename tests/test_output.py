@@ -11,6 +11,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +23,7 @@ import pytest
 from layoutgen import handover
 from layoutgen.cli import run
 from layoutgen.errors import OutputError
+from layoutgen.findings import Finding
 from layoutgen.maskset import MaskSet
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -61,7 +63,7 @@ def test_every_file_is_there_and_the_manifest_names_it_with_its_hash(
     masks = {"caravel_post": ("PI", "RDL", "VIA")}.get(name, ("PI1", "RDL", "PI2", "UBM"))
     expected = {
         f"{name}_wafer.oas", f"{name}_wafer.gds", f"{name}_die.gds", f"{pdk}.lyp", f"{pdk}.lyt",
-        "drc.lyrdb", "results.xml", "results.md", "manifest.json", "masks/masks.lyp",
+        "drc.lyrdb", "results.xml", "results.md", "results.json", "results.sarif", "manifest.json", "masks/masks.lyp",
         "routing/report.md", "routing/nets.csv",
         *(f"masks/{name}_{mask}.gds" for mask in masks),
         *(f"preview/{picture}.png" for picture in ("wafer", "die", "route", "pad", "ball")),
@@ -387,6 +389,21 @@ def test_findings_are_written_and_end_with_1(
     assert len(failures) == 1
     assert "findings, worst " in failures[0].get("message", "")
     assert "findings: " in (folder / "results.md").read_text("utf-8").splitlines()[0]
+    rules = json.loads((folder / "results.json").read_text("utf-8"))["rules"]
+    (run_,) = json.loads((folder / "results.sarif").read_text("utf-8"))["runs"]
+    assert sum(r["count"] for r in rules) == sum(r["occurrenceCount"] for r in run_["results"]) > 4
+    assert {r["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for r in run_["results"]} == {
+        "small_wafer.oas"
+    }
+
+
+def test_findings_of_a_build_have_pictures(small: MaskSet, tmp_path: Path) -> None:
+    broken = Finding("BALL.W.1", edges=((0, 0, 0, 5_000), (9_000, 5_000, 9_000, 0)), measured=9.0)
+    results = (replace(r, findings=(broken,)) if r.rule == broken.rule else r for r in small.report.results)
+    folder = tmp_path / "small"
+    handover.write(replace(small, report=replace(small.report, results=tuple(results))), folder)
+    assert [p.name for p in (folder / "findings").iterdir()] == ["BALL.W.1.png"]
+    assert "findings/BALL.W.1.png" in manifest(folder)["files"]
 
 
 def test_a_rule_that_cannot_run_is_never_clean(

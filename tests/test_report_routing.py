@@ -15,7 +15,8 @@ import pytest
 
 from layoutgen import discover
 from layoutgen.report import routing as report
-from layoutgen.report.routing_picture import draw_picture, nice
+from layoutgen.report.page import nice
+from layoutgen.report.routing_picture import draw_picture
 from layoutgen.route import (
     Bottleneck,
     Matched,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,10 +14,8 @@ from layoutgen.cli.progress import progress
 
 if TYPE_CHECKING:
     from layoutgen.checked import Dies
-    from layoutgen.findings import Report
-    from layoutgen.pdk import LayerNumber, Pdk
+    from layoutgen.pdk import LayerNumber
 
-MOST_WORDS = 64
 MEGABYTES_MEGABYTE = 64
 """Megabytes of memory for each of a file: shapes drawn one by one take so much more than their bytes."""
 FARTHEST = 500_000.0
@@ -31,8 +28,17 @@ FARTHEST = 500_000.0
 @click.option("--flow", help="One of the process's flows, where it has several.")
 @click.option("--top", default="", metavar="CELL", help="The cell to check; left out, the only top cell.")
 @click.option("--rules", metavar="ID,ID,...", help="Run these rules alone.")
-@click.option("-o", "--report", "reports", type=click.Path(path_type=Path), multiple=True,
-              help="A file for the report: .lyrdb (KLayout), .xml (JUnit) or .md; may be given again.")  # fmt: skip
+@click.option(
+    "-o",
+    "--report",
+    "reports",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A file for the report: .lyrdb (KLayout), .json, .sarif, .xml (JUnit), .md or .codequality.json (GitLab); "
+    "may be given again.",
+)
+@click.option("--pictures", type=click.Path(path_type=Path), metavar="DIR",
+              help="A folder for pictures of the worst finding of each rule.")  # fmt: skip
 @click.option("--die", metavar="X0,Y0,X1,Y1",
               help="Corners of the first die in um; or LAYER/DATATYPE, on which the dies are outlined.")  # fmt: skip
 @click.option("--step", metavar="DX,DY", help="From one die to the next in um; between them is the street.")
@@ -55,9 +61,10 @@ FARTHEST = 500_000.0
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 def command(
-    file: Path, pdk: str, flow: str | None, top: str, rules: str | None, reports: tuple[Path, ...], die: str | None,
-    step: str | None, count: str | None, cut: float | None, ignore: tuple[str, ...], circles: str,
-    seconds: float | None, megabytes: int, jobs: int | None, cache: Path | None, no_cache: bool, as_json: bool,
+    file: Path, pdk: str, flow: str | None, top: str, rules: str | None, reports: tuple[Path, ...],
+    pictures: Path | None, die: str | None, step: str | None, count: str | None, cut: float | None,
+    ignore: tuple[str, ...], circles: str, seconds: float | None, megabytes: int, jobs: int | None,
+    cache: Path | None, no_cache: bool, as_json: bool,
     quiet: bool,
 ) -> int:  # fmt: skip
     """Check FILE, a GDSII or OASIS layout (or .gz of one), against the rules of a process.
@@ -74,7 +81,7 @@ def command(
     if cache is not None and no_cache:
         raise click.UsageError("--cache and --no-cache exclude each other; leave one out")
     for path in reports:
-        if path.suffix not in checked.ENDINGS:
+        if not path.name.endswith(checked.ENDINGS):
             raise click.BadParameter(f"{str(path)!r} must end in {', '.join(checked.ENDINGS)}", param_hint="--report")
     dies = _dies(die, step, count, cut)
     layers = None if "all" in ignore else [_layer(text, "--ignore") for text in ignore]
@@ -91,10 +98,16 @@ def command(
         )  # fmt: skip
     for path in reports:
         done.save(path, process)
+    if pictures is not None:
+        done.draw(pictures, process)
     if as_json:
-        click.echo(json.dumps(_result(done.report, process, reports), indent=1, ensure_ascii=False))
+        from layoutgen.report import json_form
+
+        click.echo(json_form.text(done.report, process), nl=False)
     elif not quiet:
-        _say(done.report, process)
+        from layoutgen.report import terminal
+
+        click.echo(terminal.text(done.report, process), nl=False)
     return done.report.exit_code
 
 
@@ -162,54 +175,6 @@ def _layer(text: str, option: str) -> LayerNumber:
     if match is None:
         raise click.BadParameter(f"{text!r} must be LAYER/DATATYPE, as 10/0", param_hint=option)
     return int(match[1]), int(match[2])
-
-
-def _result(report: Report, pdk: Pdk, files: tuple[Path, ...]) -> dict[str, Any]:
-    from layoutgen.report import worst
-
-    rules = [
-        {
-            "rule": r.rule, "status": r.status.value, "reason": r.reason, "count": r.count, "unit": r.unit,
-            "worst": found and found.measured, "at": list(found.at) if found else None,
-        }
-        for r in report.results for found in (worst(r, pdk),)
-    ]  # fmt: skip
-    return {
-        "title": report.title, "pdk": report.pdk, "flow": report.flow, "exit_code": report.exit_code,
-        "summary": report.summary, "scope": list(report.scope), "rules": rules, "files": [str(f) for f in files],
-    }  # fmt: skip
-
-
-def _say(report: Report, pdk: Pdk) -> None:
-    from layoutgen.checked import NOT_ASKED
-    from layoutgen.findings import Status
-    from layoutgen.report import place, verdict, worst, worst_value
-
-    rows = [("rule", "limit", "worst", "count", "worst at (um)")]
-    for r in sorted((r for r in report.results if r.status is Status.RUN), key=lambda r: not r.findings):
-        found = worst(r, pdk)
-        at = place(found) if found else ""
-        rows.append((r.rule, _limit(r.rule, pdk), worst_value(r, pdk), str(r.count), at))
-    click.echo(f"{report.title}: {report.pdk}, flow {report.flow}")
-    widths = [max(len(row[i]) for row in rows) for i in range(5)]
-    for row in rows:
-        cells = [f"{row[i]:>{widths[i]}}" if i in (2, 3) else f"{row[i]:{widths[i]}}" for i in range(5)]
-        click.echo(f"  {'  '.join(cells)}".rstrip())
-    for status in (Status.FAILED, Status.SKIPPED, Status.NOT_APPLICABLE):
-        for r in report.results:
-            if r.status is status and r.reason != NOT_ASKED:
-                click.echo(f"  {r.rule} {status.value}: {r.reason}")
-    for note in report.scope:
-        click.echo(f"  {note}")
-    click.echo(verdict(report))
-
-
-def _limit(rule: str, pdk: Pdk) -> str:
-    """What a rule asks for, in a few words."""
-    from layoutgen.drc.checks import task
-
-    words = task(rule, pdk.rules[rule]).words if rule in pdk.rules else ""
-    return words if len(words) <= MOST_WORDS else words[: MOST_WORDS - 3] + "..."
 
 
 __all__ = ["command"]

@@ -5,8 +5,15 @@ Here stands what several of them say in the same words.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from layoutgen.errors import printable
 from layoutgen.findings import Finding, Report, RuleResult, Status
 from layoutgen.pdk import Pdk
+
+NOT_ASKED = "not asked for"
+"""Why a rule that the caller did not name did not run: no news to them."""
+MOST_WORDS = 64
 
 
 def verdict(report: Report) -> str:
@@ -18,6 +25,18 @@ def verdict(report: Report) -> str:
     wrong = [r.rule for r in report.results if r.status in (Status.FAILED, Status.SKIPPED)]
     why = f"did not run: {', '.join(wrong)}" if wrong else "no rule ran"
     return f"incomplete, so not clean: {report.summary}; {why}"
+
+
+def named(report: Report) -> Iterator[tuple[str, RuleResult]]:
+    """Each rule's result, with its id as text that can be shown, unlike that of any other rule."""
+    taken: set[str] = set()
+    for result in report.results:
+        shown, n = printable(result.rule, 100) or "?", 2
+        name = shown
+        while name in taken:
+            name, n = f"{shown} ({n})", n + 1
+        taken.add(name)
+        yield name, result
 
 
 def amount(value: float, unit: str) -> str:
@@ -54,3 +73,16 @@ def worst_value(result: RuleResult, pdk: Pdk) -> str:
     """What is measured where it is worst, with its unit; empty where nothing is."""
     found = worst(result, pdk)
     return "" if found is None or found.measured is None else amount(found.measured, result.unit)
+
+
+def waived(result: RuleResult) -> int:
+    """At how many places what the rule asks for is broken and let pass."""
+    return sum(w.finding.count for w in result.waived)
+
+
+def asks(rule: str, pdk: Pdk) -> str:
+    """What a rule asks for, in a few words; empty for one that is not the process's."""
+    from layoutgen.drc.checks import task
+
+    words = task(rule, pdk.rules[rule]).words if rule in pdk.rules else ""
+    return words if len(words) <= MOST_WORDS else words[: MOST_WORDS - 3] + "..."

@@ -15,18 +15,20 @@ import klayout.rdb as rdb
 
 from layoutgen.errors import printable
 from layoutgen.findings import Finding, Report, RuleResult, Status
-from layoutgen.report import verdict
+from layoutgen.report import named, verdict
 from layoutgen.units import DBU
 
 ALL_PLACES = "at all places"
 """Category of what is found at several places; has one of its own for each rule."""
+WAIVED = "waived"
+"""The tag by which KLayout itself knows what was let pass."""
 
 
 def write(report: Report, top_cell: str, path: Path) -> None:
     """Write the report as `.lyrdb`, the same bytes for the same report; lengths in it are um.
 
-    A rule that did not run has a category, too, whose description says so. `top_cell` is the cell of the layout that
-    the coordinates belong to.
+    A rule that did not run has a category, too, whose description says so. What was waived is an item with KLayout's
+    tag for it, and who waived it as its comment. `top_cell` is the cell of the layout that the coordinates belong to.
 
     Raises:
         RuntimeError: the file cannot be written.
@@ -37,19 +39,24 @@ def write(report: Report, top_cell: str, path: Path) -> None:
     head = (f"{report.title} ({report.pdk}, {report.flow})", verdict(report), *report.scope)
     database.description = ". ".join(printable(part, 1000) for part in head)
     cells = _Cells(database)
-    for result in report.results:
-        category = database.create_category(printable(result.rule))
+    for name, result in named(report):
+        category = database.create_category(name)
         category.description = _description(result)
         measured = database.tag_id(f"measured ({result.unit})" if result.unit else "measured")
         for finding in result.findings:
             item = database.create_item(cells.of(finding.repeats).rdb_id(), category.rdb_id())
             _fill(item, finding, measured)
+        for let in result.waived:
+            item = database.create_item(cells.of(let.finding.repeats).rdb_id(), category.rdb_id())
+            _fill(item, let.finding, measured)
+            item.add_tag(database.tag_id(WAIVED))
+            item.comment = printable(let.by, 1000)
     if any(f.repeats for f in report.findings):
         overview = database.create_category(ALL_PLACES)
         overview.description = "For each rule a box at every place of what it found at several."
-        for result in report.results:
+        for name, result in named(report):
             if boxes := _boxes(f for f in result.findings if f.repeats):
-                category = database.create_category(overview, printable(result.rule))
+                category = database.create_category(overview, name)
                 item = database.create_item(cells.of(()).rdb_id(), category.rdb_id())
                 for box in boxes:
                     item.add_value(box)

@@ -1,6 +1,6 @@
 """A picture of a routing: metal by net, what is missing as dashed lines, where it is too narrow, and lengths.
 
-All is laid out in pixels on a KLayout layout of its own (one layer a colour), which KLayout paints with smooth edges.
+All is laid out in pixels (`page.Page`).
 """
 
 from __future__ import annotations
@@ -9,16 +9,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import klayout.db as kdb
-import klayout.lay as lay
-import numpy as np
 import shapely
 
-from layoutgen.errors import OutputError
-from layoutgen.gds import whole_file
+from layoutgen.report.page import GREY, INK, RED, Page, nice, text_width
 from layoutgen.report.routing import NetRow, missing_end, net_terminals, ohms, summary, totals
 from layoutgen.route import NetMetal, RoutePlan, RouteProblem
-from layoutgen.units import DBU, Um
+from layoutgen.units import DBU
 
 DIE = 1400.0
 """Longer side of the die."""
@@ -34,10 +30,6 @@ LEAST_NAME = 11.0
 """Height of letters in pixels below which a name is not read."""
 MOST_LABELS = 12
 """Bottlenecks that get a label: those that lack most room."""
-SMOOTH = 2
-"""Oversampling in x and y."""
-_GRID = 0.01
-INK, GREY, PALE, RED = "#1f2933", "#7b8794", "#e4e7eb", "#d00000"
 PAD, BALL, KEEPOUT = "#b8c2cc", "#dde3ea", "#cbd2d9"
 NETS = (
     "#1f77b4", "#e8871e", "#2ca02c", "#9467bd", "#17a2b8", "#8c6d31", "#d6619e", "#3f51b5", "#6b8e23", "#00897b",
@@ -50,7 +42,6 @@ LAYERS = ("#c8783d", "#2f6fb0")
 HEAT = ("#2c7fb8", "#3fa7a0", "#7fbf5a", "#c9c23a", "#f0a52e", "#e8772a", "#b8482a", "#7a2d1a")
 RATIOS = (1.02, 1.05, 1.1, 1.2, 1.35, 1.6, 2.0)
 """Upper ends of the bins of ratios; the last is open."""
-_FONT = kdb.TextGenerator.default_generator()
 
 
 def draw_picture(
@@ -65,7 +56,7 @@ def draw_picture(
     scale = DIE / max(x1 - x0, y1 - y0)
     width = max(500.0, (x1 - x0) * scale) + 3 * MARGIN + PANEL
     height = max(700.0, (y1 - y0) * scale) + HEAD + FOOT
-    page = _Page(width, height, scale, (MARGIN - x0 * scale, height - HEAD - (y1 - y0) * scale - y0 * scale))
+    page = Page(width, height, scale, (MARGIN - x0 * scale, height - HEAD - (y1 - y0) * scale - y0 * scale))
     colours = _colours(problem, rows)
     _die(page, problem)
     _metal(page, problem, plan, metal, colours)
@@ -76,118 +67,6 @@ def draw_picture(
     _scale_bar(page, problem)
     _panel(page, problem, plan, rows, colours)
     page.write(path)
-
-
-class _Page:
-    """Shapes in pixels, lower-left corner (0, 0), by height above the paper and colour."""
-
-    def __init__(self, width: float, height: float, scale: float, shift: tuple[float, float]) -> None:
-        self.width, self.height, self.scale = float(round(width)), float(round(height)), scale
-        self._shift = shift
-        self._sheets: dict[tuple[int, str], kdb.Region] = {}
-
-    def at(self, x: Um, y: Um) -> tuple[float, float]:
-        """A place on the die in pixels."""
-        return x * self.scale + self._shift[0], y * self.scale + self._shift[1]
-
-    def _sheet(self, level: int, colour: str) -> kdb.Region:
-        return self._sheets.setdefault((level, colour), kdb.Region())
-
-    def polygon(self, points: Iterable[tuple[float, float]], colour: str, level: int) -> None:
-        """A filled polygon."""
-        corners = [kdb.Point(round(x / _GRID), round(y / _GRID)) for x, y in points]
-        self._sheet(level, colour).insert(kdb.Polygon(corners))
-
-    def box(self, x0: float, y0: float, x1: float, y1: float, colour: str, level: int) -> None:
-        """A filled rectangle."""
-        self.polygon([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], colour, level)
-
-    def disc(self, at: tuple[float, float], radius: float, colour: str, level: int) -> None:
-        """A filled disc."""
-        angle = np.linspace(0, 2 * math.pi, 48, endpoint=False)
-        self.polygon(
-            zip(at[0] + radius * np.cos(angle), at[1] + radius * np.sin(angle), strict=True), colour, level
-        )  # fmt: skip
-
-    def rim(self, at: tuple[float, float], radius: float, thick: float, colour: str, level: int) -> None:
-        """A circle of a thickness, inside of its radius."""
-        angle = np.linspace(0, 2 * math.pi, 49)
-        turns = [(radius, angle), (max(0.0, radius - thick), angle[::-1])]
-        points = [(at[0] + r * math.cos(a), at[1] + r * math.sin(a)) for r, turn in turns for a in turn.tolist()]
-        self.polygon(points, colour, level)
-
-    def line(self, points: Sequence[tuple[float, float]], thick: float, colour: str, level: int) -> None:
-        """A line of a thickness."""
-        corners = [kdb.Point(round(x / _GRID), round(y / _GRID)) for x, y in points]
-        half = thick / 2 / _GRID
-        self._sheet(level, colour).insert(kdb.Path(corners, round(2 * half), round(half), round(half)).polygon())
-
-    def dashes(self, a: tuple[float, float], b: tuple[float, float], thick: float, colour: str, level: int) -> None:
-        """A dashed line."""
-        length = math.dist(a, b)
-        count = max(1, round(length / 16))
-        for k in range(count):
-            f, g = k / count, (k + 0.55) / count
-            ends = [(a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t) for t in (f, g)]
-            if ends[0] != ends[1]:
-                self.line(ends, thick, colour, level)
-
-    def text(
-        self, words: str, at: tuple[float, float], high: float, colour: str, level: int = 8, *, most: float = 1e9,
-        align: float = 0.0,
-    ) -> float:  # fmt: skip
-        """Capitals of a height, from `at` (lower left; `align` 0.5: middle, 1: right); narrower where `most` asks.
-
-        Returns the width.
-        """
-        if not words:
-            return 0.0
-        wide = text_width(words, high)
-        if wide > most:
-            high, wide = high * most / wide, most
-        region = _FONT.text(words, _GRID, high / _FONT.dheight())
-        if high < 16:
-            region.size(round(0.25 / _GRID))  # thin strokes of small letters fade
-        region.move(round((at[0] - align * wide) / _GRID), round(at[1] / _GRID))
-        self._sheet(level, colour).insert(region)
-        return wide
-
-    def write(self, path: Path) -> None:
-        """Paint it as PNG."""
-        layout = kdb.Layout()
-        layout.dbu = _GRID
-        cell = layout.create_cell("PICTURE")
-        view = lay.LayoutView()
-        for option in ("grid-visible", "text-visible", "cell-box-visible"):
-            view.set_config(option, "false")
-        view.set_config("background-color", "#ffffff")
-        order = sorted(self._sheets, key=lambda key: key[0])  # stable: colours in the order they were used
-        for number, key in enumerate(order, 1):
-            cell.shapes(layout.layer(number, 0)).insert(self._sheets[key])
-        view.create_layout(False)
-        cellview = view.active_cellview()
-        cellview.layout().assign(layout)
-        cellview.cell = cellview.layout().cell("PICTURE")
-        view.clear_layers()
-        for number, (_, colour) in enumerate(order, 1):
-            properties = lay.LayerProperties()
-            properties.source_layer, properties.source_datatype = number, 0
-            properties.fill_color = properties.frame_color = int(colour[1:], 16)
-            properties.dither_pattern = 0
-            view.insert_layer(view.end_layers(), properties)
-        view.max_hier()
-        with whole_file(path) as temporary:
-            target = kdb.DBox(0, 0, self.width, self.height)
-            view.save_image_with_options(
-                str(temporary), round(self.width), round(self.height), 1, SMOOTH, 0, target, False
-            )
-            if temporary.stat().st_size == 0:
-                raise OutputError(f"{path}: no picture was written; free some space, or choose another folder with -o")
-
-
-def text_width(words: str, high: float) -> float:
-    """Width in pixels of capitals of a height."""
-    return len(words) * high * _FONT.dwidth() / _FONT.dheight()
 
 
 def _colours(problem: RouteProblem, rows: Sequence[NetRow]) -> dict[str, str]:
@@ -206,7 +85,7 @@ def _tint(colour: str, part: float) -> str:
     return "#" + "".join(f"{round(255 - part * (255 - int(colour[i : i + 2], 16))):02x}" for i in (1, 3, 5))
 
 
-def _die(page: _Page, problem: RouteProblem) -> None:
+def _die(page: Page, problem: RouteProblem) -> None:
     outline = [page.at(x, y) for x, y in problem.outline]
     page.polygon(outline, "#fafbfc", 0)
     page.line([*outline, outline[0]], 2, INK, 1)
@@ -215,7 +94,7 @@ def _die(page: _Page, problem: RouteProblem) -> None:
 
 
 def _metal(
-    page: _Page, problem: RouteProblem, plan: RoutePlan, metal: Mapping[str, NetMetal], colours: Mapping[str, str]
+    page: Page, problem: RouteProblem, plan: RoutePlan, metal: Mapping[str, NetMetal], colours: Mapping[str, str]
 ) -> None:
     """Wires with their teardrops in the net's colour, ties in a lighter one; two layers as lines of two colours."""
     if problem.layers == 1:
@@ -241,7 +120,7 @@ def _metal(
             page.line([page.at(x * DBU, y * DBU) for x, y in wire.points], 1.2, colour, 2 if wire.tie else 3)
 
 
-def _terminals(page: _Page, problem: RouteProblem, plan: RoutePlan, colours: Mapping[str, str]) -> None:
+def _terminals(page: Page, problem: RouteProblem, plan: RoutePlan, colours: Mapping[str, str]) -> None:
     owner = {t.name: net for net, own in net_terminals(problem, plan).items() for t in own}
     for t in problem.terminals:
         net = owner.get(t.name, "")
@@ -267,7 +146,7 @@ def _terminals(page: _Page, problem: RouteProblem, plan: RoutePlan, colours: Map
     _names(page, problem, plan)
 
 
-def _names(page: _Page, problem: RouteProblem, plan: RoutePlan) -> None:
+def _names(page: Page, problem: RouteProblem, plan: RoutePlan) -> None:
     """Names of terminals: inside where they fit, else beside where nothing else is drawn, else nowhere."""
     if len(problem.terminals) > MOST_NAMES:
         return
@@ -314,7 +193,7 @@ def _short(name: str) -> str:
     return name.removeprefix("pad ").removeprefix("ball ")
 
 
-def _missing(page: _Page, problem: RouteProblem, plan: RoutePlan) -> None:
+def _missing(page: Page, problem: RouteProblem, plan: RoutePlan) -> None:
     """Dashed lines below the terminals, which get a red rim."""
     by_name = {t.name: t for t in problem.terminals}
     ring = shapely.LinearRing(problem.outline)
@@ -349,7 +228,7 @@ def _outside(points: list[tuple[float, float]], solid: shapely.Geometry) -> list
     return [[(x, y) for x, y in part.coords] for part in parts if part.length > 1]
 
 
-def _bottlenecks(page: _Page, problem: RouteProblem, plan: RoutePlan) -> None:
+def _bottlenecks(page: Page, problem: RouteProblem, plan: RoutePlan) -> None:
     """Red lines, thick where wires may run; those that lack most room are labelled, labels kept apart."""
     obstacles = [shapely.Polygon([page.at(x, y) for x, y in o.points]) for o in problem.obstacles]
     solid = shapely.union_all(obstacles) if obstacles and plan.bottlenecks else shapely.Polygon()
@@ -392,7 +271,7 @@ def _bottlenecks(page: _Page, problem: RouteProblem, plan: RoutePlan) -> None:
         page.text(words, (x, y), high, RED, 11)
 
 
-def _scale_bar(page: _Page, problem: RouteProblem) -> None:
+def _scale_bar(page: Page, problem: RouteProblem) -> None:
     """Below the die's lower-left corner."""
     x0, y0, x1, _ = problem.bounds
     length = nice((x1 - x0) / 4)
@@ -405,17 +284,11 @@ def _scale_bar(page: _Page, problem: RouteProblem) -> None:
     page.text(words, (x + wide + 12, y - 5), 16, INK)
 
 
-def nice(value: float) -> float:
-    """The largest of 1, 2 and 5 times a power of ten that is not above a value."""
-    power = 10 ** math.floor(math.log10(value))
-    return float(max(m * power for m in (1, 2, 5) if m * power <= value * (1 + 1e-9)))
-
-
 # panel ----------------------------------------------------------------------------------------------------------
 
 
 def _panel(
-    page: _Page, problem: RouteProblem, plan: RoutePlan, rows: Sequence[NetRow], colours: Mapping[str, str]
+    page: Page, problem: RouteProblem, plan: RoutePlan, rows: Sequence[NetRow], colours: Mapping[str, str]
 ) -> None:
     x, y = page.width - PANEL - MARGIN / 2, page.height - HEAD - 16
     y = _panel_of_missing(page, plan, x, y)
@@ -429,7 +302,7 @@ def _panel(
     _list(page, "longest nets", sorted(rows, key=lambda r: -r.length), colours, x, y)
 
 
-def _panel_of_missing(page: _Page, plan: RoutePlan, x: float, y: float) -> float:
+def _panel_of_missing(page: Page, plan: RoutePlan, x: float, y: float) -> float:
     if not plan.unrouted:
         return y
     page.text(f"{len(plan.unrouted)} missing (dashed)", (x, y), 16, RED)
@@ -443,7 +316,7 @@ def _panel_of_missing(page: _Page, plan: RoutePlan, x: float, y: float) -> float
     return y - 18
 
 
-def _legend(page: _Page, entries: Iterable[tuple[str, str]], x: float, y: float) -> float:
+def _legend(page: Page, entries: Iterable[tuple[str, str]], x: float, y: float) -> float:
     for words, colour in entries:
         page.box(x, y, x + 28, y + 13, colour, 8)
         page.text(words, (x + 40, y), 13, INK)
@@ -451,7 +324,7 @@ def _legend(page: _Page, entries: Iterable[tuple[str, str]], x: float, y: float)
     return y - 12
 
 
-def _histogram(page: _Page, rows: Sequence[NetRow], x: float, y: float) -> float:
+def _histogram(page: Page, rows: Sequence[NetRow], x: float, y: float) -> float:
     """Nets by the ratio of their length to their straight line, in the colours of the wires."""
     page.text("length / straight line", (x, y), 16, INK)
     page.text("nets", (x + PANEL, y), 13, GREY, align=1.0)
@@ -473,7 +346,7 @@ def _histogram(page: _Page, rows: Sequence[NetRow], x: float, y: float) -> float
 
 
 def _list(
-    page: _Page, title: str, rows: Sequence[NetRow], colours: Mapping[str, str], x: float, y: float
+    page: Page, title: str, rows: Sequence[NetRow], colours: Mapping[str, str], x: float, y: float
 ) -> float:  # fmt: skip
     """As many nets as there is room for, each with a bar: straight line dark, the way round pale; where it ends."""
     step, high = 22.0, 13.0
