@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from xml.etree import ElementTree
 
 import corpus
@@ -21,11 +23,16 @@ import pytest
 import rule_cases
 from rule_cases import PDKS
 
+from layoutgen import derive
+from layoutgen.cli import doctor
+from layoutgen.cli import run as run_command
 from layoutgen.drc import deck
+from layoutgen.drc import run as drc_run
 from layoutgen.drc.checks import KINDS, task
 from layoutgen.drc.look import Flat
+from layoutgen.errors import printable
 from layoutgen.findings import Finding
-from layoutgen.pdk import Pdk, Rule
+from layoutgen.pdk import Pdk
 from layoutgen.units import DBU
 
 KLAYOUT = shutil.which("klayout")
@@ -72,7 +79,7 @@ def cases(pdk: Pdk) -> Iterator[tuple[str, str, str, dict[str, kdb.Region]]]:
 
 def random_layouts(pdk: Pdk, number: int) -> Iterator[dict[str, kdb.Region]]:
     """Layouts of edges at multiples of 45 degrees, each drawn on other layers of the process."""
-    rng = random.Random(f"{pdk.name} 5")
+    rng = random.Random(f"{pdk.name} 5")  # noqa: S311  no secret
     for _ in range(number):
         layout = corpus.layout(rng, slanted=False)
         names = dict(zip(("rdl", "tie", "via"), rng.sample(sorted(pdk.layers), 3), strict=True)) | {"die": "die"}
@@ -102,7 +109,7 @@ def drawn(pdk: Pdk) -> tuple[dict[str, kdb.Region], int, list[tuple[str, str, bo
     top: dict[str, kdb.Region] = {}
     x = 0
     slanted = []
-    for layout in (*random_layouts(pdk, 12), on_reserved_layers(pdk)):
+    for layout in (*random_layouts(pdk, 8), on_reserved_layers(pdk)):
         x = beside(top, x, layout)
     for rule, verdict, case, layout in cases(pdk):
         if is_slanted(layout):
@@ -197,7 +204,9 @@ def test_klayout_finds_the_same(name: str, tmp_path: Path, klayout_version: deck
     found = by_rule(tmp_path / "a.lyrdb")
     assert list(found) == list(pdk.rules)
 
-    flat = Flat(pdk, lambda layer: regions.get(layer, kdb.Region()))
+    layout = kdb.Layout()
+    layout.read(str(tmp_path / "a.gds"))
+    flat = Flat(pdk, lambda layer: kdb.Region(layout.top_cell().begin_shapes_rec(layout.layer(*pdk.gds(layer)))))
     differing, violated = {}, 0
     for rule_name, rule in pdk.rules.items():
         description, markers = found[rule_name]
@@ -221,3 +230,244 @@ def test_klayout_finds_the_same(name: str, tmp_path: Path, klayout_version: deck
         if fails is not any(left <= x < right for x, _ in found[rule_name][1]):
             wrong.append(f"{rule_name}: {case}")
     assert wrong == []
+
+
+HOSTILE = (
+    "#{File.write('OWNED', '1')}", '"); exit!(7); ("', "'; File.write('OWNED', '1'); '",
+    "\\'; File.write('OWNED', '1') #",
+    "]]></text><text>File.write('OWNED', '1')", "a\nFile.write('OWNED', '1')\n", "\r=begin\n__END__\n", "`touch OWNED`",
+    "$autorun-early", "-*- coding: utf-7 -*-", "% <b>&amp;</b> \x00\x1b[31m \u2028 50 \u00b5m \U0001f4a3", "\\",
+    "x" * 5000,
+)  # fmt: skip
+"""Text that would run, end the script or break the file if it were not inert."""
+
+
+def hostile() -> Pdk:
+    """A process whose every text is out for harm, with rules that a deck does not check."""
+    pdk = PDKS["every_kind"]
+    base = pdk.rules["RDL.W.1"]
+    rules = {
+        f"H.{i}": base.model_copy(update={"why": text, "source": text, "limit": 10.0}) for i, text in enumerate(HOSTILE)
+    }
+    rules["OTHER"] = base.model_copy(update={"flows": ("other\n'#{exit!}",)})
+    rules["INVALID"] = base.model_copy(update={"layers": ("rdl", "pad")})
+    rules["NO.KIND"] = base.model_copy(update={"check": "'#{File.write('OWNED', '1')}"})
+    rules["SQUARE"] = pdk.rules["PILLAR.R.1"].model_copy(update={"metric": "square"})
+    rules["NEEDS"] = pdk.rules["RDL.D.1"]
+    rules["IDLE"] = base.model_copy(update={"layers": ("beam",)})
+    rules["WRONG"] = base.model_copy(update={"check": "broken"})
+    rules["LAST"] = base
+    return pdk.model_copy(update={"rules": rules, "title": "\n".join(HOSTILE[:-1])})
+
+
+@pytest.fixture
+def broken_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kind whose script KLayout cannot run."""
+    broken = replace(KINDS["width"], name="broken", deck=lambda layers, limit, options: [f"{layers[0]}.no_such_check"])
+    monkeypatch.setitem(KINDS, "broken", broken)
+
+
+NOT_CHECKED = {
+    "OTHER": "a rule of flow other?'#{exit!}", "INVALID": "takes 1 [layer], not 2", "NO.KIND": "no kind of check",
+    "SQUARE": "a deck does not measure aspect ratios with the metric square",
+}  # fmt: skip
+"""Rules of the hostile process, and why its deck does not check them."""
+
+
+@needs_klayout
+@pytest.mark.usefixtures("broken_kind")
+def test_text_is_inert_and_what_is_not_checked_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deck, "KNOWN", ((0, 1, 0), (0, 2, 0)))
+    monkeypatch.chdir(tmp_path)
+    pdk = hostile()
+    write(pdk, {"rdl": kdb.Region(kdb.Box(0, 0, 9_000, 90_000))}, tmp_path / "a.gds")
+    (tmp_path / "x.lydrc").write_text(deck.macro(pdk, "one"), "utf-8")
+    done = run(tmp_path / "x.lydrc", tmp_path / "a.gds", tmp_path / "a.lyrdb")
+    said = done.stdout + done.stderr
+    assert done.returncode == 1, said
+    assert "KLayout failed on WRONG" in said
+    assert not (tmp_path / "OWNED").exists()
+    assert "is not known to agree with layoutgen" in said
+
+    found = by_rule(tmp_path / "a.lyrdb")
+    assert list(found) == list(pdk.rules)
+    for name in (*(f"H.{i}" for i in range(len(HOSTILE))), "LAST"):
+        description, markers = found[name]
+        assert description == printable(drc_run.text(name, pdk.rules[name]), deck.MOST)
+        assert len(markers) == 1
+    for name, why in NOT_CHECKED.items():
+        assert found[name][0].startswith("NOT CHECKED: "), name
+        assert why in found[name][0]
+        assert f"{name} NOT CHECKED" in said
+    assert found["NEEDS"][0].startswith("NOT CHECKED: there is nothing on layer die. ")
+    assert found["IDLE"][0].startswith("DOES NOT APPLY: there is nothing on layer beam. ")
+    assert found["WRONG"][0].startswith("NOT CHECKED: KLayout failed: ")
+    unchecked = [*NOT_CHECKED, "NEEDS", "IDLE", "WRONG"]
+    assert [name for name in unchecked if found[name][1]] == []
+    assert (
+        f"{len(HOSTILE) + 1} rules checked, {len(HOSTILE) + 1} with violations; 1 do not apply; NOT CHECKED: 6" in said
+    )
+
+
+@pytest.mark.usefixtures("broken_kind")
+def test_hostile_text_is_text_in_the_file() -> None:
+    pdk = hostile()
+    script = deck.script(pdk, "one")
+    root = ElementTree.fromstring(deck.macro(pdk, "one"))  # noqa: S314  what we wrote
+    assert root.findtext("text") == script
+    values = {child.tag: child.text for child in root}
+    assert values["category"] == "drc"
+    assert values["interpreter"] == "dsl"
+    assert values["dsl-interpreter-name"] == "drc-dsl-xml"
+    assert values["show-in-menu"] == "true"
+    assert values["autorun"] == values["autorun-early"] == "false"
+    assert [line for line in script.splitlines() if re.match(r"#\s*\$", line)] == []  # what KLayout obeys in a .drc
+    assert "coding" not in "".join(script.splitlines()[:1])  # what Ruby obeys
+    for name, why in NOT_CHECKED.items():
+        assert re.search(rf"^#   {re.escape(name)}: .*{re.escape(why)}", script, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", list(PDKS))
+def test_every_rule_stands_in_its_deck_once(name: str) -> None:
+    for flow in PDKS[name].flows:
+        script = deck.script(PDKS[name], flow)
+        assert re.findall(r"^(?:rule|not_checked)\('([^']+)'", script, re.MULTILINE) == list(PDKS[name].rules)
+        for rule in deck.not_expressed(PDKS[name], flow):
+            assert f"not_checked('{rule}'" in script
+
+
+def test_every_kind_has_a_check_in_decks() -> None:
+    assert [kind.name for kind in KINDS.values() if kind.deck is None] == []
+
+
+@pytest.mark.skipif(RUBY is None, reason="Ruby is not installed")
+@pytest.mark.usefixtures("broken_kind")
+def test_decks_are_well_formed_ruby(tmp_path: Path) -> None:
+    assert RUBY is not None
+    files = [deck.HELPERS]
+    for pdk in (*PDKS.values(), hostile()):
+        files.append(tmp_path / f"{len(files)}.drc")
+        files[-1].write_text(deck.script(pdk, next(iter(pdk.flows))), "utf-8")
+    for file in files:
+        done = subprocess.run([RUBY, "-wc", str(file)], capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stdout) == (0, "Syntax OK\n"), done.stderr
+
+
+def test_each_part_of_the_helpers_is_a_method_that_says_what_it_does() -> None:
+    for part in deck.HELPERS.read_text("utf-8").strip().split("\n\n"):
+        assert part.startswith("# ")
+        assert len(re.findall(r"^def ", part, re.MULTILINE)) == 1
+        assert part.endswith("\nend")
+
+
+def test_a_deck_has_the_helpers_it_uses_only() -> None:
+    script = deck.script(PDKS["post"], flow_of("post"))
+    assert "def which(" in script
+    assert "def density_windows(" not in script
+
+
+def test_derived_layers_keep_their_numbers_and_order() -> None:
+    script = derive.script("size(a | b, 2 * level.x.thickness) - c & d", lambda name: f"l_{name}", lambda _: 1.25)
+    assert script == "(((l_a | l_b).merged.sized(2.500, square_limit) - l_c) & l_d)"
+
+
+@needs_klayout
+def test_klayout_runs_it_from_its_menu(tmp_path: Path) -> None:
+    """As a macro, on the layout that is shown: its markers come up in the browser."""
+    pdk = PDKS["post"]
+    write(pdk, on_reserved_layers(pdk) | {"polyimide": kdb.Region(kdb.Box(0, 0, 9_000, 90_000))}, tmp_path / "a.gds")
+    (tmp_path / "x.lydrc").write_text(deck.macro(pdk, flow_of("post")), "utf-8")
+    (tmp_path / "menu.rb").write_text(f"""\
+RBA::Application.instance.main_window.load_layout({str(tmp_path / "a.gds")!r}, 0)
+macro = RBA::Macro::new({str(tmp_path / "x.lydrc")!r})
+macro.run
+view = RBA::LayoutView.current
+said = ["#{{macro.show_in_menu?}} #{{macro.menu_path}} #{{macro.category}}", "databases: #{{view.num_rdbs}}"]
+view.rdb(0).each_category {{ |c| said << "#{{c.name}} #{{c.num_items}}" }}
+File.write({str(tmp_path / "said")!r}, said.join("\\n"))
+RBA::Application.instance.exit(0)
+""")
+    assert KLAYOUT is not None
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "HOME": str(tmp_path)}
+    command = [KLAYOUT, "-z", "-r", str(tmp_path / "menu.rb")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
+    assert (tmp_path / "said").exists(), done.stdout + done.stderr
+    said = (tmp_path / "said").read_text().splitlines()
+    assert said[:2] == ["true tools_menu.drc.end drc", "databases: 1"]
+    assert "PI.W.1 1" in said
+    assert len(said) == 2 + len(pdk.rules)
+
+
+@needs_klayout
+def test_without_a_layout_it_fails_and_writes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "x.drc").write_text(deck.script(PDKS["post"], flow_of("post")), "utf-8")
+    layout = kdb.Layout()
+    layout.dbu = 0.005
+    layout.create_cell("TOP")
+    layout.write(str(tmp_path / "coarse.gds"))
+    done = run(tmp_path / "x.drc", tmp_path / "coarse.gds", tmp_path / "a.lyrdb")
+    assert done.returncode == 1
+    assert "this deck is for a database unit of 0.001 um, not 0.005 um" in done.stdout + done.stderr
+    assert not (tmp_path / "a.lyrdb").exists()
+
+
+@needs_klayout
+def test_an_older_klayout_than_it_needs_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deck, "NEEDED", (9, 0, 0))
+    (tmp_path / "x.drc").write_text(deck.script(PDKS["post"], flow_of("post")), "utf-8")
+    write(PDKS["post"], {}, tmp_path / "a.gds")
+    done = run(tmp_path / "x.drc", tmp_path / "a.gds", tmp_path / "a.lyrdb")
+    assert done.returncode == 1
+    assert "this deck needs KLayout 9.0.0 at least" in done.stdout + done.stderr
+    assert not (tmp_path / "a.lyrdb").exists()
+
+
+@pytest.mark.parametrize(
+    ("said", "found", "doubt"),
+    [
+        ("KLayout 0.28.5\n", (0, 28, 5), ""),
+        ("KLayout 0.30.12", (0, 30, 12), ""),
+        ("KLayout 0.30", (0, 30, 0), ""),
+        ("KLayout 0.28.4", (0, 28, 4), "decks are known to agree from 0.28.5 to 0.30.12 only"),
+        ("KLayout 0.31.0", (0, 31, 0), "decks are known to agree from 0.28.5 to 0.30.12 only"),
+        ("KLayout 0.27.13", (0, 27, 13), "decks need 0.28.0 at least"),
+    ],
+)
+def test_versions(said: str, found: deck.Version, doubt: str) -> None:
+    assert deck.version(said) == found
+    assert deck.outside_of_known(found) == doubt
+
+
+def test_no_version() -> None:
+    assert deck.version("no such thing") is None
+
+
+@pytest.mark.parametrize(
+    ("says", "line"),
+    [
+        ("KLayout 0.27.1", "note   KLayout's application: {}, 0.27.1; decks need 0.28.0 at least"),
+        ("KLayout 0.29.0", "ok     KLayout's application: {}, 0.29.0"),
+        ("what?", "note   KLayout's application: {} does not say its version"),
+    ],
+)
+def test_the_doctor_says_klayouts_version(says: str, line: str, tmp_path: Path) -> None:
+    application = tmp_path / "klayout"
+    application.write_text(f"#!/bin/sh\necho '{says}'\n")
+    application.chmod(0o755)
+    assert doctor._application(str(application)) == line.format(application)
+
+
+def test_the_command_writes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for ending, text in ((".lydrc", "<klayout-macro>"), (".drc", "# Design rules for KLayout's DRC")):
+        path = tmp_path / f"x{ending}"
+        assert run_command(["pdk", "deck", "post", "-o", str(path)]) == 0
+        assert f"{path}: 22 of 22 rules of post" in capsys.readouterr().out
+        assert text in path.read_text("utf-8")
+
+
+def test_the_command_refuses_other_endings_and_flows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["pdk", "deck", "post", "-o", str(tmp_path / "x.txt")]) == 2
+    assert "must end in .lydrc or .drc" in capsys.readouterr().err
+    assert run_command(["pdk", "deck", "post", "--flow", "nope", "-o", str(tmp_path / "x.drc")]) == 2
+    assert "no flow 'nope' in PDK 'post'" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
