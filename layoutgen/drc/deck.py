@@ -196,9 +196,11 @@ def _rule(pdk: Pdk, flow: str, name: str) -> list[str]:
     if isinstance(checks, str):
         return [f"not_checked({quoted(name)}, {says}, {quoted(checks)})"]
     job = task(name, pdk.rules[name])
-    options = [f"about: {_named(job.subjects)}"]
-    if needs := (*_sources_needed(pdk, flow, job), *job.needed):
-        options.insert(0, f"needs: {_named(needs)}")
+    needs, within = _needed(pdk, flow, job)
+    options = [f"needs: {_named(needs)}"] if needs else []
+    options.append(f"about: {_named(job.subjects)}")
+    if within:
+        options.append(f"within: {_named(within)}")
     if job.kind.layers[0].endswith("*"):
         options.append("several: true")
     found = ",\n".join(f"  {check}" for check in checks)
@@ -227,10 +229,16 @@ def _variables(layers: tuple[str, ...]) -> Iterator[str]:
         yield f"derived({_variable(layer)})" if layer in layers[:i] else _variable(layer)
 
 
-def _sources_needed(pdk: Pdk, flow: str, job: Task) -> tuple[str, ...]:
-    """Layers that must not be empty: what the flow draws, and what says where dies and kerfs are."""
-    sources = dict.fromkeys(s for layer in job.layers for s in (layer, *pdk.sources(layer)))
-    return tuple(s for s in sources if s in pdk.flows[flow].draws or s in pdk.reserved)
+def _needed(pdk: Pdk, flow: str, job: Task) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Layers that must not be empty: those that the flow draws and the outlines that the rule is about; and, where
+    there is something to check, the outlines and other layers that it is measured to.
+    """
+    draws, reserved = pdk.flows[flow].draws, pdk.reserved
+    sources = {layer: dict.fromkeys((layer, *pdk.sources(layer))) for layer in job.layers}
+    about = [s for layer in job.subjects for s in sources[layer] if s in reserved]
+    needs = tuple(dict.fromkeys([*(s for layer in job.layers for s in sources[layer] if s in draws), *about]))
+    within = dict.fromkeys([*(s for layer in job.layers for s in sources[layer] if s in reserved), *job.needed])
+    return needs, tuple(layer for layer in within if layer not in needs)
 
 
 def _named(layers: tuple[str, ...]) -> str:

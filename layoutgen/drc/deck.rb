@@ -12,15 +12,16 @@ end
 
 # Runs one rule: a category for it, with what the block's checks find.
 #
-# needs: layers without which nothing was measured. about: layers without which there is nothing to check; several:
-# only where all of them are empty.
-def rule(id, text, needs: {}, about: {}, several: false)
+# needs: layers that must not be empty. about: layers without which there is nothing to check (several: without any of
+# them). within: layers that must not be empty where there is something to check.
+def rule(id, text, needs: {}, about: {}, within: {}, several: false)
   category = @layoutgen_database.create_category(id)
-  lacking = needs.find { |_, layer| layer.data.is_empty? }
   idle = about.select { |_, layer| layer.data.is_empty? }
+  applies = several ? idle.size < about.size : idle.empty?
+  lacking = (applies ? needs.merge(within) : needs).find { |_, layer| layer.data.is_empty? }
   if lacking
     return not_checked(id, text, "there is nothing on layer #{lacking[0]}", category)
-  elsif several ? idle.size == about.size : !idle.empty?
+  elsif !applies
     category.description = "DOES NOT APPLY: there is nothing on layer #{idle.keys.join(', ')}. #{text}"
     @layoutgen_idle << id
     return
