@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from xml.etree import ElementTree
 
 import corpus
@@ -32,7 +32,7 @@ from layoutgen.drc.checks import KINDS, task
 from layoutgen.drc.look import Flat
 from layoutgen.errors import printable
 from layoutgen.findings import Finding, Status
-from layoutgen.pdk import Pdk
+from layoutgen.pdk import Derived, Pdk
 from layoutgen.units import DBU
 
 KLAYOUT = shutil.which("klayout")
@@ -41,11 +41,15 @@ APART = 500_000
 """Between layouts side by side, in database units: further than any rule of the tests looks."""
 LATTICE = 100_000
 """A multiple of all grids and windows of the rules, so that a layout may be moved."""
-Marker: TypeAlias = tuple[int, str]
-"""Where it begins in x (dbu), and how it is written: its edges, whichever way they run, or its polygon."""
+Marker: TypeAlias = tuple[int, str, bool]
+"""Where it begins in x (dbu); how it is written: its edges, whichever way they run, or its polygon; and whether it is of
+an edge and a single point."""
 FACETS: deck.Version = (0, 30, 5)
 """From this version on KLayout is known to measure straight across between slanted edges to the database unit: 0.30.1
 and before, a circle exactly at the limit may break the rule."""
+CORNERS: deck.Version = (0, 28, 17)
+"""From this version on KLayout is known to mark flush edges also by the single points in which they meet others at a
+corner of 135 degrees; 0.28.5 marks the flush edges alone."""
 needs_klayout = pytest.mark.skipif(KLAYOUT is None, reason="KLayout's application is not installed")
 
 
@@ -138,12 +142,12 @@ def write(pdk: Pdk, regions: dict[str, kdb.Region], path: Path) -> None:
 
 def of_edges(edges: Iterable[kdb.Edge]) -> Marker:
     ends = sorted({tuple(sorted([(e.x1, e.y1), (e.x2, e.y2)])) for e in edges})
-    return min(x for pair in ends for x, _ in pair), str(ends)
+    return min(x for pair in ends for x, _ in pair), str(ends), len(ends) == 2 and any(a == b for a, b in ends)
 
 
 def of_polygon(shape: kdb.Polygon) -> Marker:
     """Without holes and without points on a line."""
-    return shape.bbox().left, str(kdb.Polygon(list(shape.resolved_holes().each_point_hull())))
+    return shape.bbox().left, str(kdb.Polygon(list(shape.resolved_holes().each_point_hull()))), False
 
 
 def of_findings(findings: Iterable[Finding]) -> set[Marker]:
@@ -192,12 +196,55 @@ def klayout_version() -> deck.Version:
     return found
 
 
+def with_other_options() -> Pdk:
+    """The process with each kind of check, its rules with other options than those they have there."""
+    pdk = PDKS["every_kind"]
+    changes: dict[str, dict[str, Any]] = {
+        "RDL.W.1": {"metric": "projection", "ignore_angle": 90.0}, "RDL.S.1": {"metric": "projection"},
+        "PI2.D.1": {"limit": 0.0}, "PI1.E.1": {"limit": 0.0, "metric": "square"},
+        "BALL.O.1": {"metric": "euclidian", "required": True},
+        "BALL.X.1": {"limit": None, "size": (310.0, 300.0), "tolerance": 0.0},
+        "RDL.D.1": {"outside": "ignore"}, "RDL.G.1": {"layers": ("rdl", "dummy", "pad"), "limit": 0.25},
+        "ETCH.W.1": {"limit": 500.001}, "RDL.S.2": {"wide": "one", "steps": [
+            {"width": 10.0, "run": 0.0, "space": 15.0}, {"width": 9.999, "run": 30.0, "space": 12.0}]},
+        "RDL.D.2": {"metric": "projection"}, "PI2.E.1": {"layers": ("pi2", "rdl_all"), "sides": "opposite"},
+        "RDL.O.1": {"limit": 0.0, "inside": 0.0, "metric": "projection"}, "BEAM.X.1": {"metric": "square"},
+        "ETCH.A.1": {"limit": None}, "PAD.X.1": {"limit": 60.0, "size": None}, "RDL.A.1": {"step": 90},
+        "RDL.C.1": {"corners": "convex", "limit": 120.0, "layers": ("rdl", "pad")},
+        "RDL.N.1": {"layers": ("rdl",), "min": None, "step": None, "max": 50.0},
+        "BALL.N.1": {"at_least": None, "at_most": None, "exactly": 2}, "UBM.C.1": {"limit": 0.0},
+        "PILLAR.R.1": {"metric": "euclidian"},
+    }  # fmt: skip
+    rules = {name: pdk.rules[name].model_copy(update=change) for name, change in changes.items()}
+    centre = pdk.rules["RDL.D.1"].model_copy(update={"measure": "centre"})
+    rules["RDL.D.8"] = centre
+    rules["RDL.D.9"] = centre.model_copy(update={"outside": "ignore"})
+    derived = {
+        "grown": Derived(expression="size(rdl | dummy, 2.5) - size(pad, -1.001) & size(pi1, level.rdl.thickness)"),
+        "odd": Derived(expression="rdl ^ grown"),
+        "same": Derived(expression="rdl"),
+    }
+    rules["GROWN.S.1"] = pdk.rules["RDL.S.1"].model_copy(update={"layers": ("odd",)})
+    rules["SAME.E.1"] = pdk.rules["PI1.E.1"].model_copy(update={"layers": ("same", "rdl")})
+    rules["SAME.E.2"] = pdk.rules["PI1.E.1"].model_copy(update={"layers": ("rdl", "rdl")})
+    return pdk.model_copy(update={"rules": rules, "derived": {**pdk.derived, **derived}})
+
+
+PROCESSES = {**PDKS, "other options": with_other_options()}
+
+
+def test_other_options_are_read() -> None:
+    assert drc_run.validate(PROCESSES["other options"]) == []
+
+
 @needs_klayout
-@pytest.mark.parametrize("name", list(PDKS))
+@pytest.mark.parametrize("name", list(PROCESSES))
 def test_klayout_finds_the_same(name: str, tmp_path: Path, klayout_version: deck.Version) -> None:
     """Marker by marker where edges run at multiples of 45 degrees; elsewhere, a case of a rule breaks it or not."""
-    pdk, flow = PDKS[name], flow_of(name)
-    regions, begin, slanted = drawn(pdk)
+    pdk = PROCESSES[name]
+    flow = flow_of(pdk.name)
+    regions, begin, slanted = drawn(PDKS[pdk.name])
+    slanted = [place for place in slanted if pdk is PDKS[pdk.name]]
     write(pdk, regions, tmp_path / "a.gds")
     (tmp_path / "x.lydrc").write_text(deck.macro(pdk, flow), "utf-8")
     done = run(tmp_path / "x.lydrc", tmp_path / "a.gds", tmp_path / "a.lyrdb")
@@ -218,6 +265,8 @@ def test_klayout_finds_the_same(name: str, tmp_path: Path, klayout_version: deck
         straight = {marker for marker in markers if marker[0] < begin}
         wanted = {marker for marker in of_findings(flat.find(task(rule_name, rule))) if marker[0] < begin}
         violated += bool(wanted)
+        if klayout_version < CORNERS:
+            wanted = {marker for marker in wanted if not marker[2]}
         if straight != wanted:
             differing[rule_name] = (sorted(straight - wanted)[:3], sorted(wanted - straight)[:3])
     assert differing == {}
@@ -228,7 +277,7 @@ def test_klayout_finds_the_same(name: str, tmp_path: Path, klayout_version: deck
         across = pdk.rules[rule_name].options.get("metric") == "projection"
         if klayout_version < FACETS and across and not fails:
             continue
-        if fails is not any(left <= x < right for x, _ in found[rule_name][1]):
+        if fails is not any(left <= x < right for x, *_ in found[rule_name][1]):
             wrong.append(f"{rule_name}: {case}")
     assert wrong == []
 
