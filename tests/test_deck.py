@@ -42,8 +42,8 @@ APART = 500_000
 LATTICE = 100_000
 """A multiple of all grids and windows of the rules, so that a layout may be moved."""
 Marker: TypeAlias = tuple[int, str, bool]
-"""Where it begins in x (dbu); how it is written: its edges, whichever way they run, or its polygon; and whether it is of
-an edge and a single point."""
+"""Where it begins in x (dbu); how it is written: its edges, whichever way they run, or its polygon; and whether it is
+of an edge and a single point."""
 FACETS: deck.Version = (0, 30, 5)
 """From this version on KLayout is known to measure straight across between slanted edges to the database unit: 0.30.1
 and before, a circle exactly at the limit may break the rule."""
