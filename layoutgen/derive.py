@@ -17,7 +17,7 @@ from functools import cache
 
 import klayout.db as kdb
 
-from layoutgen.units import Um, dbu
+from layoutgen.units import DBU, Um, dbu
 
 MAX_DEPTH = 100
 """How deep an expression may be nested: far below what Python's own recursion bears."""
@@ -87,6 +87,25 @@ def evaluate(expression: str, fetch: Fetch, number: Number) -> kdb.Region:
     return visit(_parse(expression)).merged()  # once, at the end: booleans take overlapping shapes as they come
 
 
+def script(expression: str, layer: Callable[[str], str], number: Number) -> str:
+    """The expression in KLayout's DRC language; `layer` gives a layer's name there, `number` a stack value in um."""
+
+    def visit(node: ast.expr) -> str:
+        match node:
+            case ast.Name(id=name):
+                return layer(name)
+            case ast.BinOp(left=left, op=op, right=right):
+                return f"({visit(left)} {_SYMBOLS[type(op)]} {visit(right)})"
+            case ast.Call():
+                inner, by = _size_arguments(expression, node)
+                return f"{visit(inner)}.merged.sized({dbu(_number(expression, by, number)) * DBU:.3f}, square_limit)"
+            case _:
+                raise ValueError(f"{ast.unparse(node)!r} in {expression!r} is no layer expression")
+
+    names(expression)
+    return visit(_parse(expression))
+
+
 def reach(expression: str, number: Number) -> Um:
     """How far from a point (um) the drawn shapes can lie that decide whether the point is in the derived layer."""
 
@@ -137,6 +156,7 @@ _BOOLEAN_OPS: dict[type[ast.operator], Callable[[kdb.Region, kdb.Region], kdb.Re
     ast.Sub: lambda a, b: a - b,
     ast.BitXor: lambda a, b: a ^ b,
 }
+_SYMBOLS: dict[type[ast.operator], str] = {ast.BitOr: "|", ast.BitAnd: "&", ast.Sub: "-", ast.BitXor: "^"}
 _ARITHMETIC: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: lambda a, b: a + b,
     ast.Sub: lambda a, b: a - b,

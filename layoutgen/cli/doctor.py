@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable
 from importlib.metadata import version
@@ -32,9 +34,30 @@ def command() -> int:
             good = False
             click.echo(f"wrong  {name}: {type(e).__name__}: {e}")
     klayout = shutil.which("klayout") or shutil.which("klayout_app")
-    click.echo(f"ok     KLayout's application: {klayout}" if klayout else
-               "note   KLayout's application is not on the PATH; only `layoutgen view` needs it")  # fmt: skip
+    click.echo(_application(klayout) if klayout else
+               "note   KLayout's application is not on the PATH; only `layoutgen view` and decks need it")  # fmt: skip
     return 0 if good else 2
+
+
+def _application(klayout: str) -> str:
+    """KLayout's application, its version, and whether decks (`layoutgen pdk deck`) are known to agree there."""
+    from layoutgen.drc import deck
+    from layoutgen.errors import printable
+
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}  # its version is for people without a screen, too
+    try:
+        said = subprocess.run(  # noqa: S603  what the PATH names
+            [klayout, "-v"], capture_output=True, text=True, timeout=30, env=environment, check=False
+        ).stdout
+    except (OSError, subprocess.SubprocessError) as e:
+        return f"note   KLayout's application: {klayout} does not run: {printable(str(e))}"
+    found = deck.version(said)
+    if found is None:
+        return f"note   KLayout's application: {klayout} does not say its version"
+    doubt = deck.outside_of_known(found)
+    return f"{'note' if doubt else 'ok':6} KLayout's application: {klayout}, {deck.dotted(found)}" + (
+        f"; {doubt}" if doubt else ""
+    )
 
 
 def _python() -> str:

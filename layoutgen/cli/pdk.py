@@ -1,6 +1,8 @@
-"""`layoutgen pdk` and `layoutgen pdk rules NAME`."""
+"""`layoutgen pdk`, `layoutgen pdk rules NAME` and `layoutgen pdk deck NAME`."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import click
 
@@ -19,7 +21,7 @@ def command(ctx: click.Context) -> int:
         for flow_name, flow in pdk.flows.items():
             click.echo(f"{'':12} flow {flow_name}: plating current {flow.current}, "
                        f"masks {', '.join(pdk.masks_of(flow_name))}, {len(pdk.rules)} rules")  # fmt: skip
-    click.echo("\nlayoutgen pdk rules NAME lists the rules of one")
+    click.echo("\nlayoutgen pdk rules NAME lists the rules of one, layoutgen pdk deck NAME writes them for KLayout")
     return 0
 
 
@@ -37,3 +39,31 @@ def rules(name: str) -> int:
     for problem in problems:
         click.echo(f"error: {problem}", err=True)
     return 2 if problems else 0
+
+
+@command.command("deck", short_help="Write the rules of a process as a script for KLayout's DRC.")
+@click.argument("name")
+@click.option("--flow", help="One of the process's flows, where it has several.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True,
+              help="The file: .lydrc (a macro in KLayout's menu) or .drc (the script alone).")  # fmt: skip
+def deck(name: str, flow: str | None, output: Path) -> int:
+    """Write the rules of process NAME as a script for KLayout's DRC, which runs alone and finds the same violations.
+
+    \b
+    klayout -b -r x.lydrc -rd input=a.gds -rd report=a.lyrdb [-rd topcell=CELL]
+
+    Or put it where KLayout looks for macros, in the folder `drc`: its menu then runs it on the layout that is shown.
+    """
+    from layoutgen import discover, gds
+    from layoutgen.drc import deck
+
+    if output.suffix not in deck.ENDINGS:
+        raise click.BadParameter(f"{str(output)!r} must end in {' or '.join(deck.ENDINGS)}", param_hint="--output")
+    pdk = discover.pdk(name)
+    flow_name, _ = pdk.flow(flow)
+    gds.write_text(output, (deck.macro if output.suffix == ".lydrc" else deck.script)(pdk, flow_name))
+    missing = deck.not_expressed(pdk, flow_name)
+    click.echo(f"{output}: {len(pdk.rules) - len(missing)} of {len(pdk.rules)} rules of {pdk.name}, flow {flow_name}")
+    for rule, why in missing.items():
+        click.echo(f"  {rule} not checked: {why}")
+    return 0

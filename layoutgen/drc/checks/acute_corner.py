@@ -26,7 +26,7 @@ from typing import Literal
 
 import klayout.db as kdb
 
-from layoutgen.drc.checks import marks
+from layoutgen.drc.checks import marks, script
 from layoutgen.drc.checks.kind import STEPS, Kind
 from layoutgen.findings import Edge, Finding
 from layoutgen.tomlfile import Model
@@ -87,7 +87,13 @@ def complaint(limit: Um | None, options: Options) -> str:
     return "the limit is an angle in degrees, at most 180" if limit is not None and limit > 180 else ""
 
 
+def deck(layers: Sequence[str], limit: int, options: Options) -> list[str]:
+    arguments = f"{script.number(limit / STEPS['degrees'])}, {script.true(options.corners == 'convex')}"
+    return [f"acute_corners({layer}, {arguments})" for layer in layers]
+
+
 KIND = Kind(
-    name="acute_corner", doc=__doc__, layers=("layer*",), limit="positive", options=Options, check=check, words=words,
+    name="acute_corner", doc=__doc__, layers=("layer*",), limit="positive", options=Options, check=check,
+    words=words, deck=deck,
     reach=reach, unit="degrees", complaint=complaint,
 )  # fmt: skip

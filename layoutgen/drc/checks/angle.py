@@ -50,7 +50,12 @@ def words(layers: Sequence[str], limit: str, options: Options) -> str:
     return f"edges of {', '.join(layers)} at multiples of {options.step} degrees"
 
 
+def deck(layers: Sequence[str], limit: int, options: Options) -> list[str]:
+    allowed = "ortho" if options.step == 90 else "diagonal"
+    return [f"{layer}.edges.without_angle({allowed})" for layer in layers]
+
+
 KIND = Kind(
-    name="angle", doc=__doc__, layers=("layer*",), limit="none", options=Options, check=check, words=words,
+    name="angle", doc=__doc__, layers=("layer*",), limit="none", options=Options, check=check, words=words, deck=deck,
     reach=lambda limit, options: 0.0, unit="degrees",
 )  # fmt: skip

@@ -75,8 +75,15 @@ def complaint(limit: Um | None, options: Options) -> str:
     return ""
 
 
+def deck(layers: Sequence[str], limit: int, options: Options) -> list[str]:
+    off = f"shape.area2 < {2 * limit}"
+    if options.most is not None:
+        off += f" || shape.area2 > {2 * round(options.most * STEPS['um2'])}"
+    return [f"which({layers[0]}) {{ |shape| {off} }}"]
+
+
 KIND = Kind(
-    name="area", doc=__doc__, layers=("layer",), limit="optional", options=Options, check=check, words=words,
+    name="area", doc=__doc__, layers=("layer",), limit="optional", options=Options, check=check, words=words, deck=deck,
     reach=lambda limit, options: 0.0, whole=True, sums=Sums(part=part, passes=passes), unit="um2",
     complaint=complaint,
 )  # fmt: skip

@@ -32,8 +32,8 @@ from dataclasses import replace
 import klayout.db as kdb
 
 from layoutgen.drc import circles
-from layoutgen.drc.checks import marks
-from layoutgen.drc.checks.kind import Facing, Kind, Metric
+from layoutgen.drc.checks import marks, script
+from layoutgen.drc.checks.kind import Facing, InexpressibleError, Kind, Metric
 from layoutgen.findings import Finding
 from layoutgen.tomlfile import PositiveUm
 from layoutgen.units import DBU, Um, dbu
@@ -78,7 +78,16 @@ def reach(limit: Um, options: Options) -> Um:
     return options.height / limit
 
 
+def deck(layers: Sequence[str], limit: int, options: Options) -> list[str]:
+    if options.metric == "square":
+        raise InexpressibleError("a deck does not measure aspect ratios with the metric square")
+    height = dbu(options.height)
+    narrow = f"{layers[0]}.width({script.um(-(-height * 1000 // limit))}, {script.facing(options)})"
+    straight = script.true(options.metric == "projection")
+    return [f"slimmer({narrow}, {height}, {script.number(limit * DBU)}, {straight})"]
+
+
 KIND = Kind(
     name="aspect_ratio", doc=__doc__, layers=("layer",), limit="positive", options=Options, check=check,
-    analytic=analytic, words=words, reach=reach, unit="",
+    analytic=analytic, words=words, deck=deck, reach=reach, unit="",
 )  # fmt: skip

@@ -52,7 +52,11 @@ def words(layers: Sequence[str], limit: str, options: NoOptions) -> str:
     return f"centre of {layers[0]} within {limit} of a centre of {layers[1]}"
 
 
+def deck(layers: Sequence[str], limit: int, options: NoOptions) -> list[str]:
+    return [f"off_centre({layers[0]}, {layers[1]}, {limit})"]
+
+
 KIND = Kind(
     name="centred_on", doc=__doc__, layers=("layer", "target"), limit="not negative", options=NoOptions, check=check,
-    words=words, whole=True, also_whole=(1,),
+    words=words, deck=deck, whole=True, also_whole=(1,),
 )  # fmt: skip

@@ -90,7 +90,14 @@ def complaint(limit: Um | None, options: Options) -> str:
     return ""
 
 
+def deck(layers: Sequence[str], limit: int, options: Options) -> list[str]:
+    least, most = options.bounds
+    off = f"number < {least}" + ("" if most is None else f" || number > {most}")
+    return [f"numbers_where({layers[0]}, {layers[1]}) {{ |number| {off} }}"]
+
+
 KIND = Kind(
-    name="count", doc=__doc__, layers=("on", "counted"), limit="none", options=Options, check=check, words=words,
+    name="count", doc=__doc__, layers=("on", "counted"), limit="none", options=Options, check=check,
+    words=words, deck=deck,
     reach=reach, whole=True, also_whole=(1,), complaint=complaint, unit="",
 )  # fmt: skip

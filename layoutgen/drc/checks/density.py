@@ -40,7 +40,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from layoutgen.drc.checks import marks
+from layoutgen.drc.checks import marks, script
 from layoutgen.drc.checks.kind import Kind
 from layoutgen.findings import Finding
 from layoutgen.tomlfile import Model, NonNegativeUm, PositiveUm
@@ -174,8 +174,16 @@ def complaint(limit: Um | None, options: Options) -> str:
     return ""
 
 
+def deck(layers: Sequence[str], limit: int, options: Options) -> list[str]:
+    within = layers[1] if len(layers) > 1 else "nil"
+    values = (options.min, options.max, options.gradient, options.part)
+    asked = ", ".join(script.number(value) for value in values)
+    return [f"density_windows({layers[0]}, {within}, {dbu(options.window)}, {dbu(options.apart)}, {asked})"]
+
+
 KIND = Kind(
-    name="density", doc=__doc__, layers=("layer", "within?"), limit="none", options=Options, check=check, words=words,
+    name="density", doc=__doc__, layers=("layer", "within?"), limit="none", options=Options, check=check,
+    words=words, deck=deck,
     reach=reach, lattice=lambda limit, options: options.apart, complaint=complaint, unit="%",
     # where something must be covered, an empty layer is what the rule looks for
     subjects=lambda options: (1,) if options.min is not None else (0,),

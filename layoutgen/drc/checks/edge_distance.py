@@ -32,7 +32,7 @@ import klayout.db as kdb
 import numpy as np
 import shapely
 
-from layoutgen.drc.checks import marks
+from layoutgen.drc.checks import marks, script
 from layoutgen.drc.checks.kind import Facing, Kind
 from layoutgen.findings import Finding
 from layoutgen.tomlfile import Model
@@ -93,8 +93,18 @@ def complaint(limit: float | None, options: Options) -> str:
     return ""
 
 
+def deck(layers: Sequence[str], limit: int, options: Options) -> list[str]:
+    a, b = layers[0], f"{layers[1]}.hulls.merged"
+    ignore = options.outside == "ignore"
+    if options.measure == "centre":
+        return [f"centres_near_edge({a}, {layers[1]}, {limit}, {script.true(not ignore)})"]
+    inner = f"({a} & {b}).merged" if ignore else a
+    near = f"{inner}.enclosed({b}, {script.um(limit)}, transparent, {script.facing(Facing())})"
+    return [near] if ignore else [near, f"{a} - {b}"]
+
+
 KIND = Kind(
     name="edge_distance", doc=__doc__, layers=("layer", "boundary"), limit="not negative", options=Options,
-    check=check, words=words, needed=(1,), hulls=True, complaint=complaint,
+    check=check, words=words, deck=deck, needed=(1,), hulls=True, complaint=complaint,
     whole=lambda options: options.measure == "centre",
 )  # fmt: skip

@@ -32,7 +32,7 @@ from typing import Literal
 import klayout.db as kdb
 
 from layoutgen.drc import circles
-from layoutgen.drc.checks import marks
+from layoutgen.drc.checks import marks, script
 from layoutgen.drc.checks.kind import Facing, Kind
 from layoutgen.findings import Finding
 
@@ -77,7 +77,13 @@ def words(layers: Sequence[str], limit: str, options: Options) -> str:
     return f"enclosure of {layers[0]} by {layers[1]} >= {limit}{sides}{across}"
 
 
+def deck(layers: Sequence[str], limit: int, options: Options) -> list[str]:
+    a, b = layers
+    sides = "" if options.sides == "all" else ", one_side_allowed, two_opposite_sides_allowed"
+    return [f"{a}.enclosed({b}, {script.um(limit)}, transparent, {script.facing(options)}{sides})", f"{a} - {b}"]
+
+
 KIND = Kind(
     name="enclosure", doc=__doc__, layers=("inner", "outer"), limit="not negative", options=Options, check=check,
-    analytic=analytic, words=words, whole=lambda options: options.sides == "opposite",
+    analytic=analytic, words=words, deck=deck, whole=lambda options: options.sides == "opposite",
 )  # fmt: skip

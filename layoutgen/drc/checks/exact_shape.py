@@ -135,7 +135,14 @@ def complaint(limit: Um | None, options: Options) -> str:
     return ""
 
 
+def deck(layers: Sequence[str], limit: int, options: Options) -> list[str]:
+    size = [dbu(side) for side in options.size] if options.size else [limit] * (1 + (options.shape == "rectangle"))
+    wanted = ", ".join(map(str, [*size, dbu(options.tolerance)]))
+    return [f"which({layers[0]}) {{ |shape| !{options.shape}?(shape, {wanted}) }}"]
+
+
 KIND = Kind(
-    name="exact_shape", doc=__doc__, layers=("layer",), limit="optional", options=Options, check=check, words=words,
+    name="exact_shape", doc=__doc__, layers=("layer",), limit="optional", options=Options, check=check,
+    words=words, deck=deck,
     reach=reach, whole=True, complaint=complaint,
 )  # fmt: skip

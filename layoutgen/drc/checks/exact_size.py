@@ -82,7 +82,13 @@ def complaint(limit: Um | None, options: Options) -> str:
     return ""
 
 
+def deck(layers: Sequence[str], limit: int, options: Options) -> list[str]:
+    sides = zip(("width", "height"), _size(limit, options), strict=True)
+    off = " || ".join(f"(shape.bbox.{side} - {wanted}).abs > {dbu(options.tolerance)}" for side, wanted in sides)
+    return [f"which({layers[0]}) {{ |shape| {off} }}"]
+
+
 KIND = Kind(
     name="exact_size", doc=__doc__, layers=("layer",), limit="optional", options=Options, check=check,
-    analytic=analytic, words=words, reach=reach, whole=True, complaint=complaint,
+    analytic=analytic, words=words, deck=deck, reach=reach, whole=True, complaint=complaint,
 )  # fmt: skip

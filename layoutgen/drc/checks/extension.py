@@ -26,7 +26,7 @@ from collections.abc import Sequence
 
 import klayout.db as kdb
 
-from layoutgen.drc.checks import marks
+from layoutgen.drc.checks import marks, script
 from layoutgen.drc.checks.kind import Facing, Kind
 from layoutgen.findings import Finding
 
@@ -48,7 +48,16 @@ def words(layers: Sequence[str], limit: str, options: Facing) -> str:
     return f"extension of {layers[0]} beyond {layers[1]} >= {limit} where it crosses{across}"
 
 
+def deck(layers: Sequence[str], limit: int, options: Facing) -> list[str]:
+    a, b = layers
+    under = f"{b}.edges.inside_part({a})"
+    return [
+        f"{a}.edges.enclosing({under}, {script.um(limit)}, {script.facing(options)})",
+        f"(({a}.edges & {b}.edges) & ({a} & {b}).merged.edges).merged",
+    ]
+
+
 KIND = Kind(
     name="extension", doc=__doc__, layers=("layer", "other"), limit="positive", options=Facing, check=check,
-    words=words, subjects=lambda options: (0, 1),
+    words=words, deck=deck, subjects=lambda options: (0, 1),
 )  # fmt: skip

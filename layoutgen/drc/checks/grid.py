@@ -20,7 +20,7 @@ from collections.abc import Sequence
 
 import klayout.db as kdb
 
-from layoutgen.drc.checks import marks
+from layoutgen.drc.checks import marks, script
 from layoutgen.drc.checks.kind import Kind, NoOptions
 from layoutgen.findings import Finding
 from layoutgen.units import Um
@@ -43,7 +43,12 @@ def lattice(limit: Um | None, options: NoOptions) -> Um | None:
     return limit
 
 
+def deck(layers: Sequence[str], limit: int, options: NoOptions) -> list[str]:
+    return [f"{layer}.ongrid({script.um(limit)})" for layer in layers]
+
+
 KIND = Kind(
-    name="grid", doc=__doc__, layers=("layer*",), limit="positive", options=NoOptions, check=check, words=words,
+    name="grid", doc=__doc__, layers=("layer*",), limit="positive", options=NoOptions, check=check,
+    words=words, deck=deck,
     reach=reach, lattice=lattice,
 )  # fmt: skip

@@ -39,7 +39,12 @@ def words(layers: Sequence[str], limit: str, options: NoOptions) -> str:
     return f"area of holes in {layers[0]} >= {limit}"
 
 
+def deck(layers: Sequence[str], limit: int, options: NoOptions) -> list[str]:
+    return [f"holes_where({layers[0]}) {{ |hole| hole.area2 < {2 * limit} }}"]
+
+
 KIND = Kind(
-    name="hole_area", doc=__doc__, layers=("layer",), limit="positive", options=NoOptions, check=check, words=words,
+    name="hole_area", doc=__doc__, layers=("layer",), limit="positive", options=NoOptions, check=check,
+    words=words, deck=deck,
     reach=lambda limit, options: 0.0, whole=True, holes=True, unit="um2",
 )  # fmt: skip

@@ -33,6 +33,11 @@ def words(layers: Sequence[str], limit: str, options: NoOptions) -> str:
     return f"{layers[0]} inside {layers[1]}"
 
 
+def deck(layers: Sequence[str], limit: int, options: NoOptions) -> list[str]:
+    return [f"{layers[0]} - {layers[1]}"]
+
+
 KIND = Kind(
-    name="inside", doc=__doc__, layers=("inner", "outer"), limit="none", options=NoOptions, check=check, words=words,
+    name="inside", doc=__doc__, layers=("inner", "outer"), limit="none", options=NoOptions, check=check,
+    words=words, deck=deck,
 )  # fmt: skip

@@ -24,6 +24,9 @@ Check: TypeAlias = Callable[[str, Sequence[kdb.Region], int, OptionsT], list[Fin
 
 A pure function of its regions: it knows no wafer, no window and no PDK, so that any runner can give it any part.
 """
+Deck: TypeAlias = Callable[[Sequence[str], int, OptionsT], list[str]]
+"""(names of the layers in a script, limit in steps of its unit, options) -> the same check for KLayout's DRC language:
+expressions, each of a collection of what breaks the rule."""
 Metric = Literal["euclidian", "projection", "square"]
 Circles = Literal["facets", "analytic"]
 """How a run measures circles: by the polygons they are drawn as, or as the circles they stand for."""
@@ -33,6 +36,10 @@ Between = Literal["any", "polygons", "polygon"]
 STEPS = defaultdict(lambda: round(1 / DBU), {"um2": round(1 / DBU) ** 2})
 """In how many steps each unit is counted, so that a limit is a whole number of them: database units and their squares,
 and thousandths of anything else."""
+
+
+class InexpressibleError(ValueError):
+    """A rule that KLayout's DRC language cannot express; the message says why."""
 
 
 class NoOptions(Model):
@@ -74,6 +81,9 @@ class Kind(Generic[OptionsT]):
     check: Check[OptionsT]
     words: Callable[[Sequence[str], str, OptionsT], str]
     """(layers, limit in words, options) -> the rule in words, without its reason."""
+    deck: Deck[OptionsT] | None = None
+    """The same check as a script, by which KLayout finds the same violations; None: there is none. Raises
+    InexpressibleError for options that it has no words for."""
     reach: Callable[[Um, OptionsT], Um] = field(default=lambda limit, options: limit)
     """(limit, options) -> how far from a finding the shapes lie that decide about it, in um."""
     whole: bool | Callable[[OptionsT], bool] = False

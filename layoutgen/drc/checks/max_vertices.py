@@ -43,8 +43,13 @@ def words(layers: Sequence[str], limit: str, options: NoOptions) -> str:
     return f"corners of each {' or '.join(layers)} <= {limit}"
 
 
+def deck(layers: Sequence[str], limit: int, options: NoOptions) -> list[str]:
+    return [f"which({layer}) {{ |shape| shape.num_points > {limit // STEPS['']} }}" for layer in layers]
+
+
 KIND = Kind(
-    name="max_vertices", doc=__doc__, layers=("layer",), limit="positive", options=NoOptions, check=check, words=words,
+    name="max_vertices", doc=__doc__, layers=("layer",), limit="positive", options=NoOptions, check=check,
+    words=words, deck=deck,
     reach=lambda limit, options: 0.0, whole=True, unit="",
     sums=Sums(part=corners, passes=lambda count, limit, options: count * STEPS[""] <= limit),
 )  # fmt: skip

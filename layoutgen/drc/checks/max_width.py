@@ -39,7 +39,12 @@ def reach(limit: Um, options: NoOptions) -> Um:
     return SQUARE * limit
 
 
+def deck(layers: Sequence[str], limit: int, options: NoOptions) -> list[str]:
+    return [f"too_wide({layers[0]}, {limit})"]
+
+
 KIND = Kind(
-    name="max_width", doc=__doc__, layers=("layer",), limit="positive", options=NoOptions, check=check, words=words,
+    name="max_width", doc=__doc__, layers=("layer",), limit="positive", options=NoOptions, check=check,
+    words=words, deck=deck,
     reach=reach,
 )  # fmt: skip

@@ -25,7 +25,7 @@ from collections.abc import Sequence
 
 import klayout.db as kdb
 
-from layoutgen.drc.checks import marks
+from layoutgen.drc.checks import marks, script
 from layoutgen.drc.checks.kind import Facing, Kind
 from layoutgen.findings import Finding
 
@@ -45,7 +45,11 @@ def words(layers: Sequence[str], limit: str, options: Facing) -> str:
     return f"notches and holes of {layers[0]} >= {limit}{across}"
 
 
+def deck(layers: Sequence[str], limit: int, options: Facing) -> list[str]:
+    return [f"{layers[0]}.notch({script.um(limit)}, {script.facing(options)})"]
+
+
 KIND = Kind(
-    name="notch", doc=__doc__, layers=("layer",), limit="positive", options=Facing, check=check, words=words,
+    name="notch", doc=__doc__, layers=("layer",), limit="positive", options=Facing, check=check, words=words, deck=deck,
     between=lambda options: "polygon", candidates=candidates,
 )  # fmt: skip

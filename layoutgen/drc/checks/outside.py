@@ -32,7 +32,12 @@ def words(layers: Sequence[str], limit: str, options: NoOptions) -> str:
     return f"{layers[0]} outside {layers[1]}"
 
 
+def deck(layers: Sequence[str], limit: int, options: NoOptions) -> list[str]:
+    return [f"{layers[0]} & {layers[1]}"]
+
+
 KIND = Kind(
-    name="outside", doc=__doc__, layers=("layer", "other"), limit="none", options=NoOptions, check=check, words=words,
+    name="outside", doc=__doc__, layers=("layer", "other"), limit="none", options=NoOptions, check=check,
+    words=words, deck=deck,
     subjects=lambda options: (0, 1),
 )  # fmt: skip

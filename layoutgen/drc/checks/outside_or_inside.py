@@ -27,7 +27,7 @@ from collections.abc import Sequence
 
 import klayout.db as kdb
 
-from layoutgen.drc.checks import marks
+from layoutgen.drc.checks import marks, script
 from layoutgen.drc.checks.kind import Facing, Kind, um
 from layoutgen.findings import Finding
 from layoutgen.tomlfile import NonNegativeUm
@@ -66,7 +66,17 @@ def complaint(limit: Um | None, options: Options) -> str:
     return ""
 
 
+def deck(layers: Sequence[str], limit: int, options: Options) -> list[str]:
+    a, b = layers
+    arguments = script.facing(options)
+    return [
+        f"({a} - {b}).edges.separation({b}.edges, {script.um(limit)}, {arguments})",
+        f"({a} & {b}).merged.enclosed({b}, {script.um(dbu(options.inside))}, transparent, {arguments})",
+        f"{b}.edges.inside_part({a})",
+    ]
+
+
 KIND = Kind(
     name="outside_or_inside", doc=__doc__, layers=("layer", "other"), limit="not negative", options=Options,
-    check=check, words=words, reach=reach, complaint=complaint, subjects=lambda options: (0, 1),
+    check=check, words=words, deck=deck, reach=reach, complaint=complaint, subjects=lambda options: (0, 1),
 )  # fmt: skip

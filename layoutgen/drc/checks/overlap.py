@@ -26,7 +26,7 @@ from collections.abc import Sequence
 
 import klayout.db as kdb
 
-from layoutgen.drc.checks import marks
+from layoutgen.drc.checks import marks, script
 from layoutgen.drc.checks.kind import Facing, Kind
 from layoutgen.findings import Finding
 
@@ -62,7 +62,17 @@ def subjects(options: Options) -> tuple[int, ...]:
     return (0,) if options.required else (0, 1)
 
 
+def deck(layers: Sequence[str], limit: int, options: Options) -> list[str]:
+    a, b = layers
+    common, arguments = f"({a} & {b})", script.facing(options)
+    found = [
+        f"{common}.width({script.um(limit)}, {arguments})",
+        f"not_meeting({a}.edges.overlap({b}.edges, {script.um(1)}, {arguments}), {common})",
+    ]
+    return [*found, f"{a}.not_interacting({common})"] if options.required else found
+
+
 KIND = Kind(
     name="overlap", doc=__doc__, layers=("first", "second"), limit="positive", options=Options, check=check,
-    words=words, subjects=subjects, whole=lambda options: options.required,
+    words=words, deck=deck, subjects=subjects, whole=lambda options: options.required,
 )  # fmt: skip

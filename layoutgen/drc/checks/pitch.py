@@ -45,7 +45,12 @@ def words(layers: Sequence[str], limit: str, options: NoOptions) -> str:
     return f"pitch of {layers[0]} >= {limit} from centre to centre"
 
 
+def deck(layers: Sequence[str], limit: int, options: NoOptions) -> list[str]:
+    return [f"pitch_below({layers[0]}, {limit})"]
+
+
 KIND = Kind(
-    name="pitch", doc=__doc__, layers=("layer",), limit="positive", options=NoOptions, check=check, words=words,
+    name="pitch", doc=__doc__, layers=("layer",), limit="positive", options=NoOptions, check=check,
+    words=words, deck=deck,
     whole=True,
 )  # fmt: skip

@@ -32,7 +32,7 @@ import klayout.db as kdb
 import shapely
 
 from layoutgen.drc import circles
-from layoutgen.drc.checks import marks
+from layoutgen.drc.checks import marks, script
 from layoutgen.drc.checks.kind import Facing, Kind
 from layoutgen.findings import Finding
 
@@ -84,7 +84,15 @@ def words(layers: Sequence[str], limit: str, options: Options) -> str:
     return f"separation of {layers[0]} from {layers[1]} >= {limit}{across}{overlap}"
 
 
+def deck(layers: Sequence[str], limit: int, options: Options) -> list[str]:
+    a, b = layers
+    near = f"{a}.edges.separation({b}.edges, {script.um(limit)}, {script.facing(options)})"
+    if options.between == "polygons":
+        return [f"of_two_polygons({near}, {a} | {b})"]
+    return [near, f"{a} & {b}"]
+
+
 KIND = Kind(
     name="separation", doc=__doc__, layers=("first", "second"), limit="not negative", options=Options, check=check,
-    analytic=analytic, words=words, subjects=lambda options: (0, 1), between=lambda options: options.between,
+    analytic=analytic, words=words, deck=deck, subjects=lambda options: (0, 1), between=lambda options: options.between,
 )  # fmt: skip

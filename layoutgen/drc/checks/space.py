@@ -33,7 +33,7 @@ import klayout.db as kdb
 from pydantic import field_validator
 
 from layoutgen.drc import circles
-from layoutgen.drc.checks import marks
+from layoutgen.drc.checks import marks, script
 from layoutgen.drc.checks.kind import Facing, Kind
 from layoutgen.findings import Finding
 
@@ -71,7 +71,13 @@ def words(layers: Sequence[str], limit: str, options: Options) -> str:
     return f"space {apart} {layers[0]} >= {limit}{across}"
 
 
+def deck(layers: Sequence[str], limit: int, options: Options) -> list[str]:
+    arguments = f"{script.um(limit)}, {script.facing(options)}"
+    found = [f"{layers[0]}.isolated({arguments})"]
+    return found if options.between == "polygons" else [*found, f"{layers[0]}.notch({arguments})"]
+
+
 KIND = Kind(
     name="space", doc=__doc__, layers=("layer",), limit="positive", options=Options, check=check,
-    analytic=analytic, words=words, between=lambda options: options.between,
+    analytic=analytic, words=words, deck=deck, between=lambda options: options.between,
 )  # fmt: skip

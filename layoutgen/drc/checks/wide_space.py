@@ -29,7 +29,7 @@ from typing import Literal
 import klayout.db as kdb
 from pydantic import Field
 
-from layoutgen.drc.checks import marks
+from layoutgen.drc.checks import marks, script
 from layoutgen.drc.checks.kind import SQUARE, Kind, Metric, um
 from layoutgen.findings import Finding
 from layoutgen.tomlfile import Model, NonNegativeUm, PositiveUm
@@ -101,7 +101,16 @@ def complaint(limit: Um | None, options: Options) -> str:
     return ""
 
 
+def deck(layers: Sequence[str], limit: int, options: Options) -> list[str]:
+    both = script.true(options.wide == "both")
+    return [
+        f"wide_space({layers[0]}, {dbu(s.width)}, {dbu(s.run)}, {dbu(s.space)}, {both}, {options.ignore_angle!r})"
+        for s in options.steps
+    ]
+
+
 KIND = Kind(
-    name="wide_space", doc=__doc__, layers=("layer",), limit="none", options=Options, check=check, words=words,
+    name="wide_space", doc=__doc__, layers=("layer",), limit="none", options=Options, check=check,
+    words=words, deck=deck,
     reach=reach, complaint=complaint,
 )  # fmt: skip

@@ -29,7 +29,7 @@ from collections.abc import Sequence
 import klayout.db as kdb
 
 from layoutgen.drc import circles
-from layoutgen.drc.checks import marks
+from layoutgen.drc.checks import marks, script
 from layoutgen.drc.checks.kind import Facing, Kind
 from layoutgen.findings import Finding
 
@@ -50,7 +50,11 @@ def words(layers: Sequence[str], limit: str, options: Facing) -> str:
     return f"width of {layers[0]} >= {limit}{across}"
 
 
+def deck(layers: Sequence[str], limit: int, options: Facing) -> list[str]:
+    return [f"{layers[0]}.width({script.um(limit)}, {script.facing(options)})"]
+
+
 KIND = Kind(
     name="width", doc=__doc__, layers=("layer",), limit="positive", options=Facing, check=check, analytic=analytic,
-    words=words,
+    words=words, deck=deck,
 )  # fmt: skip
