@@ -13,13 +13,16 @@ from pathlib import Path
 import klayout.db as kdb
 
 from layoutgen import foreign, gds, geom
+from layoutgen.baseline import Baseline
 from layoutgen.drc.checks import task
 from layoutgen.drc.checks.kind import Circles
+from layoutgen.drc.dies import in_dies
 from layoutgen.drc.run import check_layout
 from layoutgen.errors import InputError, PdkError, Problem, UnknownNameError, printable
 from layoutgen.findings import Report, RuleResult, Status
 from layoutgen.pdk import Cut, LayerNumber, Pdk
 from layoutgen.units import Um, dbu, to_dbu
+from layoutgen.waivers import Waivers
 from layoutgen.windows.source import covers
 
 OPTIONS = {
@@ -86,13 +89,15 @@ def check_file(
     megabytes: int = foreign.MEGABYTES,
     circles: Circles = "facets",
     jobs: int | None = None,
+    waivers: Waivers | None = None,
+    baseline: Baseline | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Checked:
     """Run a process's rules (those of `rules` alone, where given) on a GDSII or OASIS file.
 
     `ignore` are layers that the process does not know; None: all of them. `jobs`: in how many processes at most; None:
-    one for each core; the findings are the same. A rule on a reserved layer that neither the
-    file has nor `dies` supplies is skipped.
+    one for each core; the findings are the same. `waivers` and `baseline`: what may pass. A rule on a reserved layer
+    that neither the file has nor `dies` supplies is skipped.
 
     Raises:
         InputError: the file cannot be read or is empty, has no cell `top` or several top cells, a layer that the
@@ -118,10 +123,21 @@ def check_file(
         layout, cell, pdk, flow_name, title=title, rules=rules, circles=circles, jobs=jobs, progress=progress
     )
     missing = {name for name in pdk.reserved if _empty(layout, cell, pdk.gds(name))}
+    report = in_dies(report, layout, cell, pdk)
     results = [_skipped(result, pdk, flow_name, rules, missing) for result in report.results]
     if rules is None:
         results += _undrawn(layout, cell, pdk, flow_name, results)
-    return Checked(replace(report, results=tuple(results), scope=(*report.scope, *notes)), cell.name)
+    report = replace(report, results=tuple(results), scope=(*report.scope, *notes))
+    return Checked(let_pass(report, layout, cell, waivers, baseline), cell.name)
+
+
+def let_pass(
+    report: Report, layout: kdb.Layout, top: kdb.Cell, waivers: Waivers | None, baseline: Baseline | None
+) -> Report:
+    """The report with what a file of waivers lets pass, and then what a baseline has already."""
+    if waivers is not None:
+        report = waivers.apply(report, layout, top)
+    return report if baseline is None else baseline.apply(report)
 
 
 def _empty(layout: kdb.Layout, cell: kdb.Cell, number: LayerNumber) -> bool:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,22 +50,32 @@ FARTHEST = 500_000.0
               help="Memory that reading the file may take; checking it, 64 more for each of the file's.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N",
               help="Processes that rules are run in, at most; left out, one for each core.")  # fmt: skip
+@click.option("--waivers", type=click.Path(path_type=Path), metavar="TOML",
+              help="A file of waivers: findings that may pass, with reason, author and expiry.")  # fmt: skip
+@click.option("--baseline", type=click.Path(path_type=Path), metavar="REPORT",
+              help="An earlier report, .json or .lyrdb: only findings that are not in it count.")  # fmt: skip
+@click.option("--today", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE",
+              help="The day on which the expiry of waivers is judged; left out, today.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 def command(
     file: Path, pdk: str, flow: str | None, top: str, rules: str | None, reports: tuple[Path, ...], die: str | None,
     step: str | None, count: str | None, cut: float | None, ignore: tuple[str, ...], circles: str,
-    seconds: float | None, megabytes: int, jobs: int | None, as_json: bool, quiet: bool,
+    seconds: float | None, megabytes: int, jobs: int | None, waivers: Path | None, baseline: Path | None,
+    today: datetime | None, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Check FILE, a GDSII or OASIS layout (or .gz of one), against the rules of a process.
 
     Files of builds have their dies, streets and kerfs on reserved layers. For those of others, --die, --step and
     --count say where dies are: a rule that asks for one of these layers is skipped without.
 
-    Exit code 0: every rule that applies has run, and found nothing. 1: findings. 2: anything else; also where a rule
-    failed or was skipped, the file has a layer that the process does not know, or lacks one that the flow must draw.
+    Exit code 0: every rule that applies has run, and found nothing that is not waived. 1: findings. 2: anything else;
+    also where a rule failed or was skipped, the file has a layer that the process does not know, or lacks one that the
+    flow must draw.
     """
+    from layoutgen import baseline as earlier
     from layoutgen import checked, discover
+    from layoutgen import waivers as waiver_file
 
     for path in reports:
         if path.suffix not in checked.ENDINGS:
@@ -75,10 +86,13 @@ def command(
     wanted = None if rules is None else [rule.strip() for rule in rules.split(",") if rule.strip()]
     if wanted == []:
         raise click.BadParameter("name at least one rule", param_hint="--rules")
+    day = (today or datetime.now()).date()
+    passes = None if waivers is None else waiver_file.read(waivers, process, day)
+    known = None if baseline is None else earlier.read(baseline, process)
     with _bounded(file, megabytes), progress(len(process.rules) + 1, quiet or as_json) as tell:
         done = checked.check_file(
             file, process, flow, top=top, rules=wanted, dies=dies, ignore=layers, seconds=seconds, megabytes=megabytes,
-            circles="analytic" if circles == "analytic" else "facets", jobs=jobs,
+            circles="analytic" if circles == "analytic" else "facets", jobs=jobs, waivers=passes, baseline=known,
             progress=lambda step: tell(step if step == "reading" else f"checking {step}"),
         )  # fmt: skip
     for path in reports:
