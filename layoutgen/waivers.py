@@ -212,7 +212,7 @@ def _meets(entry: Waiver, findings: Sequence[Finding], cells: _Cells) -> Iterabl
         else:
             low, high = to_dbu(entry.box if entry.box is not None else ((0, 0), (0, 0)))
             inside = (boxes[:, :2] >= low) & (boxes[:, 2:] <= high)
-        met = inside.all(axis=1).tolist()
+        met = [bool(one) for one in np.asarray(inside).all(axis=1).tolist()]
     return (np.full(f.count, all_of_it) for f, all_of_it in zip(findings, met, strict=True))
 
 

@@ -104,19 +104,27 @@ def _on_layer(a: Opened, b: Opened, number: LayerNumber, spots: kdb.Region, tole
     """What differs on a layer, where it can differ at all."""
     if spots.is_empty():
         return None
-    in_a, in_b = _near(a, number, spots), _near(b, number, spots)
-    only_a, only_b = ((in_a & spots) - in_b).merged(), ((in_b & spots) - in_a).merged()
+    if spots.count() > SEARCHED:
+        in_a, in_b = (_shapes(side, number) for side in (a, b))
+        only_a, only_b = in_a - in_b, in_b - in_a
+    else:
+        in_a, in_b = (_near(side, number, spots) for side in (a, b))
+        only_a, only_b = (in_a - in_b) & spots, (in_b - in_a) & spots
     if tolerance:
         half = (tolerance + 1) // 2
         only_a, only_b = (r.interacting(r.sized(-half)) for r in (only_a, only_b))
     return None if only_a.is_empty() and only_b.is_empty() else LayerDifference(number, only_a, only_b)
 
 
+def _shapes(side: Opened, number: LayerNumber) -> kdb.Region:
+    """All shapes of a layer."""
+    found = index(side.layout, number)
+    return kdb.Region() if found is None else kdb.Region(side.top.begin_shapes_rec(found))
+
+
 def _near(side: Opened, number: LayerNumber, spots: kdb.Region) -> kdb.Region:
-    """All shapes of a layer that touch some spots, or all at all where these are many."""
+    """All shapes of a layer that touch some spots."""
     found = index(side.layout, number)
     if found is None:
         return kdb.Region()
-    if spots.count() > SEARCHED:
-        return kdb.Region(side.top.begin_shapes_rec(found))
     return kdb.Region(kdb.RecursiveShapeIterator(side.layout, side.top, found, spots, False))

@@ -10,7 +10,10 @@ import klayout.db as kdb
 
 from layoutgen.diff.files import Opened
 from layoutgen.pdk import LayerNumber
+from layoutgen.units import Um, dbu
 
+LONG: Um = 1000.0
+"""What differs is known by its bounding box, unless it is longer."""
 TRIED = 8
 """Of cells that look alike so many are compared in full to find one that is the same."""
 
@@ -31,7 +34,24 @@ def own_shapes(cell: kdb.Cell, index: int | None) -> kdb.Region:
         return kdb.Region()
     shapes = cell.begin_shapes_rec(index)
     shapes.max_depth = 0
-    return kdb.Region(shapes)
+    found = kdb.Region(shapes)
+    found.merged_semantics = False
+    return found
+
+
+def own_spots(a: kdb.Region, b: kdb.Region) -> kdb.Region:
+    """Where two regions can differ: around what only one of both has."""
+    if a == b:
+        return kdb.Region()
+    ours, theirs = set(a.each()), set(b.each())
+    out = kdb.Region()
+    for polygon in (kdb.Region([*(ours - theirs)]) ^ kdb.Region([*(theirs - ours)])).each():
+        box = polygon.bbox()
+        if max(box.width(), box.height()) <= dbu(LONG):
+            out.insert(box)
+        else:
+            out.insert(polygon)
+    return out.merged()
 
 
 def own_texts(cell: kdb.Cell, index: int) -> Counter[tuple[str, int, int]]:
@@ -60,10 +80,18 @@ class Own:
     """What differs between the cells of a pair themselves: instances of pairs that both have, and of cells that only
     one has at that place."""
 
-    shapes: bool
+    shapes: dict[LayerNumber, kdb.Region]
+    """Where their shapes differ."""
+    texts: bool
+    """Whether their texts differ."""
     both: tuple[tuple[tuple[int, int], kdb.CellInstArray], ...]
     only: tuple[tuple[int, int, kdb.ICplxTrans], ...]
     """(side, cell, place)."""
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing differs but for what is below."""
+        return not (self.shapes or self.texts or self.only)
 
 
 class Pairs:
@@ -110,23 +138,30 @@ class Pairs:
         """Whether two cells have the same shapes, texts and instances, all the way down."""
         if (a, b) not in self._equal:
             own = self.own(a, b)
-            self._equal[a, b] = not (own.shapes or own.only) and all(self.equal(*pair) for pair, _ in own.both)
+            self._equal[a, b] = own.same and all(self.equal(*pair) for pair, _ in own.both)
         return self._equal[a, b]
 
     def own(self, a: int, b: int) -> Own:
         """What differs between two cells themselves."""
         if (a, b) not in self._known:
             one, two = self.sides[0].layout.cell(a), self.sides[1].layout.cell(b)
-            self._known[a, b] = Own(self._shapes_differ(one, two), *self._match(one, two))
+            self._known[a, b] = Own(self._shapes(one, two), self._texts_differ(one, two), *self._match(one, two))
         return self._known[a, b]
 
-    def _shapes_differ(self, a: kdb.Cell, b: kdb.Cell) -> bool:
+    def _shapes(self, a: kdb.Cell, b: kdb.Cell) -> dict[LayerNumber, kdb.Region]:
+        """Where the shapes of two cells themselves differ."""
+        out = {}
+        for number in self.numbers:
+            ours, theirs = (own_shapes(c, layers.get(number)) for c, layers in zip((a, b), self.layers, strict=True))
+            if not (spots := own_spots(ours, theirs)).is_empty():
+                out[number] = spots
+        return out
+
+    def _texts_differ(self, a: kdb.Cell, b: kdb.Cell) -> bool:
+        none: Counter[tuple[str, int, int]] = Counter()
         for number in self.numbers:
             i, j = (layers.get(number) for layers in self.layers)
-            if not (own_shapes(a, i) ^ own_shapes(b, j)).is_empty():
-                return True
-            ours = own_texts(a, i) if i is not None else Counter()
-            if ours != (own_texts(b, j) if j is not None else Counter()):
+            if (none if i is None else own_texts(a, i)) != (none if j is None else own_texts(b, j)):
                 return True
         return False
 
@@ -173,7 +208,7 @@ class Pairs:
         changed = []
         for one, two in self.partner.items():
             own = self.own(one, two)
-            if own.shapes or own.only:
+            if not own.same:
                 changed.append(a.layout.cell(one).name)
         renamed = list(self._renamed)
         if a.top.name != b.top.name:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import product
 from typing import TypeAlias
 
 import klayout.db as kdb
@@ -57,14 +58,14 @@ class Spots:
         own = pairs.own(a, b)
         cell = self._layout.create_cell("PAIR")
         self._made[a, b] = cell.cell_index()
-        if own.shapes:
-            one, two = pairs.sides[0].layout.cell(a), pairs.sides[1].layout.cell(b)
-            for number, into in self._shapes.items():
-                i, j = (layers.get(number) for layers in pairs.layers)
-                cell.shapes(into).insert(own_shapes(one, i) ^ own_shapes(two, j))
-                for side, (whose, index) in enumerate(((one, i), (two, j))):
-                    if index is not None:
-                        self._add_texts(cell, side, number, whose, index)
+        for number, region in own.shapes.items():
+            if number in self._shapes:
+                cell.shapes(self._shapes[number]).insert(region)
+        if own.texts:
+            whose = (pairs.sides[0].layout.cell(a), pairs.sides[1].layout.cell(b))
+            for side, number in product(range(2), self.numbers):
+                if (layer := pairs.layers[side].get(number)) is not None:
+                    self._add_texts(cell, side, number, whose[side], layer)
         for pair, array in own.both:
             if not pairs.equal(*pair):
                 array.cell_index = self._of_pair(*pair)
