@@ -18,7 +18,7 @@ from layoutgen.errors import InputError, Problem, printable
 from layoutgen.findings import Finding, Report, RuleResult, Status, Waived
 from layoutgen.pdk import Pdk
 from layoutgen.report.lyrdb import BY, IDENTITY, values
-from layoutgen.waivers import IDENTITY as IDENTITY_PATTERN
+from layoutgen.tomlfile import IDENTITY as IDENTITY_PATTERN
 
 M = TypeVar("M", bound=BaseModel)
 IN_BASELINE = "in the baseline "

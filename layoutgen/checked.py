@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import klayout.db as kdb
 
 from layoutgen import foreign, gds, geom
-from layoutgen.baseline import Baseline
 from layoutgen.drc.checks import task
 from layoutgen.drc.checks.kind import Circles
 from layoutgen.drc.dies import in_dies
@@ -22,8 +22,11 @@ from layoutgen.errors import InputError, PdkError, Problem, UnknownNameError, pr
 from layoutgen.findings import Report, RuleResult, Status
 from layoutgen.pdk import Cut, LayerNumber, Pdk
 from layoutgen.units import Um, dbu, to_dbu
-from layoutgen.waivers import Waivers
 from layoutgen.windows.source import covers
+
+if TYPE_CHECKING:
+    from layoutgen.baseline import Baseline
+    from layoutgen.waivers import Waivers
 
 OPTIONS = {
     "die": "--die",

@@ -15,8 +15,8 @@ from layoutgen import gds, tomlfile
 from layoutgen.baseline import load_lyrdb
 from layoutgen.errors import InputError, Problem, printable
 from layoutgen.report.lyrdb import ALL_PLACES, BY, IDENTITY, WAIVED, values
+from layoutgen.tomlfile import IDENTITY as IDENTITY_PATTERN
 from layoutgen.tomlfile import RULE_NAME
-from layoutgen.waivers import IDENTITY as IDENTITY_PATTERN
 from layoutgen.waivers import Waiver, parse
 
 HEAD = "# Waivers: findings that may pass, and who says so. Places are seen from the lower left corner of the die.\n"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import klayout.db as kdb
 import numpy as np
@@ -25,13 +25,12 @@ from layoutgen.drc.place import extent
 from layoutgen.errors import InputError, Problem, nearest, printable
 from layoutgen.findings import Finding, Report, RuleResult, Status, Waived
 from layoutgen.pdk import Pdk
-from layoutgen.tomlfile import Model
+from layoutgen.tomlfile import IDENTITY, Model
 from layoutgen.units import LARGEST, Um, to_dbu
 
 Ints = npt.NDArray[np.int64]
 Where = Annotated[Um, Field(ge=-LARGEST, le=LARGEST)]
 Words: TypeAlias = Annotated[str, Field(min_length=1, max_length=2000)]
-IDENTITY = r"^[0-9a-f]{16}$"
 PLACES = ("at", "box", "identity", "cell")
 """Keys that say where; an entry has one of them."""
 SLACK = 1
@@ -202,7 +201,7 @@ def _meets(entry: Waiver, findings: Sequence[Finding], cells: _Cells) -> Iterabl
     if entry.cell is not None:
         return (cells.within(entry.cell, f) for f in findings)
     if entry.identity is not None:
-        met = [f.identity == entry.identity for f in findings]
+        met: Any = [f.identity == entry.identity for f in findings]
     else:
         boxes = np.array([extent(f) for f in findings], dtype=np.int64).reshape(-1, 4)
         boxes -= np.tile(np.array([f.origin for f in findings], dtype=np.int64).reshape(-1, 2), 2)
@@ -212,7 +211,7 @@ def _meets(entry: Waiver, findings: Sequence[Finding], cells: _Cells) -> Iterabl
         else:
             low, high = to_dbu(entry.box if entry.box is not None else ((0, 0), (0, 0)))
             inside = (boxes[:, :2] >= low) & (boxes[:, 2:] <= high)
-        met = [bool(one) for one in np.asarray(inside).all(axis=1).tolist()]
+        met = np.array(inside, dtype=bool).all(axis=1).tolist()
     return (np.full(f.count, all_of_it) for f, all_of_it in zip(findings, met, strict=True))
 
 

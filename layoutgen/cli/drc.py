@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,11 @@ import click
 from layoutgen.cli.progress import progress
 
 if TYPE_CHECKING:
+    from layoutgen.baseline import Baseline
     from layoutgen.checked import Dies
     from layoutgen.findings import Report
     from layoutgen.pdk import LayerNumber, Pdk
+    from layoutgen.waivers import Waivers
 
 MOST_WORDS = 64
 MEGABYTES_MEGABYTE = 64
@@ -73,9 +75,7 @@ def command(
     also where a rule failed or was skipped, the file has a layer that the process does not know, or lacks one that the
     flow must draw.
     """
-    from layoutgen import baseline as earlier
     from layoutgen import checked, discover
-    from layoutgen import waivers as waiver_file
 
     for path in reports:
         if path.suffix not in checked.ENDINGS:
@@ -86,9 +86,8 @@ def command(
     wanted = None if rules is None else [rule.strip() for rule in rules.split(",") if rule.strip()]
     if wanted == []:
         raise click.BadParameter("name at least one rule", param_hint="--rules")
-    day = (today or datetime.now()).date()
-    passes = None if waivers is None else waiver_file.read(waivers, process, day)
-    known = None if baseline is None else earlier.read(baseline, process)
+    passes = None if waivers is None else _waivers(waivers, process, (today or datetime.now()).date())
+    known = None if baseline is None else _baseline(baseline, process)
     with _bounded(file, megabytes), progress(len(process.rules) + 1, quiet or as_json) as tell:
         done = checked.check_file(
             file, process, flow, top=top, rules=wanted, dies=dies, ignore=layers, seconds=seconds, megabytes=megabytes,
@@ -102,6 +101,18 @@ def command(
     elif not quiet:
         _say(done.report, process)
     return done.report.exit_code
+
+
+def _waivers(path: Path, pdk: Pdk, today: date) -> Waivers:
+    from layoutgen import waivers
+
+    return waivers.read(path, pdk, today)
+
+
+def _baseline(path: Path, pdk: Pdk) -> Baseline:
+    from layoutgen import baseline
+
+    return baseline.read(path, pdk)
 
 
 @contextmanager

@@ -12,9 +12,6 @@ from layoutgen.diff.spots import Spots, Text
 from layoutgen.pdk import LayerNumber
 from layoutgen.units import DBU, Um, dbu
 
-SEARCHED = 5_000
-"""Spots of possible difference up to which both layouts are searched there; beyond, all of a layer is compared."""
-
 
 @dataclass(frozen=True, slots=True)
 class LayerDifference:
@@ -104,22 +101,12 @@ def _on_layer(a: Opened, b: Opened, number: LayerNumber, spots: kdb.Region, tole
     """What differs on a layer, where it can differ at all."""
     if spots.is_empty():
         return None
-    if spots.count() > SEARCHED:
-        in_a, in_b = (_shapes(side, number) for side in (a, b))
-        only_a, only_b = in_a - in_b, in_b - in_a
-    else:
-        in_a, in_b = (_near(side, number, spots) for side in (a, b))
-        only_a, only_b = (in_a - in_b) & spots, (in_b - in_a) & spots
+    in_a, in_b = (_near(side, number, spots) for side in (a, b))
+    only_a, only_b = (in_a - in_b) & spots, (in_b - in_a) & spots
     if tolerance:
         half = (tolerance + 1) // 2
         only_a, only_b = (r.interacting(r.sized(-half)) for r in (only_a, only_b))
     return None if only_a.is_empty() and only_b.is_empty() else LayerDifference(number, only_a, only_b)
-
-
-def _shapes(side: Opened, number: LayerNumber) -> kdb.Region:
-    """All shapes of a layer."""
-    found = index(side.layout, number)
-    return kdb.Region() if found is None else kdb.Region(side.top.begin_shapes_rec(found))
 
 
 def _near(side: Opened, number: LayerNumber, spots: kdb.Region) -> kdb.Region:

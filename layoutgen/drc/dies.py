@@ -81,13 +81,24 @@ class Dies:
         die = np.where((column < 0) | (row < 0), -1, self._at[column, row])
         beyond = (points > self.boxes[die, 2:]).any(axis=1) | (die < 0)
         if beyond.any():
-            at = np.asarray(shapely.points(points[beyond].astype(float)))
-            which, near = self._tree.query_nearest(at, all_matches=True)
-            best = np.full(len(at), -1, dtype=np.int64)
-            np.maximum.at(best, which, near)  # boxes are sorted by their corners
-            die[beyond] = best
+            die[beyond] = self._nearest(points[beyond])
         origin: Ints = self.boxes[die, :2]
         return origin
+
+    def _nearest(self, points: Ints) -> Ints:
+        """Numbers of the dies that (n, 2) points are nearest to; of equally near ones the last."""
+        at = np.asarray(shapely.points(points.astype(float)))
+        (first, _), far = self._tree.query_nearest(at, all_matches=False, return_distance=True)
+        least = np.zeros(len(at))
+        least[first] = far
+        which, near = self._tree.query(at, predicate="dwithin", distance=least + 1)
+        # distances are rounded: who is nearest is decided in whole numbers
+        low, high, point = self.boxes[near, :2], self.boxes[near, 2:], points[which]
+        squares: Ints = (np.maximum(np.maximum(low - point, point - high), 0) ** 2).sum(axis=1)
+        order = np.lexsort((-near, squares, which))
+        _, best = np.unique(which[order], return_index=True)
+        nearest: Ints = near[order][best]
+        return nearest
 
     def _parts(self, f: Finding) -> Iterator[Finding]:
         """A finding as one for each place relative to a die."""
