@@ -309,11 +309,10 @@ def tag(report: Path, *, some: bool = False) -> None:
     """What a person does in the marker browser: tag all items, or those of one finding."""
     database = rdb.ReportDatabase("r")
     database.load(str(report.absolute()))
-    named = [
-        (item, next((v.string() for v in item.each_value() if v.is_string()), "")) for item in database.each_item()
-    ]
-    for item, identity in named:
-        if not some or identity == max(name for _, name in named if len(name) == 16):
+    items = [(item, [v.string() for v in item.each_value() if v.is_string()]) for item in database.each_item()]
+    one = max(text for _, texts in items for text in texts if len(text) == 16)
+    for item, texts in items:
+        if not some or one in texts:
             item.add_tag(database.tag_id("waived"))
     database.save(str(report.absolute()))
 
@@ -422,7 +421,7 @@ def test_what_a_waiver_let_pass_is_no_baseline_but_what_a_baseline_did_is(form: 
     second = check(wafer(), known=first)
     assert (second.report.exit_code, len(identities(second.report))) == (1, 1)
     third = check(wafer(), known=written(second, "second"))
-    assert (third.report.exit_code, len(identities(third.report))) == (1, 1)
+    assert third.report.exit_code == 0
 
 
 @pytest.mark.parametrize(

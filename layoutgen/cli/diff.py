@@ -17,7 +17,7 @@ FACTOR = 3
 @click.option("--top", default="", metavar="CELL", help="The cell to compare; left out, the only top cell of each.")
 @click.option("--top-b", default="", metavar="CELL", help="The cell of B, where it has another name there.")
 @click.option("--tolerance", type=click.FloatRange(min=0, max=1000), default=0.0, metavar="UM",
-              help="A piece that is nowhere wider is no difference.")  # fmt: skip
+              help="A piece that is nowhere wider is no difference, nor is how cells are cut.")  # fmt: skip
 @click.option("--ignore-cells", is_flag=True, help="Shapes and texts alone count, however cells are cut and named.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR",
               help="A folder for pictures: for each layer that differs all of it, and the largest piece.")  # fmt: skip
@@ -42,6 +42,7 @@ def command(
     from layoutgen.diff import words
     from layoutgen.errors import InputError, Problem
 
+    ignore_cells = ignore_cells or tolerance > 0
     try:
         with memory.bounded(FACTOR * megabytes):
             one, two = diff.open_both(a, b, top, top_b, seconds=seconds, megabytes=megabytes)

@@ -60,19 +60,14 @@ def own_texts(cell: kdb.Cell, index: int) -> Counter[tuple[str, int, int]]:
 
 def _key(instance: kdb.Instance) -> tuple[object, ...]:
     """How an instance stands, array and all."""
-    array = (instance.na, instance.nb, str(instance.a), str(instance.b)) if instance.is_regular_array() else ()
-    return str(instance.cplx_trans), *array
+    if instance.is_regular_array():
+        return str(instance.cplx_trans), instance.na, instance.nb, str(instance.a), str(instance.b)
+    return tuple(str(at) for at in _single(instance))
 
 
 def _single(instance: kdb.Instance) -> Iterator[kdb.ICplxTrans]:
-    """Each place of an instance."""
-    at = instance.cplx_trans
-    if not instance.is_regular_array():
-        yield at
-        return
-    for i in range(max(1, instance.na)):
-        for j in range(max(1, instance.nb)):
-            yield kdb.ICplxTrans(instance.a * i + instance.b * j) * at
+    """Each place of an instance, an array or a list of places."""
+    yield from instance.cell_inst.each_cplx_trans()
 
 
 @dataclass(frozen=True, slots=True)
