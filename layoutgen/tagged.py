@@ -45,7 +45,8 @@ def take(report: Path, into: Path, author: str, reason: str, expires: date | Non
     old, text = _existing(into)
     held = {(w.rule, w.identity) for w in old if w.expires is None or w.expires >= today}
     added: dict[tuple[str, str], str] = {}
-    known = waived = nameless = 0
+    known: set[tuple[str, str]] = set()
+    waived = nameless = 0
     tag = database.tag_id(WAIVED)
     for item in (item for item in database.each_item() if item.has_tag(tag)):
         said, category = values(database, item), database.category_by_id(item.category_id())
@@ -55,10 +56,10 @@ def take(report: Path, into: Path, author: str, reason: str, expires: date | Non
             waived += 1
         elif overview or not re.fullmatch(IDENTITY_PATTERN, identity) or not re.fullmatch(RULE_NAME, rule):
             nameless += 1
-        elif (rule, identity) in held or (rule, identity) in added:
-            known += 1
+        elif (rule, identity) in held:
+            known.add((rule, identity))
         else:
-            added[rule, identity] = _where(item)
+            added.setdefault((rule, identity), _where(item))
     entries = "".join(
         _entry(rule, identity, where, author, reason, expires) for (rule, identity), where in added.items()
     )
@@ -66,7 +67,7 @@ def take(report: Path, into: Path, author: str, reason: str, expires: date | Non
     parsed = parse(_toml(whole, into), str(into))
     if added:
         gds.write_text(into, whole)
-    return Taken(parsed[len(old) :] if added else (), known, waived, nameless)
+    return Taken(parsed[len(old) :] if added else (), len(known), waived, nameless)
 
 
 def _existing(path: Path) -> tuple[tuple[Waiver, ...], str]:

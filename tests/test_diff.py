@@ -181,7 +181,11 @@ def test_texts_and_cells() -> None:
     b.cell("C2").name = "OTHER"
     b.cell("C4").insert(kdb.CellInstArray(b.create_cell("EMPTY"), kdb.Trans()))
     found = compared(a, b)
-    count = sum(1 for at in a.top_cell().begin_shapes_rec(a.layer(2, 5)) if at.shape().text_string == "T0")
+    count = sum(
+        1
+        for at in a.top_cell().begin_shapes_rec(a.layer(2, 5))
+        if at.shape().is_text() and at.shape().text_string == "T0"
+    )
     assert {t[1] for t in found.texts_a} == {"T0"}
     assert len(found.texts_a) == len(found.texts_b) == count > 1
     assert (found.layers, found.added, found.removed) == ((), ("EMPTY",), ())
