@@ -64,7 +64,7 @@ class Difference:
     added: tuple[str, ...]
     removed: tuple[str, ...]
     renamed: tuple[tuple[str, str], ...]
-    """Cells with the same content under another name."""
+    """Cells with the same shapes, texts and instances under another name."""
     changed: tuple[str, ...]
     """Cells whose own shapes, texts or instances differ."""
 

@@ -116,7 +116,7 @@ class Pairs:
             if cell.name not in ours or cell.name in theirs:
                 continue
             group = alike[self._looks(0, cell)]
-            other = next((c for c in group[:TRIED] if self.equal(cell.cell_index(), c.cell_index())), None)
+            other = next((c for c in group[:TRIED] if self.own(cell.cell_index(), c.cell_index()).same), None)
             if other is not None:
                 group.remove(other)
                 self.partner[cell.cell_index()] = other.cell_index()
