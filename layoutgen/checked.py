@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import klayout.db as kdb
 
@@ -17,6 +18,7 @@ from layoutgen import foreign, gds, geom
 from layoutgen.drc.cache import Cache, digest_of_file
 from layoutgen.drc.checks import task
 from layoutgen.drc.checks.kind import Circles
+from layoutgen.drc.dies import in_dies
 from layoutgen.drc.run import check_layout
 from layoutgen.errors import InputError, PdkError, Problem, UnknownNameError, printable
 from layoutgen.findings import Report, RuleResult, Status
@@ -24,6 +26,10 @@ from layoutgen.pdk import Cut, LayerNumber, Pdk
 from layoutgen.report import NOT_ASKED
 from layoutgen.units import Um, dbu, to_dbu
 from layoutgen.windows.source import covers
+
+if TYPE_CHECKING:
+    from layoutgen.baseline import Baseline
+    from layoutgen.waivers import Waivers
 
 OPTIONS = {
     "die": "--die",
@@ -116,14 +122,16 @@ def check_file(
     megabytes: int = foreign.MEGABYTES,
     circles: Circles = "facets",
     jobs: int | None = None,
+    waivers: Waivers | None = None,
+    baseline: Baseline | None = None,
     progress: Callable[[str], None] | None = None,
     cache: Cache | None = None,
 ) -> Checked:
     """Run a process's rules (those of `rules` alone, where given) on a GDSII or OASIS file.
 
     `ignore` are layers that the process does not know; None: all of them. `jobs`: in how many processes at most; None:
-    one for each core; the findings are the same. `cache`: what earlier runs have found, which this one adds to. A rule
-    on a reserved layer that neither the file has nor `dies` supplies is skipped.
+    one for each core; the findings are the same. `waivers` and `baseline`: what may pass. `cache`: what earlier runs have
+    found, which this one adds to. A rule on a reserved layer that neither the file has nor `dies` supplies is skipped.
 
     Raises:
         InputError: the file cannot be read or is empty, has no cell `top` or several top cells, a layer that the
@@ -154,10 +162,21 @@ def check_file(
     if cache is not None:
         cache.save()
     missing = {name for name in pdk.reserved if _empty(layout, cell, pdk.gds(name))}
+    report = in_dies(report, layout, cell, pdk)
     results = [_skipped(result, pdk, flow_name, rules, missing) for result in report.results]
     if rules is None:
         results += _undrawn(layout, cell, pdk, flow_name, results)
-    return Checked(replace(report, results=tuple(results), scope=(*report.scope, *notes)), cell.name, path, layout)
+    report = replace(report, results=tuple(results), scope=(*report.scope, *notes))
+    return Checked(let_pass(report, layout, cell, waivers, baseline), cell.name, path, layout)
+
+
+def let_pass(
+    report: Report, layout: kdb.Layout, top: kdb.Cell, waivers: Waivers | None, baseline: Baseline | None
+) -> Report:
+    """The report with what a file of waivers lets pass, and then what a baseline has already."""
+    if waivers is not None:
+        report = waivers.apply(report, layout, top)
+    return report if baseline is None else baseline.apply(report)
 
 
 def _digest(path: Path) -> str:

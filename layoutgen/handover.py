@@ -130,6 +130,8 @@ def _write_manifest(built: MaskSet, folder: Path, files: list[str]) -> None:
     inputs = {spec.path.name: spec.path}
     for file in spec.file.chip.files:
         inputs[file] = spec.path.parent / file
+    if built.waivers is not None:
+        inputs[built.waivers.name] = built.waivers
     for source in (file for f in spec.cell_folders for file in sorted(f.glob("*.py"))):
         inputs[f"{source.parent.name}/{source.name}"] = source
     masks = built.pdk.masks_of(built.flow)

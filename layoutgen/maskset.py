@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import klayout.db as kdb
@@ -14,6 +15,7 @@ import klayout.db as kdb
 from layoutgen import discover, gds
 from layoutgen.connect import Upper, check_nets, check_tied
 from layoutgen.die import Context, Die, DieContext, Stages, build_die
+from layoutgen.drc.dies import in_dies
 from layoutgen.drc.run import check_layout
 from layoutgen.errors import InputError, LayoutgenError, Problem, SpecError
 from layoutgen.findings import Report
@@ -42,6 +44,8 @@ class MaskSet:
     report: Report
     cells: dict[str, dict[str, Any]]
     """Parameters by cell, as the process and the spec set them."""
+    waivers: Path | None = None
+    """The file of waivers that its report was judged by."""
 
     @property
     def name(self) -> str:
@@ -89,6 +93,7 @@ def build(spec: Spec, progress: Progress = lambda _: None) -> MaskSet:
     )  # fmt: skip
     progress("checking nets")
     report = _with_nets(report, spec, base.pdk, flow, die, step, grid, layout)
+    report = in_dies(report, layout, layout.top_cell(), base.pdk)
     cells = {name: asdict(base.settings(name)) for name in sorted({*base.pdk.cells, *base.parameters})}
     return MaskSet(spec, base.pdk, flow, die, step, rim, grid, layout, report, cells)
 

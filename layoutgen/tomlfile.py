@@ -119,10 +119,12 @@ PLAIN_NAME = r"^[A-Za-z][A-Za-z0-9_]{0,31}$"
 RULE_NAME = r"^[A-Za-z][A-Za-z0-9_.-]{0,31}$"
 FILE_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$"
 SPACED_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_ .-]{0,63}$"
+IDENTITY = r"^[0-9a-f]{16}$"
 NAMES = {
     PLAIN_NAME: "a letter, then letters, digits and _, 32 at most",
     RULE_NAME: "a letter, then letters, digits, _ . and -, 32 at most",
     FILE_NAME: "letters, digits, _ and -, the first no -, 64 at most",
+    IDENTITY: "the 16 digits and letters a to f that a report gives",
     SPACED_NAME: "letters, digits, spaces, _ . and -, a letter, digit or _ first, 64 at most",
 }
 """What each pattern of a name asks for, in words."""
@@ -136,6 +138,7 @@ _MESSAGES = {
     "dict_type": "must be a table",
     "model_type": "must be a table",
     "finite_number": "must be a finite number",
+    "date_type": "must be a day without quotes, as 2027-12-31",
 }
 
 
@@ -185,7 +188,7 @@ def _known_keys(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str
             here = next((f.annotation for name, f in here.model_fields.items() if part in (name, f.alias)), None)
         else:
             args = get_args(here)
-            here = args[-1] if args else None
+            here = next((a for a in reversed(args) if a is not Ellipsis), None)
         here = _table_in(here)
     if isinstance(here, type) and issubclass(here, BaseModel):
         return [f.alias or name for name, f in here.model_fields.items()]

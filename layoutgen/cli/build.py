@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +24,16 @@ MOST_FINDINGS = 10
               help="Folder to write into; the build gets a folder of its name in it.")  # fmt: skip
 @click.option("--cells", type=click.Path(path_type=Path, exists=True, file_okay=False), multiple=True,
               help="Also take the cells and stages in this folder's Python files; may be given again.")  # fmt: skip
+@click.option("--waivers", type=click.Path(path_type=Path), metavar="TOML",
+              help="A file of waivers: findings that may pass, with reason, author and expiry.")  # fmt: skip
+@click.option("--today", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE",
+              help="The day on which the expiry of waivers is judged; left out, today.")  # fmt: skip
 @click.option("--no-previews", is_flag=True, help="Leave out the pictures.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 def command(
-    spec: Path, output: Path, cells: tuple[Path, ...], no_previews: bool, as_json: bool, quiet: bool
+    spec: Path, output: Path, cells: tuple[Path, ...], waivers: Path | None, today: datetime | None, no_previews: bool,
+    as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Build the mask set that SPEC (a TOML file) asks for, check it, and write it to OUTPUT/NAME.
 
@@ -34,12 +41,20 @@ def command(
     """
     from layoutgen import discover, handover, maskset
     from layoutgen import spec as spec_file
+    from layoutgen import waivers as waiver_file
     from layoutgen.findings import Status
 
     with discover.blamed_on(*cells):
         wanted = spec_file.read(spec, cells)
+    passes = None
+    if waivers is not None:
+        day = (today or datetime.now()).date()
+        passes = waiver_file.read(waivers, discover.pdk(wanted.file.pdk), day)
     with progress(_steps(wanted.file.pdk), quiet or as_json) as tell, discover.blamed_on(*cells):
         built = maskset.build(wanted, tell)
+        if passes is not None:
+            built = replace(built, report=passes.apply(built.report, built.layout, built.layout.top_cell()),
+                            waivers=waivers)  # fmt: skip
         files = handover.write(built, output / built.name, previews=not no_previews, progress=tell)
     for result in built.report.results:
         if result.status in (Status.FAILED, Status.SKIPPED):

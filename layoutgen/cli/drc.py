@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,10 @@ import click
 from layoutgen.cli.progress import progress
 
 if TYPE_CHECKING:
+    from layoutgen.baseline import Baseline
     from layoutgen.checked import Dies
-    from layoutgen.pdk import LayerNumber
+    from layoutgen.pdk import LayerNumber, Pdk
+    from layoutgen.waivers import Waivers
 
 MEGABYTES_MEGABYTE = 64
 """Megabytes of memory for each of a file: shapes drawn one by one take so much more than their bytes."""
@@ -58,22 +61,29 @@ FARTHEST = 500_000.0
 @click.option("--cache", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
               help="Keep what was found here, to look at nothing twice; left out, in the system's.")  # fmt: skip
 @click.option("--no-cache", is_flag=True, help="Look at everything, and keep nothing.")
+@click.option("--waivers", type=click.Path(path_type=Path), metavar="TOML",
+              help="A file of waivers: findings that may pass, with reason, author and expiry.")  # fmt: skip
+@click.option("--baseline", type=click.Path(path_type=Path), metavar="REPORT",
+              help="An earlier report, .json or .lyrdb: only findings that are not in it count.")  # fmt: skip
+@click.option("--today", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE",
+              help="The day on which the expiry of waivers is judged; left out, today.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 def command(
     file: Path, pdk: str, flow: str | None, top: str, rules: str | None, reports: tuple[Path, ...],
     pictures: Path | None, die: str | None, step: str | None, count: str | None, cut: float | None,
     ignore: tuple[str, ...], circles: str, seconds: float | None, megabytes: int, jobs: int | None,
-    cache: Path | None, no_cache: bool, as_json: bool,
-    quiet: bool,
+    cache: Path | None, no_cache: bool, waivers: Path | None, baseline: Path | None, today: datetime | None,
+    as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Check FILE, a GDSII or OASIS layout (or .gz of one), against the rules of a process.
 
     Files of builds have their dies, streets and kerfs on reserved layers. For those of others, --die, --step and
     --count say where dies are: a rule that asks for one of these layers is skipped without.
 
-    Exit code 0: every rule that applies has run, and found nothing. 1: findings. 2: anything else; also where a rule
-    failed or was skipped, the file has a layer that the process does not know, or lacks one that the flow must draw.
+    Exit code 0: every rule that applies has run, and found nothing that is not waived. 1: findings. 2: anything else;
+    also where a rule failed or was skipped, the file has a layer that the process does not know, or lacks one that the
+    flow must draw.
     """
     from layoutgen import checked, discover
     from layoutgen.drc.cache import Cache, default_folder
@@ -89,10 +99,12 @@ def command(
     wanted = None if rules is None else [rule.strip() for rule in rules.split(",") if rule.strip()]
     if wanted == []:
         raise click.BadParameter("name at least one rule", param_hint="--rules")
+    passes = None if waivers is None else _waivers(waivers, process, (today or datetime.now()).date())
+    known = None if baseline is None else _baseline(baseline, process)
     with _bounded(file, megabytes), progress(len(process.rules) + 1, quiet or as_json) as tell:
         done = checked.check_file(
             file, process, flow, top=top, rules=wanted, dies=dies, ignore=layers, seconds=seconds, megabytes=megabytes,
-            circles="analytic" if circles == "analytic" else "facets", jobs=jobs,
+            circles="analytic" if circles == "analytic" else "facets", jobs=jobs, waivers=passes, baseline=known,
             progress=lambda step: tell(step if step == "reading" else f"checking {step}"),
             cache=None if no_cache else Cache(cache or default_folder()),
         )  # fmt: skip
@@ -109,6 +121,18 @@ def command(
 
         click.echo(terminal.text(done.report, process), nl=False)
     return done.report.exit_code
+
+
+def _waivers(path: Path, pdk: Pdk, today: date) -> Waivers:
+    from layoutgen import waivers
+
+    return waivers.read(path, pdk, today)
+
+
+def _baseline(path: Path, pdk: Pdk) -> Baseline:
+    from layoutgen import baseline
+
+    return baseline.read(path, pdk)
 
 
 @contextmanager

@@ -21,7 +21,9 @@ from layoutgen.units import DBU
 ALL_PLACES = "at all places"
 """Category of what is found at several places; has one of its own for each rule."""
 WAIVED = "waived"
-"""The tag by which KLayout itself knows what was let pass."""
+"""The tag that KLayout's marker browser gives to what is waived in it."""
+IDENTITY, BY = "identity", "waived by"
+"""What the values are called that say which finding an item is, and who has let it pass."""
 
 
 def write(report: Report, top_cell: str, path: Path) -> None:
@@ -43,14 +45,14 @@ def write(report: Report, top_cell: str, path: Path) -> None:
         category = database.create_category(name)
         category.description = _description(result)
         measured = database.tag_id(f"measured ({result.unit})" if result.unit else "measured")
-        for finding in result.findings:
+        for finding, by in (*((f, "") for f in result.findings), *((w.finding, w.by) for w in result.waived)):
             item = database.create_item(cells.of(finding.repeats).rdb_id(), category.rdb_id())
             _fill(item, finding, measured)
-        for let in result.waived:
-            item = database.create_item(cells.of(let.finding.repeats).rdb_id(), category.rdb_id())
-            _fill(item, let.finding, measured)
-            item.add_tag(database.tag_id(WAIVED))
-            item.comment = printable(let.by, 1000)
+            _add(item, finding.identity, database.tag_id(IDENTITY))
+            if by:
+                item.add_tag(database.tag_id(WAIVED))
+                item.comment = printable(by, 1000)
+                _add(item, printable(by), database.tag_id(BY))
     if any(f.repeats for f in report.findings):
         overview = database.create_category(ALL_PLACES)
         overview.description = "For each rule a box at every place of what it found at several."
@@ -61,6 +63,18 @@ def write(report: Report, top_cell: str, path: Path) -> None:
                 for box in boxes:
                     item.add_value(box)
     database.save(str(path.absolute()))  # an absolute path: "pipe:..." would be run as a command
+
+
+def values(database: rdb.ReportDatabase, item: rdb.RdbItem) -> dict[str, str]:
+    """The texts of an item by what they are called, those without a name left out."""
+    named = ((database.tag_name(v.tag_id), v.string()) for v in item.each_value() if v.tag_id and v.is_string())
+    return dict(named)
+
+
+def _add(item: rdb.RdbItem, text: str, tag: int) -> None:
+    value = rdb.RdbItemValue(text)
+    value.tag_id = tag
+    item.add_value(value)
 
 
 class _Cells:

@@ -60,7 +60,9 @@ def test_lyrdb_holds_every_finding_and_every_rule(tmp_path: Path) -> None:
     assert described["C.1"].startswith("NOT RUN (failed): a <b>")
     assert described["E.1"] == "NOT RUN (not applicable): a rule of flow two. another's"
     assert base.top_cell_name == "TOP"
-    values = [[str(v) for v in item.each_value()] for item in base.each_item()]
+    named = [lyrdb.values(base, item) for item in base.each_item()]
+    assert [said["identity"] for said in named] == [f.identity for f in REPORT.findings]
+    values = [[str(v) for v in item.each_value()][:-1] for item in base.each_item()]
     tags = {base.tag_name(v.tag_id) for item in base.each_item() for v in item.each_value() if v.is_float()}
     assert tags == {"measured (um)"}
     assert values[0] == ["edge-pair: (0,0;0,5)/(9,0;9,5)", "float: 9"]

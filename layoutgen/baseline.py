@@ -1,0 +1,142 @@
+"""A baseline: an earlier report, whose findings may pass, so that only new ones count.
+
+Findings are known again by their identity, which depends neither on their order nor on where a wafer places their die.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import klayout.rdb as rdb
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from layoutgen import tomlfile
+from layoutgen.errors import InputError, Problem, printable
+from layoutgen.findings import Finding, Report, RuleResult, Status, Waived
+from layoutgen.pdk import Pdk
+from layoutgen.report.lyrdb import BY, IDENTITY, values
+from layoutgen.tomlfile import IDENTITY as IDENTITY_PATTERN
+
+M = TypeVar("M", bound=BaseModel)
+IN_BASELINE = "in the baseline "
+"""How the words begin by which a report says that a baseline let a finding pass."""
+
+
+class _Part(BaseModel):
+    """A part of a report: what a baseline needs of it."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+
+class _Found(_Part):
+    identity: Annotated[str, Field(pattern=IDENTITY_PATTERN)]
+    by: str = ""
+
+
+class _Rule(_Part):
+    rule: str
+    findings: list[_Found]
+    waived: list[_Found]
+
+
+class _Report(_Part):
+    version: Literal[1]
+    pdk: str
+    rules: list[_Rule]
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What an earlier report has found: rule and identity of each."""
+
+    file: str
+    found: frozenset[tuple[str, str]]
+
+    def apply(self, report: Report) -> Report:
+        """The report with what the baseline has among its `RuleResult.waived`, and in its scope how much of the
+        baseline is gone."""
+        results = tuple(self._settle(r) for r in report.results)
+        here = {(r.rule, f.identity) for r in report.results for f in (*r.findings, *(w.finding for w in r.waived))}
+        ran = {r.rule for r in report.results if r.status is Status.RUN}
+        new = sum(r.count for r in results)
+        gone = sum(known not in here and known[0] in ran for known in self.found)
+        unknown = sum(rule not in ran for rule, _ in self.found)
+        notes = [f"{IN_BASELINE}{self.file}: {len(self.found)} findings, {gone} of them gone; {new} findings are new"]
+        if unknown:
+            notes.append(f"{IN_BASELINE}{self.file}: {unknown} findings were not judged: their rules did not run")
+        return replace(report, results=results, scope=(*report.scope, *(n[0].upper() + n[1:] for n in notes)))
+
+    def _settle(self, result: RuleResult) -> RuleResult:
+        known = [(result.rule, f.identity) in self.found for f in result.findings]
+        by = f"{IN_BASELINE}{self.file}"
+        waived = [Waived(f, by) for f, old in zip(result.findings, known, strict=True) if old]
+        new: list[Finding] = [f for f, old in zip(result.findings, known, strict=True) if not old]
+        return replace(result, findings=tuple(new), waived=(*result.waived, *waived))
+
+
+def read(path: Path, pdk: Pdk) -> Baseline:
+    """The findings of a report, .json or .lyrdb, that was made for a process.
+
+    What a waiver let pass then is none of them; what an earlier baseline let pass is.
+
+    Raises:
+        InputError: the file is no report of layoutgen, is damaged, or is one of another process.
+    """
+    found = _of_lyrdb(path) if path.suffix == ".lyrdb" else _of_json(path, pdk)
+    return Baseline(printable(path.name, 100), frozenset(found))
+
+
+def _of_json(path: Path, pdk: Pdk) -> set[tuple[str, str]]:
+    try:
+        raw: Any = json.loads(tomlfile.plain_text(path))
+        report = _Report.model_validate(raw)
+    except ValidationError as e:
+        place = ".".join(str(part) for part in e.errors(include_url=False)[0]["loc"])
+        raise _wrong(path, "is no JSON report of layoutgen; name one that `layoutgen drc -o` wrote", place) from None
+    except OSError as e:
+        reason = "no such file" if isinstance(e, FileNotFoundError) else f"cannot be read: {e.strerror}"
+        raise _wrong(path, f"{reason}; name a .json or .lyrdb report") from None
+    except (ValueError, RecursionError):
+        raise _wrong(path, "is damaged or no JSON; name a report that `layoutgen drc -o` wrote") from None
+    if report.pdk != pdk.name:
+        raise _wrong(path, f"is a report of PDK {printable(report.pdk, 60)!r}, not {pdk.name!r}; name another one")
+    kept = [(r.rule, f) for r in report.rules for f in r.findings]
+    kept += [(r.rule, f) for r in report.rules for f in r.waived if f.by.startswith(IN_BASELINE)]
+    return {(rule, f.identity) for rule, f in kept}
+
+
+def _of_lyrdb(path: Path) -> set[tuple[str, str]]:
+    database = load_lyrdb(path)
+    out: set[tuple[str, str]] = set()
+    for item in database.each_item():
+        said = values(database, item)
+        if IDENTITY in said and said.get(BY, IN_BASELINE).startswith(IN_BASELINE):
+            out.add((database.category_by_id(item.category_id()).name(), said[IDENTITY]))
+    if not out and database.num_items():
+        raise _wrong(path, "has findings without identities; name a report that `layoutgen drc -o` wrote")
+    return out
+
+
+def load_lyrdb(path: Path) -> rdb.ReportDatabase:
+    """A report database of KLayout.
+
+    Raises:
+        InputError: it cannot be read, or is none.
+    """
+    try:
+        tomlfile.plain_text(path)
+        database = rdb.ReportDatabase("read")
+        database.load(str(path.absolute()))  # an absolute path: "pipe:..." would be run as a command
+    except OSError as e:
+        reason = "no such file" if isinstance(e, FileNotFoundError) else f"cannot be read: {e.strerror}"
+        raise _wrong(path, f"{reason}; name a .lyrdb report") from None
+    except (RuntimeError, ValueError):
+        raise _wrong(path, "is damaged or no report database of KLayout; name a .lyrdb report") from None
+    return database
+
+
+def _wrong(path: Path, message: str, place: str = "") -> InputError:
+    return InputError([Problem(str(path), place, message)])
