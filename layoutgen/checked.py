@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import klayout.db as kdb
 
 from layoutgen import foreign, gds, geom
+from layoutgen.drc import facets
 from layoutgen.drc.checks import task
 from layoutgen.drc.checks.kind import Circles
 from layoutgen.drc.run import check_layout
@@ -85,6 +87,7 @@ def check_file(
     seconds: float | None = None,
     megabytes: int = foreign.MEGABYTES,
     circles: Circles = "facets",
+    facet_tolerance: Um | None = None,
     jobs: int | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Checked:
@@ -92,14 +95,20 @@ def check_file(
 
     `ignore` are layers that the process does not know; None: all of them. `jobs`: in how many processes at most; None:
     one for each core; the findings are the same. A rule on a reserved layer that neither the
-    file has nor `dies` supplies is skipped.
+    file has nor `dies` supplies is skipped. `facet_tolerance` (um) lets findings pass that are there only because
+    circles are drawn with facets, which are off by that much at most (`layoutgen.drc.facets`); not with circles
+    measured as such.
 
     Raises:
         InputError: the file cannot be read or is empty, has no cell `top` or several top cells, a layer that the
-            process does not know, or a reserved layer that `dies` supplies, too.
+            process does not know, or a reserved layer that `dies` supplies, too; or a facet tolerance is given for
+            circles that are measured as such.
         UnknownNameError: the process has no such flow or rule.
     """
     flow_name, _ = pdk.flow(flow)
+    if facet_tolerance is not None and circles == "analytic":
+        message = "circles that are measured as such have no facets; leave out --facet-tolerance or --circles analytic"
+        raise InputError([Problem(str(path), "", message)])
     for rule in sorted(rules or ()):
         if rule not in pdk.rules:
             raise UnknownNameError("rule", rule, pdk.rules, where=f"PDK {pdk.name!r}")
@@ -117,11 +126,18 @@ def check_file(
     report = check_layout(
         layout, cell, pdk, flow_name, title=title, rules=rules, circles=circles, jobs=jobs, progress=progress
     )
+    if facet_tolerance is not None:
+        report = facets.let_pass(report, pdk, partial(_shapes, layout, cell, pdk), facet_tolerance)
     missing = {name for name in pdk.reserved if _empty(layout, cell, pdk.gds(name))}
     results = [_skipped(result, pdk, flow_name, rules, missing) for result in report.results]
     if rules is None:
         results += _undrawn(layout, cell, pdk, flow_name, results)
     return Checked(replace(report, results=tuple(results), scope=(*report.scope, *notes)), cell.name)
+
+
+def _shapes(layout: kdb.Layout, cell: kdb.Cell, pdk: Pdk, layer: str) -> kdb.Region:
+    """All that is drawn on a layer."""
+    return kdb.Region(cell.begin_shapes_rec(layout.layer(*pdk.gds(layer))))
 
 
 def _empty(layout: kdb.Layout, cell: kdb.Cell, number: LayerNumber) -> bool:
@@ -220,7 +236,7 @@ def _skipped(
     number = pdk.gds(lacks[0])
     by = OPTIONS.get(lacks[0])
     mend = f"give it with {by}" if by else f"draw it on {number[0]}/{number[1]}"
-    return replace(result, status=Status.SKIPPED, reason=f"there is nothing on layer {lacks[0]!r}: {mend}", findings=())
+    return replace(result, status=Status.SKIPPED, reason=f"there is nothing on layer {lacks[0]!r}: {mend}", findings=(), waived=())
 
 
 def _undrawn(
