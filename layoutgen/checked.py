@@ -236,7 +236,9 @@ def _skipped(
     number = pdk.gds(lacks[0])
     by = OPTIONS.get(lacks[0])
     mend = f"give it with {by}" if by else f"draw it on {number[0]}/{number[1]}"
-    return replace(result, status=Status.SKIPPED, reason=f"there is nothing on layer {lacks[0]!r}: {mend}", findings=(), waived=())
+    return replace(
+        result, status=Status.SKIPPED, reason=f"there is nothing on layer {lacks[0]!r}: {mend}", findings=(), waived=()
+    )
 
 
 def _undrawn(
