@@ -105,6 +105,8 @@ def across(shape: BaseGeometry, limit: float, inside: bool, options: dict[str, A
             if not inside and line.intersects(block):
                 continue
             found = less(distance, limit, exact)
+            if not exact and min(abs(v) for v in left) < ROUNDED:
+                found = Verdict(found.illegal, not found.illegal)  # one just begins where the other's line passes
         verdicts.append(Verdict(found.illegal, False) if borderline else found)
     return both(*verdicts)
 
@@ -127,16 +129,16 @@ def _straight(
 ) -> Verdict:
     """The same straight across only: for edges that are parallel; of others the witness is not sure."""
     (a, b), (c, d) = pair
-    away = [_cross(unit, p - a) for p in (c, d)]
-    if all((v < EXACT) if inside else (v > -EXACT) for v in away):
-        return Verdict(False)  # on the other side
     if angle > 1:
         return Verdict(distance < limit, False)
-    begin, end = sorted([float(unit @ (c - a)), float(unit @ (d - a))])
-    overlap = min(end, float(unit @ (b - a))) - max(begin, 0.0)
-    if overlap < -ROUNDED:
+    begin, end = max(0.0, min(unit @ (c - a), unit @ (d - a))), min(unit @ (b - a), max(unit @ (c - a), unit @ (d - a)))
+    if end - begin < -ROUNDED:
         return Verdict(False)
-    if overlap <= ROUNDED:
+    along = (d - c) / (unit @ (d - c))
+    away = [_cross(unit, c + along * (at - unit @ (c - a)) - a) for at in (begin, end)]  # where it lies opposite
+    if all((v < EXACT) if inside else (v > -EXACT) for v in away):
+        return Verdict(False)  # on the other side
+    if end - begin <= ROUNDED:
         return Verdict(distance < limit, distance >= limit + ROUNDED)
     return less(min(abs(v) for v in away), limit, exact)
 
