@@ -116,9 +116,8 @@ def _changed(key: str, value: Any, by: int, steps: dict[str, float]) -> Iterator
         for i, one in enumerate(value):
             for what, inner in _changed(key, one, by, steps):
                 yield f"{what} ({i})", (*value[:i], inner, *value[i + 1 :])
-    elif key in steps and isinstance(value, int | float) and not isinstance(value, bool):
-        if (changed := value + by * steps[key]) >= 0:
-            yield f"{key} {by * steps[key]:+g}", changed
+    elif key in steps and isinstance(value, int | float) and value + by * steps[key] >= 0:
+        yield f"{key} {by * steps[key]:+g}", value + by * steps[key]
 
 
 def _term(finding: Finding) -> str:
