@@ -30,7 +30,6 @@ from layoutgen.drc.checks import marks
 from layoutgen.drc.checks.kind import Facing, Kind
 from layoutgen.findings import Finding
 
-
 POINT = 4
 """How long (database units) the two edges are together that KLayout gives for a touch in a point."""
 
@@ -58,10 +57,10 @@ def _outside(touch: Finding, common: kdb.Region) -> bool:
     Where they run along each other from such a corner on, they touch beside the overlap.
     """
     first, second = (kdb.Edge(*e) for e in touch.edges)
-    if first.is_parallel(second):
-        # each by itself: together, what runs to and fro cancels out
-        if sum(kdb.Edges([e]).outside_part(common).length() for e in (first, second)) > POINT:
-            return True
+    # each by itself: together, what runs to and fro cancels out
+    beside = sum(kdb.Edges([e]).outside_part(common).length() for e in (first, second))
+    if first.is_parallel(second) and beside > POINT:
+        return True
     return kdb.Edges([first, second]).interacting(common).is_empty()
 
 
