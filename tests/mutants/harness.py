@@ -128,7 +128,7 @@ def _layer(pdk: Pdk, layer: str, site: Site) -> BaseGeometry:
     shapes = []
     for polygon in region.each():
         holes = [[(p.x, p.y) for p in polygon.each_point_hole(i)] for i in range(polygon.holes())]
-        shapes.append(shapely.Polygon(_corners(polygon), holes))
+        shapes.append(shapely.make_valid(shapely.Polygon(_corners(polygon), holes)))  # its outline may touch itself
     return shapely.unary_union(shapes)
 
 

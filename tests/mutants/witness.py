@@ -83,7 +83,7 @@ def across(shape: BaseGeometry, limit: float, inside: bool, options: dict[str, A
     apart = shapely.distance(strings[first], strings[second])
     near = (opposite < options["ignore_angle"] + 1) & (apart < limit + 2)
     verdicts = [Verdict(False)]
-    block = shape.buffer(TOUCH if inside else -TOUCH, join_style="mitre")
+    block, about = (shape.buffer(by if inside else -by, join_style="mitre") for by in (TOUCH, ROUNDED))
     for i, j, angle, distance in zip(first[near], second[near], opposite[near], apart[near], strict=True):
         exact = bool((along[[i, j]] == 0).any(axis=1).all())
         borderline = abs(angle - options["ignore_angle"]) < 1
@@ -100,15 +100,20 @@ def across(shape: BaseGeometry, limit: float, inside: bool, options: dict[str, A
                 continue  # in one line
             if not all((v > -1e-9) if inside else (v < 1e-9) for v in left):
                 continue
-            if inside and not block.covers(line):
-                continue
-            if not inside and line.intersects(block):
+            if not _clear(line, block, inside):
+                if not exact and distance < limit and _clear(line, about, inside):
+                    verdicts.append(Verdict(True, False))  # what is between is within rounding
                 continue
             found = less(distance, limit, exact)
             if not exact and min(abs(v) for v in left) < ROUNDED:
                 found = Verdict(found.illegal, not found.illegal)  # one just begins where the other's line passes
         verdicts.append(Verdict(found.illegal, False) if borderline else found)
     return both(*verdicts)
+
+
+def _clear(line: shapely.LineString, shape: BaseGeometry, inside: bool) -> bool:
+    """Whether a line runs through the inside of a shape, or through its outside, alone."""
+    return bool(shape.covers(line)) if inside else not line.intersects(shape)
 
 
 def _cross(u: Floats, v: Floats) -> float:
