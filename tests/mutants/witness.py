@@ -85,7 +85,8 @@ def across(shape: BaseGeometry, limit: float, inside: bool, options: dict[str, A
     verdicts = [Verdict(False)]
     block, about = (shape.buffer(by if inside else -by, join_style="mitre") for by in (TOUCH, ROUNDED))
     for i, j, angle, distance in zip(first[near], second[near], opposite[near], apart[near], strict=True):
-        exact = bool((along[[i, j]] == 0).any(axis=1).all())
+        ends = lines[[i, j]]  # where slanted edges cross others, corners lie between units
+        exact = bool((along[[i, j]] == 0).any(axis=1).all() and (ends == ends.round()).all())
         borderline = abs(angle - options["ignore_angle"]) < 1
         pair = (lines[i], lines[j])
         if options["metric"] == "projection":
