@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import klayout.db as kdb
 
 from layoutgen import foreign, gds, geom
+from layoutgen.drc import facets
 from layoutgen.drc.cache import Cache, digest_of_file
 from layoutgen.drc.checks import task
 from layoutgen.drc.checks.kind import Circles
@@ -121,6 +123,7 @@ def check_file(
     seconds: float | None = None,
     megabytes: int = foreign.MEGABYTES,
     circles: Circles = "facets",
+    facet_tolerance: Um | None = None,
     jobs: int | None = None,
     waivers: Waivers | None = None,
     baseline: Baseline | None = None,
@@ -130,15 +133,21 @@ def check_file(
     """Run a process's rules (those of `rules` alone, where given) on a GDSII or OASIS file.
 
     `ignore` are layers that the process does not know; None: all of them. `jobs`: in how many processes at most; None:
-    one for each core; the findings are the same. `waivers` and `baseline`: what may pass. `cache`: what earlier runs have
-    found, which this one adds to. A rule on a reserved layer that neither the file has nor `dies` supplies is skipped.
+    one for each core; the findings are the same. `facet_tolerance` (um) lets findings pass that are there only because
+    circles are drawn with facets, which are off by that much at most (`layoutgen.drc.facets`); not with circles
+    measured as such. `waivers` and `baseline`: what else may pass. `cache`: what earlier runs have found, which this
+    one adds to. A rule on a reserved layer that neither the file has nor `dies` supplies is skipped.
 
     Raises:
         InputError: the file cannot be read or is empty, has no cell `top` or several top cells, a layer that the
-            process does not know, or a reserved layer that `dies` supplies, too.
+            process does not know, or a reserved layer that `dies` supplies, too; or a facet tolerance is given for
+            circles that are measured as such.
         UnknownNameError: the process has no such flow or rule.
     """
     flow_name, _ = pdk.flow(flow)
+    if facet_tolerance is not None and circles == "analytic":
+        message = "circles that are measured as such have no facets; leave out --facet-tolerance or --circles analytic"
+        raise InputError([Problem(str(path), "", message)])
     for rule in sorted(rules or ()):
         if rule not in pdk.rules:
             raise UnknownNameError("rule", rule, pdk.rules, where=f"PDK {pdk.name!r}")
@@ -161,8 +170,10 @@ def check_file(
     )  # fmt: skip
     if cache is not None:
         cache.save()
-    missing = {name for name in pdk.reserved if _empty(layout, cell, pdk.gds(name))}
     report = in_dies(report, layout, cell, pdk)
+    if facet_tolerance is not None:
+        report = facets.let_pass(report, pdk, partial(_shapes, layout, cell, pdk), facet_tolerance)
+    missing = {name for name in pdk.reserved if _empty(layout, cell, pdk.gds(name))}
     results = [_skipped(result, pdk, flow_name, rules, missing) for result in report.results]
     if rules is None:
         results += _undrawn(layout, cell, pdk, flow_name, results)
@@ -184,6 +195,11 @@ def _digest(path: Path) -> str:
     with suppress(OSError):
         return digest_of_file(path)
     return ""
+
+
+def _shapes(layout: kdb.Layout, cell: kdb.Cell, pdk: Pdk, layer: str) -> kdb.Region:
+    """All that is drawn on a layer."""
+    return kdb.Region(cell.begin_shapes_rec(layout.layer(*pdk.gds(layer))))
 
 
 def _empty(layout: kdb.Layout, cell: kdb.Cell, number: LayerNumber) -> bool:
@@ -282,7 +298,9 @@ def _skipped(
     number = pdk.gds(lacks[0])
     by = OPTIONS.get(lacks[0])
     mend = f"give it with {by}" if by else f"draw it on {number[0]}/{number[1]}"
-    return replace(result, status=Status.SKIPPED, reason=f"there is nothing on layer {lacks[0]!r}: {mend}", findings=())
+    return replace(
+        result, status=Status.SKIPPED, reason=f"there is nothing on layer {lacks[0]!r}: {mend}", findings=(), waived=()
+    )
 
 
 def _undrawn(

@@ -52,6 +52,8 @@ FARTHEST = 500_000.0
               help="A layer that the process does not know; `all` for all of them; may be given again.")  # fmt: skip
 @click.option("--circles", type=click.Choice(["facets", "analytic"]), default="facets", show_default=True,
               help="Measure circles by their corners, or as the circles that they stand for.")  # fmt: skip
+@click.option("--facet-tolerance", type=click.FloatRange(min=0, min_open=True, max=100), metavar="UM",
+              help="Let pass what is found only because circles have facets, off by this at most.")  # fmt: skip
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True),
               help="Time that reading the file may take; left out, 8 and 0.5 for each megabyte.")  # fmt: skip
 @click.option("--megabytes", type=click.IntRange(min=256), default=1024, show_default=True,
@@ -72,9 +74,9 @@ FARTHEST = 500_000.0
 def command(
     file: Path, pdk: str, flow: str | None, top: str, rules: str | None, reports: tuple[Path, ...],
     pictures: Path | None, die: str | None, step: str | None, count: str | None, cut: float | None,
-    ignore: tuple[str, ...], circles: str, seconds: float | None, megabytes: int, jobs: int | None,
-    cache: Path | None, no_cache: bool, waivers: Path | None, baseline: Path | None, today: datetime | None,
-    as_json: bool, quiet: bool,
+    ignore: tuple[str, ...], circles: str, facet_tolerance: float | None, seconds: float | None, megabytes: int,
+    jobs: int | None, cache: Path | None, no_cache: bool, waivers: Path | None, baseline: Path | None,
+    today: datetime | None, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Check FILE, a GDSII or OASIS layout (or .gz of one), against the rules of a process.
 
@@ -104,7 +106,8 @@ def command(
     with _bounded(file, megabytes), progress(len(process.rules) + 1, quiet or as_json) as tell:
         done = checked.check_file(
             file, process, flow, top=top, rules=wanted, dies=dies, ignore=layers, seconds=seconds, megabytes=megabytes,
-            circles="analytic" if circles == "analytic" else "facets", jobs=jobs, waivers=passes, baseline=known,
+            circles="analytic" if circles == "analytic" else "facets", facet_tolerance=facet_tolerance, jobs=jobs,
+            waivers=passes, baseline=known,
             progress=lambda step: tell(step if step == "reading" else f"checking {step}"),
             cache=None if no_cache else Cache(cache or default_folder()),
         )  # fmt: skip

@@ -30,6 +30,9 @@ from layoutgen.drc.checks import marks, script
 from layoutgen.drc.checks.kind import Facing, Kind
 from layoutgen.findings import Finding
 
+POINT = 4
+"""How long (database units) the two edges are together that KLayout gives for a touch in a point."""
+
 
 class Options(Facing):
     required: bool = False
@@ -49,8 +52,16 @@ def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options
 
 
 def _outside(touch: Finding, common: kdb.Region) -> bool:
-    """Whether a place where edges touch is no corner of an overlap, where its width is measured already."""
-    return kdb.Edges([kdb.Edge(*e) for e in touch.edges]).interacting(common).is_empty()
+    """Whether a place where edges touch is no corner of an overlap, where its width is measured already.
+
+    Where they run along each other from such a corner on, they touch beside the overlap.
+    """
+    first, second = (kdb.Edge(*e) for e in touch.edges)
+    # each by itself: together, what runs to and fro cancels out
+    beside = sum(kdb.Edges([e]).outside_part(common).length() for e in (first, second))
+    if first.is_parallel(second) and beside > POINT:
+        return True
+    return kdb.Edges([first, second]).interacting(common).is_empty()
 
 
 def words(layers: Sequence[str], limit: str, options: Options) -> str:
