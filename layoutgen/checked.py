@@ -129,14 +129,16 @@ def check_file(
     baseline: Baseline | None = None,
     progress: Callable[[str], None] | None = None,
     cache: Cache | None = None,
+    cluster: str = "",
 ) -> Checked:
     """Run a process's rules (those of `rules` alone, where given) on a GDSII or OASIS file.
 
-    `ignore` are layers that the process does not know; None: all of them. `jobs`: in how many processes at most; None:
-    one for each core; the findings are the same. `facet_tolerance` (um) lets findings pass that are there only because
-    circles are drawn with facets, which are off by that much at most (`layoutgen.drc.facets`); not with circles
-    measured as such. `waivers` and `baseline`: what else may pass. `cache`: what earlier runs have found, which this
-    one adds to. A rule on a reserved layer that neither the file has nor `dies` supplies is skipped.
+    `ignore` are layers that the process does not know; None: all of them. A rule on a reserved layer that neither the
+    file has nor `dies` supplies is skipped. `jobs`: in how many processes at most; None: one for each core; the
+    findings are the same. `cluster`: address of the scheduler of a Dask cluster that looks at windows. `cache`: what
+    earlier runs have found, which this one adds to. `facet_tolerance` (um) lets findings pass that are there only
+    because circles are drawn with facets, which are off by that much at most (`layoutgen.drc.facets`); not with circles
+    measured as such. `waivers` and `baseline`: what else may pass.
 
     Raises:
         InputError: the file cannot be read or is empty, has no cell `top` or several top cells, a layer that the
@@ -166,7 +168,7 @@ def check_file(
     digest = "" if not before or before != _digest(path) else f"{before} {cell.name!r} {dies}"
     report = check_layout(
         layout, cell, pdk, flow_name, title=title, rules=rules, circles=circles, jobs=jobs, progress=progress,
-        cache=cache, digest=digest,
+        cache=cache, digest=digest, cluster=cluster,
     )  # fmt: skip
     if cache is not None:
         cache.save()

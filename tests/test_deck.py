@@ -29,7 +29,7 @@ from layoutgen.cli import run as run_command
 from layoutgen.drc import deck
 from layoutgen.drc import run as drc_run
 from layoutgen.drc.checks import KINDS, task
-from layoutgen.drc.look import Flat
+from layoutgen.drc.flat import Flat
 from layoutgen.errors import printable
 from layoutgen.findings import Finding, Status
 from layoutgen.pdk import Derived, Pdk

@@ -60,6 +60,8 @@ FARTHEST = 500_000.0
               help="Memory that reading the file may take; checking it, 64 more for each of the file's.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N",
               help="Processes that rules are run in, at most; left out, one for each core.")  # fmt: skip
+@click.option("--cluster", default="", metavar="ADDRESS",
+              help="The scheduler of a Dask cluster, whose workers check; left out, this machine does.")  # fmt: skip
 @click.option("--cache", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
               help="Keep what was found here, to look at nothing twice; left out, in the system's.")  # fmt: skip
 @click.option("--no-cache", is_flag=True, help="Look at everything, and keep nothing.")
@@ -75,7 +77,7 @@ def command(
     file: Path, pdk: str, flow: str | None, top: str, rules: str | None, reports: tuple[Path, ...],
     pictures: Path | None, die: str | None, step: str | None, count: str | None, cut: float | None,
     ignore: tuple[str, ...], circles: str, facet_tolerance: float | None, seconds: float | None, megabytes: int,
-    jobs: int | None, cache: Path | None, no_cache: bool, waivers: Path | None, baseline: Path | None,
+    jobs: int | None, cluster: str, cache: Path | None, no_cache: bool, waivers: Path | None, baseline: Path | None,
     today: datetime | None, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Check FILE, a GDSII or OASIS layout (or .gz of one), against the rules of a process.
@@ -109,7 +111,7 @@ def command(
             circles="analytic" if circles == "analytic" else "facets", facet_tolerance=facet_tolerance, jobs=jobs,
             waivers=passes, baseline=known,
             progress=lambda step: tell(step if step == "reading" else f"checking {step}"),
-            cache=None if no_cache else Cache(cache or default_folder()),
+            cache=None if no_cache else Cache(cache or default_folder()), cluster=cluster,
         )  # fmt: skip
     for path in reports:
         done.save(path, process)

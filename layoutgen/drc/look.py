@@ -1,9 +1,9 @@
-"""How rules look at a layout: all of it at once, or through windows."""
+"""How rules look at a layout of any size: through windows."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache, cached_property
 from typing import Self
@@ -12,19 +12,22 @@ import klayout.db as kdb
 import numpy as np
 import shapely
 
-from layoutgen import derive, gds
+from layoutgen import gds
 from layoutgen.drc import between
-from layoutgen.drc.cache import Cache, Table, key_of, key_of_layer
+from layoutgen.drc.cache import Cache, key_of, key_of_layer
 from layoutgen.drc.checks import Task
 from layoutgen.drc.checks.kind import Circles
+from layoutgen.drc.earlier import Earlier
+from layoutgen.drc.flat import Flat
 from layoutgen.drc.large import has_long_hole, holes, passes
-from layoutgen.drc.place import extent, join, moved_by, owned, place, repeated
+from layoutgen.drc.place import extent, join, owned, place, repeated
+from layoutgen.drc.unit import Asked, Judged, Unit, judge, pack, positions_of_whole
 from layoutgen.findings import Finding
 from layoutgen.pdk import Pdk
 from layoutgen.units import Um, dbu
 from layoutgen.windows import InPlace, Near, Pictures, Sheet, Source, View, Views, lay_out
 from layoutgen.windows.components import Components, all_on_sheets, is_repeated
-from layoutgen.windows.source import Ints, have_area
+from layoutgen.windows.source import Ints
 from layoutgen.windows.view import Needs
 
 WHOLE: tuple[Um, ...] = (250.0, 500.0, 1000.0)
@@ -39,49 +42,8 @@ LONG: Um = 1000.0
 """Polygons from this extent on are taken by parts where what is near them is looked at."""
 SHARED = 1.3
 """So much more may a window see where a rule takes windows with the halo of another one."""
-
-
-class Flat:
-    """All of a layout at once; `fetch` gives the shapes of a drawn or reserved layer, in database units."""
-
-    def __init__(self, pdk: Pdk, fetch: Callable[[str], kdb.Region], circles: Circles = "facets") -> None:
-        self._pdk = pdk
-        self._circles = circles
-        self._fetch = fetch
-        self._known: dict[str, kdb.Region] = {}
-
-    def region(self, name: str) -> kdb.Region:
-        """The merged shapes of a layer, drawn or derived."""
-        if name not in self._known:
-            if name in self._pdk.derived:
-                expression = self._pdk.derived[name].expression
-                self._known[name] = derive.evaluate(expression, self.region, self._pdk.number)
-            else:
-                self._known[name] = self._fetch(name).merged()
-        return self._known[name]
-
-    def is_empty(self, layer: str) -> bool:
-        """Whether nothing is on a layer, drawn or derived."""
-        return not have_area(self.region(layer).each())
-
-    def find(self, job: Task) -> Iterable[Finding]:
-        """What breaks a rule."""
-        return job.run([self.region(layer) for layer in job.layers], self._circles)
-
-    def pieces(self, tasks: Sequence[Task]) -> dict[str, list[str]]:
-        """None: all is looked at at once."""
-        return {}
-
-    def look_at(self, piece: str) -> dict[str, list[Finding]]:
-        """There is none."""
-        raise KeyError(piece)
-
-    def take(self, seen: Sequence[Mapping[str, list[Finding]]]) -> None:
-        """There is nothing to take."""
-
-    def shares(self, job: Task) -> tuple[Hashable, int]:
-        """Rules on the same layers are faster together; about how many shapes are on them."""
-        return job.layers, sum(self.region(layer).count() for layer in job.layers)
+AT_A_TIME = 64
+"""Windows that another machine is given at a time."""
 
 
 class Across:
@@ -117,6 +79,10 @@ class Across:
         self._tasks = list(tasks)
         self._pieces: dict[str, tuple[InPlace, list[tuple[Task, list[str]]]]] = {}
         self._seen: dict[str, list[Finding]] = {}
+        self._earlier: dict[tuple[str, int, int], Earlier] = {}
+        self._at_a_time = 0
+        self._far: dict[str, tuple[Sheet | InPlace, list[tuple[Task, list[str], int]]]] = {}
+        self._answers: dict[tuple[int, str], Judged] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -146,7 +112,7 @@ class Across:
             return False
         halo = self._shared(2 * dbu(self._pdk.reach(layer)) + 2)
         view = self._view([layer], halo)
-        earlier = _Earlier(self._cache, key_of_layer(layer, self._pdk), "", view, 0)
+        earlier = Earlier(self._cache, key_of_layer(layer, self._pdk), "", view, 0)
         if earlier.found:
             return False
         for sheet, flat in self._looked(view, 0, earlier.unknown):
@@ -198,24 +164,21 @@ class Across:
 
     def _in_windows(self, job: Task, layers: Sequence[str], halo: int) -> list[Finding] | None:
         """What breaks a rule, looked for in one window of each kind; None: a polygon is too large for them."""
-        lattice = dbu(job.lattice) if job.lattice and dbu(job.lattice) > 1 else 0
-        whole = (0, *job.kind.also_whole) if job.whole else ()
-        short = self._short(job, halo) // max(1, len(whole))
+        view, earlier, sheets = self._begun(job, layers, halo)
+        short = self._whole_up_to(job, halo)
         found: list[tuple[int, Finding]] = []
         any_large = False
-        view = self._view(layers, halo, lattice, self._needs(job, layers))
-        earlier = _Earlier(self._cache, key_of(job, self._pdk, self._circles), job.rule, view, lattice)
-        for sheet, flat in self._looked(view, lattice, earlier.unknown):
-            regions = [flat.region(layer) for layer in layers]
-            for k in () if job.kind.holes else whole:
-                regions[k], large = _small(regions[k], short)
-                if large and job.kind.sums is None:
-                    return None
-                any_large |= large
-            here = job.run(regions, self._circles)
+        for sheet, flat in sheets:
+            if (id(sheet), job.rule) in self._answers:
+                here, large = self._answers[id(sheet), job.rule]
+            else:
+                here, large = judge(job, [flat.region(layer) for layer in layers], short, self._circles)
+            if large and job.kind.sums is None:
+                return None
+            any_large |= large
             if job.kind.holes:
                 here = holes(here, short)
-                if has_long_hole(regions[0], sheet, short, job.steps):
+                if has_long_hole(flat.region(layers[0]), sheet, short, job.steps):
                     return None
             found += (mine := list(owned(here, sheet, short)))
             if not any_large:
@@ -223,6 +186,65 @@ class Across:
         if any_large and not self._passes(job, halo, short):
             return None
         return list(repeated([*earlier.found, *found], view))
+
+    def _begun(
+        self, job: Task, layers: Sequence[str], halo: int
+    ) -> tuple[View, Earlier, list[tuple[Sheet | InPlace, Flat]]]:
+        """The windows for a rule, what is known of them, and those that nobody has looked at."""
+        lattice = dbu(job.lattice) if job.lattice and dbu(job.lattice) > 1 else 0
+        view = self._view(layers, halo, lattice, self._needs(job, layers))
+        key = (job.rule, id(view), lattice)
+        if key not in self._earlier:
+            of_rule = key_of(job, self._pdk, self._circles)
+            self._earlier[key] = Earlier(self._cache, of_rule, job.rule, view, lattice)
+        return view, self._earlier[key], self._looked(view, lattice, self._earlier[key].unknown)
+
+    def _whole_up_to(self, job: Task, halo: int) -> int:
+        """Extent up to which windows show whole what a rule judges as a whole."""
+        return self._short(job, halo) // max(1, len(positions_of_whole(job)))
+
+    def far(self, tasks: Sequence[Task]) -> dict[str, list[str]]:
+        """Windows that other machines can look at: ids of some at a time, and the rules of each."""
+        self._at_a_time = AT_A_TIME
+        in_pieces = {rule for rules in self.pieces(tasks).values() for rule in rules}
+        for piece, (there, rules) in self._pieces.items():
+            self._far[piece] = there, [(job, layers, self._short(job, there.view.halo)) for job, layers in rules]
+        of_sheet: dict[int, str] = {}
+        for job in tasks:
+            with suppress(Exception):  # said when its turn comes
+                if job.rule in in_pieces or job.between != "any" or job.kind.holes or not self._is_windowed(job):
+                    continue
+                layers, halo = self._shown(job), self._shared(self._halo(job))
+                for sheet, _ in self._begun(job, layers, halo)[2]:
+                    part = of_sheet.setdefault(id(sheet), f"{len(of_sheet)}")
+                    self._far.setdefault(part, (sheet, []))[1].append((job, layers, self._whole_up_to(job, halo)))
+        return {part: [job.rule for job, _, _ in rules] for part, (_, rules) in self._far.items()}
+
+    def unit(self, part: str) -> Unit:
+        """Some windows as another machine takes them."""
+        sheet, rules = self._far[part]
+        drawn = sorted({name for _, layers, _ in rules for name in self._drawn(layers)})
+        asked = [Asked(job.rule, tuple(layers), short) for job, layers, short in rules]
+        return pack(sheet, drawn, self._pdk, asked, self._circles)
+
+    def took(self, answers: Mapping[str, Mapping[str, Judged | str]]) -> dict[str, str]:
+        """Keep what other machines have said of each part until somebody asks; the reasons of rules that failed."""
+        dead: dict[str, str] = {}
+        pieces: list[dict[str, list[Finding]]] = []
+        for part, (sheet, rules) in self._far.items():
+            here: dict[str, list[Finding]] = {}
+            for job, _, _ in rules:
+                said = answers.get(part, {}).get(job.rule, "nobody has answered for a part of it")
+                if isinstance(said, str):
+                    dead.setdefault(job.rule, said)
+                elif part in self._pieces:
+                    here[job.rule] = self._placed(job, sheet, said[0])
+                else:
+                    self._answers[id(sheet), job.rule] = said
+            if part in self._pieces:
+                pieces.append(here)
+        self.take(pieces)
+        return dead
 
     def _passes(self, job: Task, halo: int, short: int) -> bool:
         """Whether all polygons that are too large for windows keep to a rule."""
@@ -307,10 +329,14 @@ class Across:
                         out[job.rule] = found
                         continue
                 here = job.run([flat.region(layer) for layer in layers], self._circles)
-                out[job.rule] = list(place(here, sheet, self._short(job, sheet.view.halo)))
+                out[job.rule] = self._placed(job, sheet, here)
                 if self._cache is not None:
                     self._cache.put(key, seen, out[job.rule])
         return out
+
+    def _placed(self, job: Task, sheet: Sheet | InPlace, found: Sequence[Finding]) -> list[Finding]:
+        """What was found in a piece, where it stands."""
+        return list(place(found, sheet, self._short(job, sheet.view.halo)))
 
     def take(self, seen: Sequence[Mapping[str, list[Finding]]]) -> None:
         """Keep what all the pieces have shown until somebody asks what breaks a rule."""
@@ -378,7 +404,11 @@ class Across:
         """The sheets that show windows of a view, and the layers on each. only: numbers of the windows; None: all."""
         key = (id(view), lattice, None if only is None else only.tobytes())
         if key not in self._sheets:
-            laid = lay_out(self._pictures, view, lattice, only)
+            some: list[Ints | None] = [only]
+            if self._at_a_time:
+                windows = np.arange(len(view.cores)) if only is None else only
+                some = [*np.array_split(windows, -(-len(windows) // self._at_a_time))] if len(windows) else []
+            laid = (sheet for windows in some for sheet in lay_out(self._pictures, view, lattice, windows))
             self._sheets[key] = [(sheet, Flat(self._pdk, sheet.region)) for sheet in laid]
         return self._sheets[key]
 
@@ -416,48 +446,6 @@ class Across:
         return min((h for h in self._halos if h >= halo), default=halo)
 
 
-class _Earlier:
-    """What earlier runs have found of a rule in the windows of a view."""
-
-    def __init__(self, cache: Cache | None, key: str, rule: str, view: View, lattice: int) -> None:
-        self.found: list[tuple[int, Finding]] = []
-        self.unknown: Ints | None = None
-        """Numbers of the windows that nobody has looked at; None: of all."""
-        self._cache, self._key, self._view = cache, key, view
-        self._names = view.names(lattice) if cache is not None else []
-        if cache is not None and self._names:
-            self._recall(cache.table(key, rule))
-
-    def _recall(self, table: Table) -> None:
-        unknown = []
-        for window, name in enumerate(self._names):
-            said = table.get(name)
-            if said is None:
-                unknown.append(window)
-            for f in said or ():
-                self.found.append((window, moved_by(f, self._view.cores[window, :2])))
-        self.unknown = np.array(unknown, dtype=np.int64)
-
-    def keep_one(self, sheet: Sheet | InPlace, region: kdb.Region) -> None:
-        """Remember of one window of a sheet that something is there."""
-        corner = next(iter(region.each())).bbox().p1
-        found = Finding("", polygon=((corner.x, corner.y),))
-        if isinstance(sheet, Sheet) and self._cache is not None and self._names:
-            slot = int(sheet.slots(np.array([[corner.x, corner.y]]))[0])
-            window = int(sheet.windows[slot])
-            self._cache.put(self._key, self._names[window], [found])
-
-    def keep(self, sheet: Sheet | InPlace, found: Iterable[tuple[int, Finding]]) -> None:
-        """Remember what was found in the windows of a sheet, and in which nothing was."""
-        if self._cache is None or not self._names:
-            return
-        of: dict[int, list[Finding]] = {window: [] for window in sheet.windows.tolist()}
-        for window, f in found:
-            of[window].append(moved_by(f, -self._view.cores[window, :2]))
-        for window, mine in of.items():
-            self._cache.put(self._key, self._names[window], mine)
-
-
 def _within(found: Iterable[Finding], boxes: Ints) -> list[Finding]:
     """Of findings those that touch any of (n, 4) boxes."""
     found = list(found)
@@ -482,9 +470,3 @@ def _corners_of(box: kdb.Box) -> tuple[int, int, int, int]:
 
 def _hull(layer: str) -> str:
     return f"what {layer} surrounds"
-
-
-def _small(region: kdb.Region, most: int) -> tuple[kdb.Region, bool]:
-    """Polygons up to an extent, and whether there are larger ones."""
-    small = kdb.Region([p for p in region.each() if max(p.bbox().width(), p.bbox().height()) <= most])
-    return small, small.count() < region.count()

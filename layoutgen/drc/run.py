@@ -15,12 +15,14 @@ from typing import Protocol, TypeVar
 import klayout.db as kdb
 
 from layoutgen import derive, gds
-from layoutgen.drc import processes
+from layoutgen.drc import machines, processes
 from layoutgen.drc.cache import Cache, Entry, Outcome, key_of
 from layoutgen.drc.checks import KINDS, Task, task
 from layoutgen.drc.checks.kind import Circles, um
-from layoutgen.drc.look import Across, Flat
+from layoutgen.drc.flat import Flat
+from layoutgen.drc.look import Across
 from layoutgen.drc.place import distinct
+from layoutgen.drc.unit import Judged, Unit
 from layoutgen.errors import LayoutgenError, PdkError, Problem, UnknownNameError, printable
 from layoutgen.findings import Finding, Report, RuleResult, Status
 from layoutgen.pdk import Pdk, Rule
@@ -49,6 +51,15 @@ class Looker(Protocol):
     def take(self, seen: Sequence[Mapping[str, list[Finding]]]) -> None:
         """What `look_at` has said of each piece, for `find` to say."""
 
+    def far(self, tasks: Sequence[Task]) -> dict[str, list[str]]:
+        """Parts that other machines can look at, and the ids of the rules of each."""
+
+    def unit(self, part: str) -> Unit:
+        """A part as it is sent to them."""
+
+    def took(self, answers: Mapping[str, Mapping[str, Judged | str]]) -> dict[str, str]:
+        """Keep what they have said of the parts for `find`; why rules have failed there, by id."""
+
     def shares(self, job: Task) -> tuple[Hashable, int]:
         """What a rule has in common with others, which are then faster together, and about how many shapes it meets."""
 
@@ -68,6 +79,8 @@ class Content:
     """What `look` has found in windows before, and keeps what it finds."""
     known: Mapping[str, Outcome] = field(default_factory=dict)
     """How rules, by id, ended on this very content before."""
+    cluster: str = ""
+    """Address of the scheduler of a Dask cluster that looks at windows; empty: this machine does."""
 
 
 def run(pdk: Pdk, flow: str, content: Content, progress: Progress | None = None, *, jobs: int = 1) -> Report:
@@ -103,7 +116,11 @@ def run(pdk: Pdk, flow: str, content: Content, progress: Progress | None = None,
         for name, known in content.known.items()
         if content.applies is None or name in content.applies
     }
-    sent |= _look_at_pieces(pdk, flow, content, look, jobs, tell)
+    if content.cluster:
+        parts = look.far([*_applying(pdk, flow, content)])
+        sent |= look.took(machines.look_at(parts, look.unit, content.cluster, tell))
+    else:
+        sent |= _look_at_pieces(pdk, flow, content, look, jobs, tell)
     bundles = _bundles(pdk, flow, content, look, sent) if jobs > 1 else []
     if bundles:
         sent |= _spread(bundles, result, jobs, tell, content.cache)
@@ -200,16 +217,19 @@ def check_layout(
     progress: Progress | None = None,
     cache: Cache | None = None,
     digest: str = "",
+    cluster: str = "",
 ) -> Report:
     """Run a PDK's rules on all that is below a cell, a whole wafer as well as a single die.
 
     rules: ids of those to run; None: all. circles: measured by their facets, or as circles. jobs: processes at most;
     None: one for each core. The same findings as of one flat run over everything, wherever they stand, for any number
     of processes. cache: what earlier runs have found, which is not looked for again. digest: of all that is below the
-    cell, by which the cache knows it as a whole; without one, the cache knows windows only.
+    cell, by which the cache knows it as a whole; without one, the cache knows windows only. cluster: address of the
+    scheduler of a Dask cluster, whose workers look at windows.
 
     Raises:
         UnknownNameError: the PDK has no such flow, or none of the rules.
+        CheckError: the cluster cannot be used.
     """
     tasks = []
     for name, rule in pdk.rules.items():
@@ -227,7 +247,7 @@ def check_layout(
         content = Content(title, gds.fetch(layout, pdk, top), applies, complete, known=known)
         return run(pdk, flow, content, progress, jobs=1)
     with Across(pdk, layout, top, tasks, circles, cache) as across:
-        content = Content(title, across, applies, complete, cache, known)
+        content = Content(title, across, applies, complete, cache, known, cluster)
         report = run(pdk, flow, content, progress, jobs=jobs)
     if cache is not None and digest:
         outcomes = {

@@ -5,8 +5,9 @@ one of each, `frame` takes its picture, `sheet` puts the pictures side by side. 
 equal windows stand. `components` says which pieces of different windows are of one polygon.
 """
 
+from layoutgen.windows.frame import Gathered
 from layoutgen.windows.sheet import InPlace, Near, Pictures, Sheet, lay_out
 from layoutgen.windows.source import Source
 from layoutgen.windows.view import View, Views
 
-__all__ = ["InPlace", "Near", "Pictures", "Sheet", "Source", "View", "Views", "lay_out"]
+__all__ = ["Gathered", "InPlace", "Near", "Pictures", "Sheet", "Source", "View", "Views", "lay_out"]

@@ -21,6 +21,7 @@ from layoutgen import gds
 from layoutgen.cli import run as layoutgen
 from layoutgen.drc import look, processes, run
 from layoutgen.drc.checks import Task
+from layoutgen.drc.flat import Flat
 from layoutgen.findings import Finding, Report, RuleResult, Status
 from layoutgen.pdk import Pdk, read
 from layoutgen.windows import sheet
@@ -161,7 +162,7 @@ def test_any_number_of_jobs_finds_the_same(pdk: Pdk, forked: list[int]) -> None:
 def test_pieces_show_what_all_at_once_does(pdk: Pdk, in_pieces: list[int]) -> None:
     layout = all_different()
     top = layout.top_cell()
-    flat = run.run(pdk, "one", run.Content("wafer", look.Flat(pdk, gds.fetch(layout, pdk, top))))
+    flat = run.run(pdk, "one", run.Content("wafer", Flat(pdk, gds.fetch(layout, pdk, top))))
     reports = [run.check_layout(layout, top, pdk, "one", title="wafer", jobs=jobs) for jobs in (1, 2, 3)]
     assert reports[1] == reports[0]
     assert reports[2] == reports[0]

@@ -20,7 +20,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from layoutgen.drc.checks import Task
-from layoutgen.drc.look import Flat
+from layoutgen.drc.flat import Flat
 from layoutgen.findings import Finding
 
 Shapes: TypeAlias = list[BaseGeometry]

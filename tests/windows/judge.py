@@ -18,6 +18,7 @@ from tiny_pdk import plain
 from layoutgen import gds
 from layoutgen.drc import look
 from layoutgen.drc.checks import task
+from layoutgen.drc.flat import Flat
 from layoutgen.pdk import Pdk, read
 
 PDK = plain(
@@ -93,7 +94,7 @@ class Judge:
         self.layouts += 1
         jobs = [task(name, rule) for name, rule in self.pdk.rules.items()]
         top = layout.top_cell()
-        whole = look.Flat(self.pdk, gds.fetch(flat or layout, self.pdk, (flat or layout).top_cell()))
+        whole = Flat(self.pdk, gds.fetch(flat or layout, self.pdk, (flat or layout).top_cell()))
         with look.Across(self.pdk, layout, top, jobs) as across:
             for job in jobs:
                 ours = list(across.find(job))

@@ -14,6 +14,7 @@ from tiny_pdk import plain
 
 from layoutgen.drc import look
 from layoutgen.drc.checks import Task, task
+from layoutgen.drc.flat import Flat
 from layoutgen.findings import Finding
 from layoutgen.pdk import Pdk, read
 from layoutgen.windows import components
@@ -82,13 +83,13 @@ def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Judge:
     monkeypatch.setattr(look, "LITTLE", 0)
     monkeypatch.setattr(look, "is_repeated", lambda view: True)
     flat_finds: list[str] = []
-    find = look.Flat.find
+    find = Flat.find
 
-    def counted(self: look.Flat, job: Task) -> Iterable[Finding]:
+    def counted(self: Flat, job: Task) -> Iterable[Finding]:
         flat_finds.append(job.rule)
         return find(self, job)
 
-    monkeypatch.setattr(look.Flat, "find", counted)
+    monkeypatch.setattr(Flat, "find", counted)
 
     def judge(
         layout: kdb.Layout, least: float, most: float, hole: float, corners: int
@@ -116,7 +117,7 @@ def windows_only(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> Iterable[Finding]:
         raise AssertionError("looked at flat")
 
-    monkeypatch.setattr(look.Flat, "find", refuse)
+    monkeypatch.setattr(Flat, "find", refuse)
 
 
 class Drawing:

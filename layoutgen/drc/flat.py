@@ -1,0 +1,73 @@
+"""How rules look at all of a layout at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import klayout.db as kdb
+
+from layoutgen import derive
+from layoutgen.drc.checks import Task
+from layoutgen.drc.checks.kind import Circles
+from layoutgen.findings import Finding
+from layoutgen.pdk import Pdk
+from layoutgen.windows.source import have_area
+
+if TYPE_CHECKING:
+    from layoutgen.drc.unit import Judged, Unit
+
+
+class Flat:
+    """All of a layout at once; `fetch` gives the shapes of a drawn or reserved layer, in database units."""
+
+    def __init__(self, pdk: Pdk, fetch: Callable[[str], kdb.Region], circles: Circles = "facets") -> None:
+        self._pdk = pdk
+        self._circles = circles
+        self._fetch = fetch
+        self._known: dict[str, kdb.Region] = {}
+
+    def region(self, name: str) -> kdb.Region:
+        """The merged shapes of a layer, drawn or derived."""
+        if name not in self._known:
+            if name in self._pdk.derived:
+                expression = self._pdk.derived[name].expression
+                self._known[name] = derive.evaluate(expression, self.region, self._pdk.number)
+            else:
+                self._known[name] = self._fetch(name).merged()
+        return self._known[name]
+
+    def is_empty(self, layer: str) -> bool:
+        """Whether nothing is on a layer, drawn or derived."""
+        return not have_area(self.region(layer).each())
+
+    def find(self, job: Task) -> Iterable[Finding]:
+        """What breaks a rule."""
+        return job.run([self.region(layer) for layer in job.layers], self._circles)
+
+    def pieces(self, tasks: Sequence[Task]) -> dict[str, list[str]]:
+        """None: all is looked at at once."""
+        return {}
+
+    def look_at(self, piece: str) -> dict[str, list[Finding]]:
+        """There is none."""
+        raise KeyError(piece)
+
+    def take(self, seen: Sequence[Mapping[str, list[Finding]]]) -> None:
+        """There is nothing to take."""
+
+    def far(self, tasks: Sequence[Task]) -> dict[str, list[str]]:
+        """None: all is looked at here."""
+        return {}
+
+    def unit(self, part: str) -> Unit:
+        """There is none."""
+        raise KeyError(part)
+
+    def took(self, answers: Mapping[str, Mapping[str, Judged | str]]) -> dict[str, str]:
+        """There is nothing to take."""
+        return {}
+
+    def shares(self, job: Task) -> tuple[Hashable, int]:
+        """Rules on the same layers are faster together; about how many shapes are on them."""
+        return job.layers, sum(self.region(layer).count() for layer in job.layers)
