@@ -104,10 +104,14 @@ def wide_space(layer, width, run, space, both, angle)
   RBA::EdgePairs::new(found.values)
 end
 
-# Of pairs of edges those that do not meet what two layers have in common.
+# Of pairs of edges that touch those that do so outside of what two layers have in common, or beside it from a corner on;
+# the edges that KLayout gives for a touch in a point are 4 dbu long together.
 def not_meeting(pairs, common)
-  kept = pairs.data.each.reject do |pair|
-    !RBA::Edges::new([pair.first, pair.second]).interacting(common.data.merged).is_empty?
+  shared = common.data.merged
+  kept = pairs.data.each.select do |pair|
+    edges = [pair.first, pair.second]
+    beside = edges.map { |edge| RBA::Edges::new([edge]).outside_part(shared).length }.sum
+    (pair.first.is_parallel?(pair.second) && beside > 4) || RBA::Edges::new(edges).interacting(shared).is_empty?
   end
   RBA::EdgePairs::new(kept)
 end
