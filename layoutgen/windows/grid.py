@@ -123,8 +123,8 @@ def find_period(items: Items, boxes: Ints) -> Period:
     if not len(kinds):
         return Period((0, 0), (0, 0))
     found = [_step_along(axis, kinds, at) for axis in (0, 1)]
-    if found == [0, 0] and len(kinds) >= _OFTEN * len(np.unique(kinds)):
-        found = [_step_along(axis, np.zeros_like(kinds), at) for axis in (0, 1)]
+    if 0 in found and len(kinds) >= _OFTEN * len(np.unique(kinds)):
+        found = [step or _step_along(axis, np.zeros_like(kinds), at) for axis, step in enumerate(found)]
     if not len(items):
         return Period((int(at[:, 0].min()), int(at[:, 1].min())), (found[0], found[1]))
     corner = [_between_large(items.box[:, axis], items.box[:, axis + 2], found[axis]) for axis in (0, 1)]
