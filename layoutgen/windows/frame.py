@@ -97,6 +97,15 @@ def _gathered(layer: Layer, frames: Ints, margin: int) -> Gathered:
     return Gathered(raw, frames)
 
 
+def known_as_merged(shapes: kdb.Region) -> kdb.Region:
+    """A region of shapes that are merged, which KLayout would not know, and merge again: that takes longest of all.
+
+    What it picks of a region it takes for merged, and with these semantics does not merge it first.
+    """
+    shapes.merged_semantics = False
+    return shapes.with_area(0, None, False)
+
+
 def _reach_out(boxes: Ints, frames: Ints) -> npt.NDArray[np.bool_]:
     """Which of (n, 4) boxes touch a frame, and lie in none."""
     who, frame = shapely.STRtree(shapely.box(*frames.T.astype(float))).query(shapely.box(*boxes.T.astype(float)))

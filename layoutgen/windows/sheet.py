@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import klayout.db as kdb
 import numpy as np
 
-from layoutgen.windows.frame import Gathered, around, gather, pictures
+from layoutgen.windows.frame import Gathered, around, gather, known_as_merged, pictures
 from layoutgen.windows.source import Ints, Source
 from layoutgen.windows.view import View
 
@@ -40,7 +40,7 @@ class Sheet:
         """What the windows see of a layer."""
         top = self.layout.top_cell()
         index = self.layout.find_layer(kdb.LayerInfo(layer))
-        return kdb.Region() if index is None else kdb.Region(top.begin_shapes_rec(index)).merged()
+        return kdb.Region() if index is None else known_as_merged(kdb.Region(top.begin_shapes_rec(index)))
 
     def slots(self, points: Ints) -> Ints:
         """Positions in `windows` of the windows that (n, 2) points of the sheet belong to."""
