@@ -130,6 +130,7 @@ def check_file(
     progress: Callable[[str], None] | None = None,
     cache: Cache | None = None,
     cluster: str = "",
+    reading: foreign.Reading | None = None,
 ) -> Checked:
     """Run a process's rules (those of `rules` alone, where given) on a GDSII or OASIS file.
 
@@ -138,7 +139,7 @@ def check_file(
     findings are the same. `cluster`: address of the scheduler of a Dask cluster that looks at windows. `cache`: what
     earlier runs have found, which this one adds to. `facet_tolerance` (um) lets findings pass that are there only
     because circles are drawn with facets, which are off by that much at most (`layoutgen.drc.facets`); not with circles
-    measured as such. `waivers` and `baseline`: what else may pass.
+    measured as such. `waivers` and `baseline`: what else may pass. `reading`: of the file, if it has begun.
 
     Raises:
         InputError: the file cannot be read or is empty, has no cell `top` or several top cells, a layer that the
@@ -155,8 +156,12 @@ def check_file(
             raise UnknownNameError("rule", rule, pdk.rules, where=f"PDK {pdk.name!r}")
     if progress:
         progress("reading")
-    before = _digest(path) if cache is not None else ""
-    layout = foreign.read(path, seconds=seconds, megabytes=megabytes)
+    reading = reading or foreign.Reading(path, seconds=seconds, megabytes=megabytes)
+    with reading:
+        layout = reading.layout()
+        digest = _digest(path) if cache is not None else ""
+        if not reading.is_as_it_was():
+            digest = ""  # it may be of what has been written since
     cell = foreign.top_cell(layout, str(path), top)
     if cell.bbox().empty():
         raise InputError([Problem(str(path), "", f"cell {printable(cell.name, 60)!r} is empty; name another one")])
@@ -165,7 +170,7 @@ def check_file(
     if ignored:
         notes.append(f"Not looked at: {', '.join(f'{n}/{d}' for n, d in ignored)}")
     title = printable(f"{path.name}, cell {cell.name}", 200)
-    digest = "" if not before or before != _digest(path) else f"{before} {cell.name!r} {dies}"
+    digest = digest and f"{digest} {cell.name!r} {dies}"
     report = check_layout(
         layout, cell, pdk, flow_name, title=title, rules=rules, circles=circles, jobs=jobs, progress=progress,
         cache=cache, digest=digest, cluster=cluster,

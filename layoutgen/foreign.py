@@ -18,12 +18,14 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-import klayout.db as kdb
+if TYPE_CHECKING:  # imported where it is needed: the child reads meanwhile
+    import klayout.db as kdb
 
 from layoutgen.errors import InputError, Problem, nearest, printable
 
@@ -56,12 +58,102 @@ def read(
     Raises:
         InputError: the file is no layout, is damaged, or breaks a bound; one line, with the mend.
     """
-    file = Path(os.path.abspath(path))
-    size = _size(path, file)
-    allowed = seconds if seconds is not None else SECONDS + SECONDS_MEGABYTE * size / 1e6
-    with tempfile.TemporaryDirectory(prefix="layoutgen_") as folder:
-        said = _ask(path, file, Path(folder), allowed, megabytes, shapes, convert)
-        return _take(path, Path(folder), said)
+    with Reading(path, seconds=seconds, megabytes=megabytes, shapes=shapes, convert=convert) as reading:
+        return reading.layout()
+
+
+class Reading:
+    """A file that a child process has begun to read, while this one does something else; `read` says what bounds it.
+
+    A context manager: at its end the child is gone, and what it left as well.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        seconds: float | None = None,
+        megabytes: int = MEGABYTES,
+        shapes: int = MOST_SHAPES,
+        convert: bool = True,
+    ) -> None:
+        """Raises InputError where there is no file that can be opened."""
+        file = Path(os.path.abspath(path))
+        size = _size(path, file)
+        self._file, self._before = file, _stamp(file)
+        try:
+            import resource  # noqa: F401  (what limits the child)
+        except ImportError:
+            _wrong(path, "this system cannot limit what reads a layout of someone else; read it on Linux or macOS")
+        self._path, self._megabytes = path, megabytes
+        self._seconds = seconds if seconds is not None else SECONDS + SECONDS_MEGABYTE * size / 1e6
+        self._begun = time.monotonic()
+        self._token = secrets.token_hex(16)
+        self._folder = tempfile.TemporaryDirectory(prefix="layoutgen_")
+        job = {
+            "file": str(file), "folder": self._folder.name, "token": self._token, "prefix": f"C{self._token}_",
+            "megabytes": megabytes, "seconds": math.ceil(self._seconds), "shapes": shapes, "convert": convert,
+            "path": [_packages()],
+        }  # fmt: skip
+        quiet = subprocess.DEVNULL
+        self._child = subprocess.Popen(  # noqa: S603  our own script
+            [sys.executable, "-I", str(_CHILD), json.dumps(job)],
+            stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True, env=_environment(),
+        )  # fmt: skip
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._child.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._child.pid, signal.SIGKILL)
+        self._child.wait()
+        self._folder.cleanup()
+
+    def layout(self) -> kdb.Layout:
+        """What it has read, once it is done.
+
+        Raises:
+            InputError: the file is no layout, is damaged, or breaks a bound; one line, with the mend.
+        """
+        try:
+            code: int | None = self._child.wait(max(0.0, self._begun + self._seconds - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            code = None
+        folder = Path(self._folder.name)
+        return _take(self._path, folder, self._said(code, folder))
+
+    def is_as_it_was(self) -> bool:
+        """Whether nobody has written to the file since it began to be read."""
+        return self._before is not None and _stamp(self._file) == self._before
+
+    def _said(self, code: int | None, folder: Path) -> dict[str, Any]:
+        """What the child says of the file, by its exit code (None: it had to be stopped) and its answer."""
+        path, seconds, bounds = self._path, self._seconds, f"{self._megabytes} MB"
+        if code is None or code == -signal.SIGXCPU or (code == -signal.SIGKILL):
+            _wrong(path, f"could not be read within {seconds:.3g} s; it is damaged, or made to harm: write it anew, or "
+                         "allow more if you trust it")  # fmt: skip
+        if code != 0:
+            how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+            _wrong(path, f"broke off the process that read it ({how}, with {bounds} allowed); it is damaged, or made "
+                         "to harm: write it anew")  # fmt: skip
+        try:
+            answer = folder / "said.json"
+            if answer.stat().st_size > MOST_SAID:
+                raise ValueError
+            said = json.loads(answer.read_bytes())
+            if said.pop("token") != self._token:
+                raise ValueError
+        except (OSError, ValueError, KeyError):
+            _wrong(path, "the process that read it left no answer; free some space in the folder for temporary files")
+        if "memory" in said:
+            _wrong(
+                path, f"needs more than {bounds} of memory to read; write it with arrays, or allow more if you trust it"
+            )
+        if "wrong" in said:
+            _wrong(path, printable(str(said["wrong"]), 600))
+        return dict(said)
 
 
 def top_cell(layout: kdb.Layout, file: str, name: str = "") -> kdb.Cell:
@@ -100,59 +192,20 @@ def _size(path: Path, file: Path) -> int:
         _wrong(path, f"cannot be read ({reason}); name a GDSII or OASIS file")
 
 
-def _ask(
-    path: Path, file: Path, folder: Path, seconds: float, megabytes: int, shapes: int, convert: bool
-) -> dict[str, Any]:
-    """What the child says of the file."""
-    try:
-        import resource  # noqa: F401  (what limits the child)
-    except ImportError:
-        _wrong(path, "this system cannot limit what reads a layout of someone else; read it on Linux or macOS")
-    token = secrets.token_hex(16)
-    job = {
-        "file": str(file), "folder": str(folder), "token": token, "prefix": f"C{token}_", "megabytes": megabytes,
-        "seconds": math.ceil(seconds), "shapes": shapes, "convert": convert,
-        "path": [str(Path(kdb.__file__).parents[1])],
-    }  # fmt: skip
-    code = _run([sys.executable, "-I", str(_CHILD), json.dumps(job)], seconds)
-    bounds = f"{megabytes} MB"
-    if code is None or code == -signal.SIGXCPU or (code == -signal.SIGKILL):
-        _wrong(path, f"could not be read within {seconds:.3g} s; it is damaged, or made to harm: write it anew, or "
-                     "allow more if you trust it")  # fmt: skip
-    if code != 0:
-        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        _wrong(path, f"broke off the process that read it ({how}, with {bounds} allowed); it is damaged, or made to "
-                     "harm: write it anew")  # fmt: skip
-    try:
-        answer = folder / "said.json"
-        if answer.stat().st_size > MOST_SAID:
-            raise ValueError
-        said = json.loads(answer.read_bytes())
-        if said.pop("token") != token:
-            raise ValueError
-    except (OSError, ValueError, KeyError):
-        _wrong(path, "the process that read it left no answer; free some space in the folder for temporary files")
-    if "memory" in said:
-        _wrong(path, f"needs more than {bounds} of memory to read; write it with arrays, or allow more if you trust it")
-    if "wrong" in said:
-        _wrong(path, printable(str(said["wrong"]), 600))
-    return dict(said)
+def _stamp(file: Path) -> tuple[int, ...] | None:
+    """What changes as soon as somebody writes to a file."""
+    with suppress(OSError):
+        found = file.stat()
+        return found.st_ino, found.st_dev, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return None
 
 
-def _run(command: Sequence[str], seconds: float) -> int | None:
-    """Exit code of a command that gets nothing and may say nothing; None if it had to be stopped."""
-    quiet = subprocess.DEVNULL
-    with subprocess.Popen(  # noqa: S603  our own script
-        command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True, env=_environment()
-    ) as child:
-        try:
-            return child.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return None
-        finally:
-            if child.poll() is None:
-                with suppress(ProcessLookupError):
-                    os.killpg(child.pid, signal.SIGKILL)
+def _packages() -> str:
+    """The folder that the layout library is installed in."""
+    found = find_spec("klayout")
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError("klayout is not installed; pip install klayout")
+    return str(Path(found.origin).parents[1])
 
 
 def _environment() -> dict[str, str]:
@@ -162,6 +215,8 @@ def _environment() -> dict[str, str]:
 
 def _take(path: Path, folder: Path, said: dict[str, Any]) -> kdb.Layout:
     """The normalised layout with its cells' names, if it is what the child says it wrote."""
+    import klayout.db as kdb
+
     file = folder / ("out.gds" if said["layout"] == "out.gds" else "out.oas")
     with file.open("rb") as opened:
         whole = hashlib.file_digest(opened, "blake2b").hexdigest() == said["digest"]

@@ -89,30 +89,36 @@ def command(
     also where a rule failed or was skipped, the file has a layer that the process does not know, or lacks one that the
     flow must draw.
     """
-    from layoutgen import checked, discover
-    from layoutgen.drc.cache import Cache, default_folder
+    from layoutgen import foreign
 
-    if cache is not None and no_cache:
-        raise click.UsageError("--cache and --no-cache exclude each other; leave one out")
-    for path in reports:
-        if not path.name.endswith(checked.ENDINGS):
-            raise click.BadParameter(f"{str(path)!r} must end in {', '.join(checked.ENDINGS)}", param_hint="--report")
-    dies = _dies(die, step, count, cut)
-    layers = None if "all" in ignore else [_layer(text, "--ignore") for text in ignore]
-    process = discover.pdk(pdk)
-    wanted = None if rules is None else [rule.strip() for rule in rules.split(",") if rule.strip()]
-    if wanted == []:
-        raise click.BadParameter("name at least one rule", param_hint="--rules")
-    passes = None if waivers is None else _waivers(waivers, process, (today or datetime.now()).date())
-    known = None if baseline is None else _baseline(baseline, process)
-    with _bounded(file, megabytes), progress(len(process.rules) + 1, quiet or as_json) as tell:
-        done = checked.check_file(
-            file, process, flow, top=top, rules=wanted, dies=dies, ignore=layers, seconds=seconds, megabytes=megabytes,
-            circles="analytic" if circles == "analytic" else "facets", facet_tolerance=facet_tolerance, jobs=jobs,
-            waivers=passes, baseline=known,
-            progress=lambda step: tell(step if step == "reading" else f"checking {step}"),
-            cache=None if no_cache else Cache(cache or default_folder()), cluster=cluster,
-        )  # fmt: skip
+    with foreign.Reading(file, seconds=seconds, megabytes=megabytes) as reading:  # while the rest is imported
+        from layoutgen import checked, discover
+        from layoutgen.drc.cache import Cache, default_folder
+
+        if cache is not None and no_cache:
+            raise click.UsageError("--cache and --no-cache exclude each other; leave one out")
+        for path in reports:
+            if not path.name.endswith(checked.ENDINGS):
+                raise click.BadParameter(
+                    f"{str(path)!r} must end in {', '.join(checked.ENDINGS)}", param_hint="--report"
+                )
+        dies = _dies(die, step, count, cut)
+        layers = None if "all" in ignore else [_layer(text, "--ignore") for text in ignore]
+        process = discover.pdk(pdk)
+        wanted = None if rules is None else [rule.strip() for rule in rules.split(",") if rule.strip()]
+        if wanted == []:
+            raise click.BadParameter("name at least one rule", param_hint="--rules")
+        passes = None if waivers is None else _waivers(waivers, process, (today or datetime.now()).date())
+        known = None if baseline is None else _baseline(baseline, process)
+        with _bounded(file, megabytes), progress(len(process.rules) + 1, quiet or as_json) as tell:
+            done = checked.check_file(
+                file, process, flow, top=top, rules=wanted, dies=dies, ignore=layers,
+                circles="analytic" if circles == "analytic" else "facets", facet_tolerance=facet_tolerance, jobs=jobs,
+                waivers=passes, baseline=known,
+                progress=lambda step: tell(step if step == "reading" else f"checking {step}"),
+                cache=None if no_cache else Cache(cache or default_folder()), cluster=cluster,
+                reading=reading,
+            )  # fmt: skip
     for path in reports:
         done.save(path, process)
     if pictures is not None:

@@ -362,15 +362,15 @@ def test_a_file_that_changes_while_it_is_read_is_not_taken_for_what_it_was(
 ) -> None:
     path = tmp_path / "a.gds"
     of_circles().write(str(path))
-    kept = foreign.read
+    kept = foreign.Reading.layout
 
-    def changed(file: Path, **options: object) -> kdb.Layout:
-        layout = kept(file, **options)  # type: ignore[arg-type]
+    def changed(self: foreign.Reading) -> kdb.Layout:
+        layout = kept(self)
         narrowed(of_circles()).write(str(path))
         return layout
 
     with monkeypatch.context() as patched:
-        patched.setattr(foreign, "read", changed)
+        patched.setattr(foreign.Reading, "layout", changed)
         checked.check_file(path, pdk, cache=Cache(tmp_path / "c"))
     report = checked.check_file(path, pdk, cache=Cache(tmp_path / "c")).report
     assert said(report) == said(checked.check_file(path, pdk).report)
