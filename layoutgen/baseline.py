@@ -1,26 +1,36 @@
 """A baseline: an earlier report, whose findings may pass, so that only new ones count.
 
 Findings are known again by their identity, which depends neither on their order nor on where a wafer places their die.
+What stands at more places than it did is new at the others: as far as can be told, at those where nothing was before.
 """
 
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 import klayout.rdb as rdb
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from layoutgen import tomlfile
+from layoutgen.drc.dies import some_places
 from layoutgen.errors import InputError, Problem, printable
 from layoutgen.findings import Finding, Report, RuleResult, Status, Waived
 from layoutgen.pdk import Pdk
 from layoutgen.report.lyrdb import BY, IDENTITY, values
 from layoutgen.tomlfile import IDENTITY as IDENTITY_PATTERN
+from layoutgen.units import DBU
 
 M = TypeVar("M", bound=BaseModel)
+Place: TypeAlias = tuple[float, float]
+NOWHERE: Place = (math.inf, math.inf)
+"""Where nothing is: a report database is asked for the number of places alone."""
 IN_BASELINE = "in the baseline "
 """How the words begin by which a report says that a baseline let a finding pass."""
 
@@ -34,6 +44,14 @@ class _Part(BaseModel):
 class _Found(_Part):
     identity: Annotated[str, Field(pattern=IDENTITY_PATTERN)]
     by: str = ""
+    at: Annotated[list[float], Field(min_length=2, max_length=2)]
+    repeats: list[Annotated[list[int], Field(min_length=2, max_length=2)]] = Field(default_factory=list)
+
+    def places(self) -> Iterator[Place]:
+        """Of its marker in um, rounded to database units."""
+        x, y = self.at
+        for dx, dy in ([0, 0], *self.repeats):
+            yield round(x + dx * DBU, 3), round(y + dy * DBU, 3)
 
 
 class _Rule(_Part):
@@ -50,10 +68,10 @@ class _Report(_Part):
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What an earlier report has found: rule and identity of each."""
+    """What an earlier report has found: for the rule and identity of each, the centres of its places (um)."""
 
     file: str
-    found: frozenset[tuple[str, str]]
+    found: Mapping[tuple[str, str], Sequence[Place]]
 
     def apply(self, report: Report) -> Report:
         """The report with what the baseline has among its `RuleResult.waived`, and in its scope how much of the
@@ -70,11 +88,34 @@ class Baseline:
         return replace(report, results=results, scope=(*report.scope, *(n[0].upper() + n[1:] for n in notes)))
 
     def _settle(self, result: RuleResult) -> RuleResult:
-        known = [(result.rule, f.identity) in self.found for f in result.findings]
         by = f"{IN_BASELINE}{self.file}"
-        waived = [Waived(f, by) for f, old in zip(result.findings, known, strict=True) if old]
-        new: list[Finding] = [f for f, old in zip(result.findings, known, strict=True) if not old]
+        left = {key: len(places) for key, places in self.found.items() if key[0] == result.rule}
+        waived: list[Waived] = []
+        new: list[Finding] = []
+        for f in result.findings:
+            key = result.rule, f.identity
+            if left.get(key, 0) >= f.count:
+                left[key] -= f.count
+                waived.append(Waived(f, by))
+                continue
+            old = self._earlier(f, left.get(key, 0))
+            if old.any():
+                left[key] -= int(old.sum())
+                waived.append(Waived(some_places(f, old), by))
+            if not old.all():
+                new.append(some_places(f, ~old))
         return replace(result, findings=tuple(new), waived=(*result.waived, *waived))
+
+    def _earlier(self, f: Finding, most: int) -> npt.NDArray[np.bool_]:
+        """At which of its places a finding was before, `most` of them: where it was found, and then the first ones."""
+        out = np.zeros(f.count, dtype=bool)
+        if most:
+            were = set(self.found[f.rule, f.identity])
+            x, y = f.at
+            steps = ((0, 0), *f.repeats)
+            same = np.array([(round(x + dx * DBU, 3), round(y + dy * DBU, 3)) in were for dx, dy in steps])
+            out[np.argsort(~same, kind="stable")[:most]] = True
+        return out
 
 
 def read(path: Path, pdk: Pdk) -> Baseline:
@@ -86,10 +127,10 @@ def read(path: Path, pdk: Pdk) -> Baseline:
         InputError: the file is no report of layoutgen, is damaged, or is one of another process.
     """
     found = _of_lyrdb(path) if path.suffix == ".lyrdb" else _of_json(path, pdk)
-    return Baseline(printable(path.name, 100), frozenset(found))
+    return Baseline(printable(path.name, 100), found)
 
 
-def _of_json(path: Path, pdk: Pdk) -> set[tuple[str, str]]:
+def _of_json(path: Path, pdk: Pdk) -> dict[tuple[str, str], list[Place]]:
     try:
         raw: Any = json.loads(tomlfile.plain_text(path))
         report = _Report.model_validate(raw)
@@ -105,16 +146,21 @@ def _of_json(path: Path, pdk: Pdk) -> set[tuple[str, str]]:
         raise _wrong(path, f"is a report of PDK {printable(report.pdk, 60)!r}, not {pdk.name!r}; name another one")
     kept = [(r.rule, f) for r in report.rules for f in r.findings]
     kept += [(r.rule, f) for r in report.rules for f in r.waived if f.by.startswith(IN_BASELINE)]
-    return {(rule, f.identity) for rule, f in kept}
+    out: dict[tuple[str, str], list[Place]] = {}
+    for rule, f in kept:
+        out.setdefault((rule, f.identity), []).extend(f.places())
+    return out
 
 
-def _of_lyrdb(path: Path) -> set[tuple[str, str]]:
+def _of_lyrdb(path: Path) -> dict[tuple[str, str], list[Place]]:
     database = load_lyrdb(path)
-    out: set[tuple[str, str]] = set()
+    out: dict[tuple[str, str], list[Place]] = {}
     for item in database.each_item():
         said = values(database, item)
         if IDENTITY in said and said.get(BY, IN_BASELINE).startswith(IN_BASELINE):
-            out.add((database.category_by_id(item.category_id()).name(), said[IDENTITY]))
+            places = sum(1 for _ in database.cell_by_id(item.cell_id()).each_reference())
+            key = database.category_by_id(item.category_id()).name(), said[IDENTITY]
+            out.setdefault(key, []).extend([NOWHERE] * max(1, places))
     if not out and database.num_items():
         raise _wrong(path, "has findings without identities; name a report that `layoutgen drc -o` wrote")
     return out

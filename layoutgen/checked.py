@@ -170,7 +170,7 @@ def check_file(
     if ignored:
         notes.append(f"Not looked at: {', '.join(f'{n}/{d}' for n, d in ignored)}")
     title = printable(f"{path.name}, cell {cell.name}", 200)
-    digest = digest and f"{digest} {cell.name!r} {dies}"
+    digest = digest and f"{digest} {cell.name!r} {dies} {pdk.cut}"
     report = check_layout(
         layout, cell, pdk, flow_name, title=title, rules=rules, circles=circles, jobs=jobs, progress=progress,
         cache=cache, digest=digest, cluster=cluster,

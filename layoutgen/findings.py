@@ -68,10 +68,10 @@ class Finding:
     @property
     def identity(self) -> str:
         """Stable over runs, independent of order and of where the wafer places the die: the same finding of the same
-        rule at the same place of a die."""
+        rule, that asks for the same, at the same place of a die."""
         x, y = self.origin
         edges = sorted(canonical((a - x, b - y, c - x, d - y)) for a, b, c, d in self.edges)
-        key = repr((self.rule, edges, sorted((a - x, b - y) for a, b in self.polygon)))
+        key = repr((self.rule, edges, sorted((a - x, b - y) for a, b in self.polygon), self.asked))
         return hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
 
     @property

@@ -207,12 +207,22 @@ def _meets(entry: Waiver, findings: Sequence[Finding], cells: _Cells) -> Iterabl
         boxes -= np.tile(np.array([f.origin for f in findings], dtype=np.int64).reshape(-1, 2), 2)
         if entry.at is not None:
             at = to_dbu(entry.at)
-            inside = (boxes[:, :2] <= at + SLACK) & (boxes[:, 2:] >= at - SLACK)
+            near: list[bool] = np.all((boxes[:, :2] <= at + SLACK) & (boxes[:, 2:] >= at - SLACK), axis=1).tolist()
+            met = [box and _marks(f, at) for box, f in zip(near, findings, strict=True)]
         else:
             low, high = to_dbu(entry.box if entry.box is not None else ((0, 0), (0, 0)))
             inside = (boxes[:, :2] >= low) & (boxes[:, 2:] <= high)
-        met = np.array(inside, dtype=bool).all(axis=1).tolist()
+            met = np.array(inside, dtype=bool).all(axis=1).tolist()
     return (np.full(f.count, all_of_it) for f, all_of_it in zip(findings, met, strict=True))
+
+
+def _marks(finding: Finding, at: Ints) -> bool:
+    """Whether a point, seen from a finding's die, is on its marker: the polygon, or the edges and what is between."""
+    outline = np.array(finding.polygon or [p for a, b, c, d in finding.edges for p in ((a, b), (c, d))], dtype=float)
+    outline -= finding.origin
+    whole = shapely.Polygon(outline) if finding.polygon and len(outline) > 2 else None
+    marker = shapely.MultiPoint(outline).convex_hull if whole is None else whole
+    return bool(shapely.distance(marker, shapely.Point(at)) <= SLACK)
 
 
 class _Cells:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from layoutgen.cli.numbers import Finite
+
 FACTOR = 3
 """Memory for comparing two layouts: so many times what reading one may take."""
 
@@ -16,12 +18,12 @@ FACTOR = 3
 @click.argument("b", type=click.Path(path_type=Path))
 @click.option("--top", default="", metavar="CELL", help="The cell to compare; left out, the only top cell of each.")
 @click.option("--top-b", default="", metavar="CELL", help="The cell of B, where it has another name there.")
-@click.option("--tolerance", type=click.FloatRange(min=0, max=1000), default=0.0, metavar="UM",
+@click.option("--tolerance", type=Finite(min=0, max=1000), default=0.0, metavar="UM",
               help="A piece that is nowhere wider is no difference, nor is how cells are cut.")  # fmt: skip
 @click.option("--ignore-cells", is_flag=True, help="Shapes and texts alone count, however cells are cut and named.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR",
               help="A folder for pictures: for each layer that differs all of it, and the largest piece.")  # fmt: skip
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True),
+@click.option("--seconds", type=Finite(min=0, min_open=True),
               help="Time that reading a file may take; left out, 8 and 0.5 for each megabyte.")  # fmt: skip
 @click.option("--megabytes", type=click.IntRange(min=256), default=1024, show_default=True,
               help="Memory that reading a file may take; comparing them, three times as much.")  # fmt: skip

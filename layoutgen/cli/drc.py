@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from layoutgen.cli.numbers import Finite
 from layoutgen.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -46,15 +47,15 @@ FARTHEST = 500_000.0
               help="Corners of the first die in um; or LAYER/DATATYPE, on which the dies are outlined.")  # fmt: skip
 @click.option("--step", metavar="DX,DY", help="From one die to the next in um; between them is the street.")
 @click.option("--count", metavar="NX,NY", help="Columns and rows of dies; left out, 1,1.")
-@click.option("--cut", type=click.FloatRange(min=0, min_open=True), metavar="UM",
+@click.option("--cut", type=Finite(min=0, min_open=True), metavar="UM",
               help="Width of the kerf in the middle of the street, in place of the process's.")  # fmt: skip
 @click.option("--ignore", multiple=True, metavar="LAYER/DATATYPE",
               help="A layer that the process does not know; `all` for all of them; may be given again.")  # fmt: skip
 @click.option("--circles", type=click.Choice(["facets", "analytic"]), default="facets", show_default=True,
               help="Measure circles by their corners, or as the circles that they stand for.")  # fmt: skip
-@click.option("--facet-tolerance", type=click.FloatRange(min=0, min_open=True, max=100), metavar="UM",
+@click.option("--facet-tolerance", type=Finite(min=0, min_open=True, max=100), metavar="UM",
               help="Let pass what is found only because circles have facets, off by this at most.")  # fmt: skip
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True),
+@click.option("--seconds", type=Finite(min=0, min_open=True),
               help="Time that reading the file may take; left out, 8 and 0.5 for each megabyte.")  # fmt: skip
 @click.option("--megabytes", type=click.IntRange(min=256), default=1024, show_default=True,
               help="Memory that reading the file may take; checking it, 64 more for each of the file's.")  # fmt: skip
@@ -187,6 +188,8 @@ def _dies(die: str | None, step: str | None, count: str | None, cut: float | Non
     dx, dy = _numbers(step, 2, "--step")
     if dx < x1 - x0 or dy < y1 - y0:
         raise click.BadParameter(f"{step!r} is less than the die's {x1 - x0:g},{y1 - y0:g}", param_hint="--step")
+    if cut is not None and cut >= min(dx, dy):
+        raise click.BadParameter(f"{cut:g} is as wide as the step, {step!r}: nothing would be left", param_hint="--cut")
     columns, rows = _numbers(count or "1,1", 2, "--count")
     if not (columns >= 1 and rows >= 1 and columns == int(columns) and rows == int(rows)):
         raise click.BadParameter(f"{count!r} must be whole numbers, 1 at least", param_hint="--count")

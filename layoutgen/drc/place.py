@@ -208,7 +208,7 @@ def _parts(f: Finding, core: list[int]) -> Iterator[Finding]:
         return
     inner = tuple(part for edge in f.edges if (part := _cut(edge, box)))
     if inner:
-        yield replace(f, edges=inner, part=f.edges)
+        yield replace(f, edges=inner, part=tuple(sorted(f.edges)))  # another window is given them the other way round
 
 
 def _cut(edge: Edge, core: kdb.Box) -> Edge | None:

@@ -237,8 +237,9 @@ def check_layout(
             tasks.append(task(name, rule))
     applies = None if rules is None else frozenset(rules)
     jobs = processes.cores() if jobs is None else jobs
-    keys = {job.rule: key_of(job, pdk, circles) for job in tasks}
-    whole = f"{digest} {flow} {complete} {[(name, layer.gds) for name, layer in pdk.drawn_layers.items()]}"
+    keys = {job.rule: f"{key_of(job, pdk, circles)} {pdk.rules[job.rule].flows}" for job in tasks}
+    numbers = [(name, layer.gds) for name, layer in pdk.drawn_layers.items()]
+    whole = f"{digest} {flow} {pdk.flows.get(flow)!r} {complete} {numbers}"
     known: dict[str, Outcome] = {}
     if cache is not None and digest:
         earlier = cache.recall(whole)

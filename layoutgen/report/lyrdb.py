@@ -20,6 +20,8 @@ from layoutgen.units import DBU
 
 ALL_PLACES = "at all places"
 """Category of what is found at several places; has one of its own for each rule."""
+CLOSE = 10_000
+"""Up to twice so far apart (database units) findings share a box of these."""
 WAIVED = "waived"
 """The tag that KLayout's marker browser gives to what is waived in it."""
 IDENTITY, BY = "identity", "waived by"
@@ -98,14 +100,21 @@ class _Cells:
 
 
 def _boxes(findings: Iterable[Finding]) -> list[kdb.DBox]:
-    """Around what is repeated, at each of its places: one for all that is repeated alike."""
-    around: dict[tuple[tuple[int, int], ...], kdb.Box] = {}
+    """Around what is repeated, at each of its places: one for all that is repeated alike and stands close together."""
+    around: dict[tuple[tuple[int, int], ...], kdb.Region] = {}
     for f in findings:
         points = [kdb.Point(x, y) for a, b, c, d in f.edges for x, y in ((a, b), (c, d))]
         points += [kdb.Point(x, y) for x, y in f.polygon]
+        box = kdb.Box()
         for point in points:
-            around[f.repeats] = around.get(f.repeats, kdb.Box()) + point
-    return [box.moved(x, y).to_dtype(DBU) for repeats, box in around.items() for x, y in ((0, 0), *repeats)]
+            box += point
+        around.setdefault(f.repeats, kdb.Region()).insert(box.enlarged(CLOSE, CLOSE))
+    out = []
+    for repeats, boxes in around.items():
+        for one in boxes.merged().each():
+            box = one.bbox().enlarged(-CLOSE, -CLOSE)
+            out += [box.moved(x, y).to_dtype(DBU) for x, y in ((0, 0), *repeats)]
+    return out
 
 
 def _description(result: RuleResult) -> str:
