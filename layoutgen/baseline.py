@@ -1,14 +1,13 @@
 """A baseline: an earlier report, whose findings may pass, so that only new ones count.
 
 Findings are known again by their identity, which depends neither on their order nor on where a wafer places their die.
-What stands at more places than it did is new at the others: as far as can be told, at those where nothing was before.
+Where dies stand as they did, it is new on those that did not have it: a JSON report says at which places it was.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
@@ -29,8 +28,6 @@ from layoutgen.units import DBU
 
 M = TypeVar("M", bound=BaseModel)
 Place: TypeAlias = tuple[float, float]
-NOWHERE: Place = (math.inf, math.inf)
-"""Where nothing is: a report database is asked for the number of places alone."""
 IN_BASELINE = "in the baseline "
 """How the words begin by which a report says that a baseline let a finding pass."""
 
@@ -71,7 +68,7 @@ class Baseline:
     """What an earlier report has found: for the rule and identity of each, the centres of its places (um)."""
 
     file: str
-    found: Mapping[tuple[str, str], Sequence[Place]]
+    found: Mapping[tuple[str, str], Collection[Place]]
 
     def apply(self, report: Report) -> Report:
         """The report with what the baseline has among its `RuleResult.waived`, and in its scope how much of the
@@ -89,33 +86,24 @@ class Baseline:
 
     def _settle(self, result: RuleResult) -> RuleResult:
         by = f"{IN_BASELINE}{self.file}"
-        left = {key: len(places) for key, places in self.found.items() if key[0] == result.rule}
         waived: list[Waived] = []
         new: list[Finding] = []
         for f in result.findings:
-            key = result.rule, f.identity
-            if left.get(key, 0) >= f.count:
-                left[key] -= f.count
-                waived.append(Waived(f, by))
-                continue
-            old = self._earlier(f, left.get(key, 0))
+            places = self.found.get((result.rule, f.identity))
+            old = np.zeros(f.count, dtype=bool) if places is None else _were(f, places)
             if old.any():
-                left[key] -= int(old.sum())
-                waived.append(Waived(some_places(f, old), by))
+                waived.append(Waived(f if old.all() else some_places(f, old), by))
             if not old.all():
-                new.append(some_places(f, ~old))
+                new.append(some_places(f, ~old) if old.any() else f)
         return replace(result, findings=tuple(new), waived=(*result.waived, *waived))
 
-    def _earlier(self, f: Finding, most: int) -> npt.NDArray[np.bool_]:
-        """At which of its places a finding was before, `most` of them: where it was found, and then the first ones."""
-        out = np.zeros(f.count, dtype=bool)
-        if most:
-            were = set(self.found[f.rule, f.identity])
-            x, y = f.at
-            steps = ((0, 0), *f.repeats)
-            same = np.array([(round(x + dx * DBU, 3), round(y + dy * DBU, 3)) in were for dx, dy in steps])
-            out[np.argsort(~same, kind="stable")[:most]] = True
-        return out
+
+def _were(f: Finding, places: Collection[Place]) -> npt.NDArray[np.bool_]:
+    """At which of its places a finding was before. Where it was at none of them, dies stand elsewhere: then at all."""
+    x, y = f.at
+    here = ((round(x + dx * DBU, 3), round(y + dy * DBU, 3)) for dx, dy in ((0, 0), *f.repeats))
+    old = np.array([place in places for place in here])
+    return old if old.any() else ~old
 
 
 def read(path: Path, pdk: Pdk) -> Baseline:
@@ -130,7 +118,7 @@ def read(path: Path, pdk: Pdk) -> Baseline:
     return Baseline(printable(path.name, 100), found)
 
 
-def _of_json(path: Path, pdk: Pdk) -> dict[tuple[str, str], list[Place]]:
+def _of_json(path: Path, pdk: Pdk) -> dict[tuple[str, str], set[Place]]:
     try:
         raw: Any = json.loads(tomlfile.plain_text(path))
         report = _Report.model_validate(raw)
@@ -146,21 +134,19 @@ def _of_json(path: Path, pdk: Pdk) -> dict[tuple[str, str], list[Place]]:
         raise _wrong(path, f"is a report of PDK {printable(report.pdk, 60)!r}, not {pdk.name!r}; name another one")
     kept = [(r.rule, f) for r in report.rules for f in r.findings]
     kept += [(r.rule, f) for r in report.rules for f in r.waived if f.by.startswith(IN_BASELINE)]
-    out: dict[tuple[str, str], list[Place]] = {}
+    out: dict[tuple[str, str], set[Place]] = {}
     for rule, f in kept:
-        out.setdefault((rule, f.identity), []).extend(f.places())
+        out.setdefault((rule, f.identity), set()).update(f.places())
     return out
 
 
-def _of_lyrdb(path: Path) -> dict[tuple[str, str], list[Place]]:
+def _of_lyrdb(path: Path) -> dict[tuple[str, str], set[Place]]:
     database = load_lyrdb(path)
-    out: dict[tuple[str, str], list[Place]] = {}
+    out: dict[tuple[str, str], set[Place]] = {}
     for item in database.each_item():
         said = values(database, item)
         if IDENTITY in said and said.get(BY, IN_BASELINE).startswith(IN_BASELINE):
-            places = sum(1 for _ in database.cell_by_id(item.cell_id()).each_reference())
-            key = database.category_by_id(item.category_id()).name(), said[IDENTITY]
-            out.setdefault(key, []).extend([NOWHERE] * max(1, places))
+            out[database.category_by_id(item.category_id()).name(), said[IDENTITY]] = set()
     if not out and database.num_items():
         raise _wrong(path, "has findings without identities; name a report that `layoutgen drc -o` wrote")
     return out

@@ -117,7 +117,7 @@ def _say(built: MaskSet, folder: Path, files: int) -> None:
             click.echo(f"          {result.rule}: {result.verdict}, at worst {line(found, result.unit)}")
             click.echo(f"            {result.text}")
     if report.findings:
-        click.echo(f"          all of them: {folder / 'results.md'}, and {folder / 'drc.lyrdb'} for KLayout")
+        click.echo(f"          all of them: {folder / 'results.json'}, and {folder / 'drc.lyrdb'} for KLayout")
         if (folder / "findings").is_dir():
             click.echo(f"          the worst of each rule in pictures: {folder / 'findings'}")
     click.echo(f"{files} files in {folder}; look at them with: layoutgen view {folder}")

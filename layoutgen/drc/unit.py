@@ -36,8 +36,9 @@ class Unit:
     pdk: Pdk
     asked: tuple[Asked, ...]
     circles: Circles
+    layers: tuple[str, ...]
     shapes: bytes
-    """A layout (OASIS) with a layer of each name."""
+    """A layout (OASIS) whose layer k/0 is the k-th of these: a file takes no name with a space in it."""
     frames: Mapping[str, bytes] | None
     """By layer, within what (n, 4) frames all shapes are there that have yet to be merged; None: they are merged."""
 
@@ -48,7 +49,7 @@ def pack(sheet: Sheet | InPlace, drawn: Sequence[str], pdk: Pdk, asked: Sequence
     top = layout.create_cell("UNIT")
     frames: dict[str, bytes] | None = None if isinstance(sheet, Sheet) else {}
     for number, name in enumerate(drawn):
-        shapes = top.shapes(layout.layer(number, 0, name))
+        shapes = top.shapes(layout.layer(number, 0))
         if isinstance(sheet, Sheet):
             shapes.insert(sheet.region(name))
         else:
@@ -58,19 +59,19 @@ def pack(sheet: Sheet | InPlace, drawn: Sequence[str], pdk: Pdk, asked: Sequence
             frames[name] = gathered.frames.astype(np.int64).tobytes()
     options = kdb.SaveLayoutOptions()
     options.format, options.oasis_compression_level = "OASIS", 0
-    return Unit(pdk, tuple(asked), circles, layout.write_bytes(options), frames)
+    return Unit(pdk, tuple(asked), circles, tuple(drawn), layout.write_bytes(options), frames)
 
 
 def look_at(unit: Unit) -> dict[str, Judged | str]:
     """What breaks each rule in a unit, or why that could not be found out."""
     layout = kdb.Layout(False)
     layout.read_bytes(unit.shapes, kdb.LoadLayoutOptions())
-    indexes = {info.name: index for info, index in zip(layout.layer_infos(), layout.layer_indexes(), strict=True)}
 
     def fetch(layer: str) -> kdb.Region:
-        if layer not in indexes:
+        index = layout.find_layer(unit.layers.index(layer), 0)  # a layer that no unit was asked for is an error
+        if index is None:
             return kdb.Region()
-        shapes = kdb.Region(layout.top_cell().begin_shapes_rec(indexes[layer]))
+        shapes = kdb.Region(layout.top_cell().begin_shapes_rec(index))
         if unit.frames is None:
             return shapes.merged()
         shapes.merged_semantics = False

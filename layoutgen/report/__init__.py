@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from layoutgen.errors import printable
 from layoutgen.findings import Finding, Report, RuleResult, Status
 from layoutgen.pdk import Pdk
+from layoutgen.units import DBU
 
 NOT_ASKED = "not asked for"
 """Why a rule that the caller did not name did not run: no news to them."""
@@ -51,9 +52,17 @@ def place(finding: Finding) -> str:
     return f"({x:.3f}, {y:.3f})"
 
 
+def in_die(finding: Finding) -> str:
+    """Where a finding is in its die, in um from the die's lower left corner; empty where no die is known."""
+    if finding.origin == (0, 0):
+        return ""
+    x, y = finding.at
+    return f"({x - finding.origin[0] * DBU:.3f}, {y - finding.origin[1] * DBU:.3f})"
+
+
 def line(finding: Finding, unit: str) -> str:
     """A finding in one line: where, what was measured (in a unit), what is wrong."""
-    parts = [place(finding)]
+    parts = [place(finding) + (f" [in its die {at}]" if (at := in_die(finding)) else "")]
     if finding.measured is not None:
         parts.append(f"measured {amount(finding.measured, unit)}")
     if finding.note:

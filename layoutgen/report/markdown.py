@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from layoutgen.errors import printable
 from layoutgen.findings import Report, RuleResult, Status
 from layoutgen.pdk import Pdk
-from layoutgen.report import amount, place, verdict, waived, worst, worst_value
+from layoutgen.report import amount, in_die, place, verdict, waived, worst, worst_value
 
 HEAD = ("Rule", "Kind", "Layers", "Limit", "Verdict", "Count", "Worst", "Worst at (um)")
 MOST = 65_000
@@ -58,6 +58,7 @@ def _row(result: RuleResult, pdk: Pdk, some_waived: bool) -> list[str]:
         limit = amount(rule.limit, result.unit) if rule.limit is not None else ""
     found = worst(result, pdk)
     ended, at = ("clean", "") if found is None else ("**findings**", place(found))
+    at += f", in its die {there}" if found is not None and (there := in_die(found)) else ""
     let = [str(waived(result))] if some_waived else []
     name, value = safe(result.rule, 100), worst_value(result, pdk)
     return [name, kind, layers, limit, ended, str(result.count), value, at, *let]

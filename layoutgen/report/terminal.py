@@ -5,7 +5,7 @@ from __future__ import annotations
 from layoutgen.errors import printable
 from layoutgen.findings import Report, RuleResult, Status
 from layoutgen.pdk import Pdk
-from layoutgen.report import NOT_ASKED, asks, place, verdict, waived, worst, worst_value
+from layoutgen.report import NOT_ASKED, asks, in_die, place, verdict, waived, worst, worst_value
 
 MOST_NAME = 40
 """Characters of a rule's id that are shown."""
@@ -15,13 +15,15 @@ def text(report: Report, pdk: Pdk) -> str:
     """The report in plain lines; a column for what was waived where anything was."""
     shown = [r for r in report.results if r.status is Status.RUN]
     some_waived = any(r.waived for r in report.results)
+    dies = any(in_die(f) for r in report.results for f in r.findings)
     head = ("rule", "limit", "worst", "count", *(["waived"] if some_waived else []), "worst at (um)")
-    rows = [head, *(_row(r, pdk, some_waived) for r in sorted(shown, key=lambda r: not r.findings))]
+    head += ("in its die",) if dies else ()
+    rows = [head, *(_row(r, pdk, some_waived, dies) for r in sorted(shown, key=lambda r: not r.findings))]
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
     lines = [printable(f"{report.title}: {report.pdk}, flow {report.flow}", 2000)]
     for row in rows:
         cells = [
-            f"{c:>{w}}" if 2 <= i < len(head) - 1 else f"{c:{w}}"
+            f"{c:>{w}}" if 2 <= i < len(head) - 1 - dies else f"{c:{w}}"
             for i, (c, w) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append(f"  {'  '.join(cells)}".rstrip())
@@ -33,8 +35,9 @@ def text(report: Report, pdk: Pdk) -> str:
     return "\n".join([*lines, printable(verdict(report), 2000)]) + "\n"
 
 
-def _row(result: RuleResult, pdk: Pdk, some_waived: bool) -> tuple[str, ...]:
+def _row(result: RuleResult, pdk: Pdk, some_waived: bool, dies: bool) -> tuple[str, ...]:
     found = worst(result, pdk)
     let = [str(waived(result))] if some_waived else []
     name, limit = printable(result.rule, MOST_NAME), printable(asks(result.rule, pdk))
-    return name, limit, worst_value(result, pdk), str(result.count), *let, place(found) if found else ""
+    at = (place(found), *([in_die(found)] if dies else [])) if found else ("", *([""] if dies else []))
+    return name, limit, worst_value(result, pdk), str(result.count), *let, *at

@@ -31,6 +31,7 @@ RULES = {
     "A": ("area", ["via"], 900.0),
     "P": ("exact_size", ["post"], 20.0),
     "O": ("space", ["joined"], 20.0),
+    "D": ("edge_distance", ["post", "die"], 60.0),
 }
 
 
@@ -57,6 +58,7 @@ via = { gds = [2, 0], title = "via" }
 rdl = { gds = [3, 0], title = "metal" }
 post = { gds = [5, 0], title = "post" }
 [reserved]
+die = { gds = [200, 0], title = "die" }
 [derived.joined]
 expression = "rdl | via"
 [flows.one]
@@ -75,6 +77,7 @@ def wafer(kinds: int, *, alike: bool) -> kdb.Layout:
     top = layout.create_cell("WAFER")
     dies = [layout.create_cell(f"DIE{k}") for k in range(kinds)]
     for die in dies:
+        die.shapes(layout.layer(200, 0)).insert(kdb.Box(-60_000, -60_000, 830_000, 830_000))
         for i in range(36):
             x, y = i % 6 * 150_000 + dice.randrange(20_000), i // 6 * 150_000 + dice.randrange(20_000)
             for index, side in zip(layers, (29_900, 50_000, 20_000), strict=True):
