@@ -260,6 +260,6 @@ def test_what_cannot_be_compared_is_told(bad: str, capsys: pytest.CaptureFixture
     pair((0, 0, 1, 1), (0, 0, 1, 1))
     Path("bad.gds").write_bytes(b"no layout")
     for order in ((bad, "a.gds"), ("a.gds", bad)):
-        assert run(["diff", *order]) == 2
+        assert run(["diff", *order, "-q"]) == 2
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith(f"error: {bad}: ")

@@ -8,9 +8,13 @@ from pathlib import Path
 import click
 
 from layoutgen.cli.numbers import Finite
+from layoutgen.cli.progress import progress
 
 FACTOR = 3
 """Memory for comparing two layouts: so many times what reading one may take."""
+
+STEPS = 20
+"""About as many as comparing takes, for the bar."""
 
 
 @click.command("diff", short_help="Compare two layouts: areas, texts and cells that differ.")
@@ -46,13 +50,15 @@ def command(
 
     ignore_cells = ignore_cells or tolerance > 0
     try:
-        with memory.bounded(FACTOR * megabytes):
+        with memory.bounded(FACTOR * megabytes), progress(STEPS, quiet or as_json) as tell:
+            tell("reading both")
             one, two = diff.open_both(a, b, top, top_b, seconds=seconds, megabytes=megabytes)
-            found = diff.compare(one, two, tolerance)
+            found = diff.compare(one, two, tolerance, tell)
             files = []
             if output is not None:
                 from layoutgen.diff import pictures
 
+                tell("drawing what differs")
                 files = pictures.draw(found, one, two, output)
     except (MemoryError, RuntimeError) as e:
         if isinstance(e, RuntimeError) and "bad_alloc" not in str(e):

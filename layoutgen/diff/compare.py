@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import klayout.db as kdb
@@ -79,15 +80,18 @@ class Difference:
         return self.same_shapes and not (self.added or self.removed or self.renamed or self.changed)
 
 
-def compare(a: Opened, b: Opened, tolerance: Um = 0.0) -> Difference:
+def compare(a: Opened, b: Opened, tolerance: Um = 0.0, progress: Callable[[str], None] = lambda _: None) -> Difference:
     """What differs below two cells.
 
     tolerance: a piece that is nowhere wider than this (um, rounded up to two database units) is no difference.
+    progress: is told each step as it begins.
     """
+    progress("comparing cells")
     pairs = Pairs(a, b)
     spots = Spots(pairs)
     layers = []
     for number in spots.numbers:
+        progress(f"comparing layer {number[0]}/{number[1]}")
         if found := _on_layer(a, b, number, spots.region(number), dbu(tolerance)):
             layers.append(found)
     texts_a, texts_b = spots.texts()
