@@ -303,7 +303,7 @@ def _folded(found: Iterable[Finding]) -> list[Finding]:
     for f in found:
         x, y = extent(f)[:2]
         shape = (
-            tuple(sorted(canonical((a - x, b - y, c - x, d - y)) for a, b, c, d in f.edges)),  # given either way round
+            tuple(sorted((a - x, b - y, c - x, d - y) for a, b, c, d in f.edges)),  # which come in any order
             tuple((a - x, b - y) for a, b in f.polygon),
         )
         same.setdefault((f.rule, shape, f.measured, f.note, f.asked), []).append(f)
