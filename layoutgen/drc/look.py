@@ -131,9 +131,11 @@ class Across:
             return join(self._flat.find(job))
         if job.between != "any":
             return join(self._between(job))
-        if job.kind.placed is not None:
-            found = self._placed_on(job)
-            return join(self._flat.find(job) if found is None else found)
+        if (judge_placed := job.kind.placed) is not None:
+            polygons = self._polygons(job)
+            if polygons is None:
+                return join(self._flat.find(job))
+            return join(judge_placed(job.rule, polygons, self._whole(job.layers[1]), job.steps, job.options))
         layers = self._shown(job)
         if (found := self._beside(job, layers)) is not None:
             return join(found)
@@ -164,18 +166,15 @@ class Across:
             return False
         return (job.between != "any" or not self._is_beside(job, self._shown(job)))
 
-    def _placed_on(self, job: Task) -> Iterable[Finding] | None:
-        """What breaks a rule on polygons of its first layer by where they stand; None: one is too large for windows."""
-        assert job.kind.placed is not None
+    def _polygons(self, job: Task) -> list[Finding] | None:
+        """Every polygon of a rule's first layer at all its places; None: one is too large for windows."""
         kind = replace(
             job.kind, name=f"{job.kind.name}: polygons", layers=job.kind.layers[:1], check=_all_polygons, also_whole=(),
             needed=(), placed=None, options=NoOptions,
         )  # fmt: skip
         each = Task(job.rule, kind, job.layers[:1], None, NoOptions())
         polygons = self._in_windows(each, self._shown(each), self._shared(self._halo(each)))
-        if polygons is None:
-            return None
-        return job.kind.placed(job.rule, list(join(polygons)), self._whole(job.layers[1]), job.steps, job.options)
+        return None if polygons is None else list(join(polygons))
 
     def _shown(self, job: Task) -> list[str]:
         """The layers that windows show for a rule."""

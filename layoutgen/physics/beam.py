@@ -41,8 +41,8 @@ from layoutgen.units import GPa, MPa, Points, Um
 
 Ends = Literal["free", "guided"]
 Profile: TypeAlias = tuple[tuple[float, Um], ...]
-"""(height from the foot as a share of the whole, 0 to 1; by how much the section stands out there, in um): at least foot
-and top, rising; straight in between."""
+"""(height from the foot as a share of the whole, 0 to 1; by how much the section stands out there, in um): foot and top
+at least, rising; straight in between."""
 STRAIGHT: Profile = ((0.0, 0.0), (1.0, 0.0))
 SLENDER, STOUT = 5.0, 2.0
 """Height over width: from where on it is slender, and below which it is no beam."""

@@ -49,7 +49,7 @@ class Section:
 
     def __post_init__(self) -> None:
         outline = np.asarray(self.corners, dtype=np.float64)
-        if outline.ndim != 2 or outline.shape[1:] != (2,) or len(outline) < 3 or not np.isfinite(outline).all():
+        if outline.shape[1:] != (2,) or len(outline) < 3 or not np.isfinite(outline).all():
             raise ValueError("a section is a polygon of three corners (x, y) or more")
         shape = shapely.Polygon(outline)
         if not shape.is_valid or not shape.area > 0:
@@ -142,10 +142,10 @@ class Section:
         """
         if by == 0:
             return self
-        moved = shapely.Polygon(self.corners).buffer(by, join_style="mitre")
-        if moved.is_empty or not isinstance(moved, shapely.Polygon) or len(moved.interiors):
+        pieces = shapely.get_parts(shapely.Polygon(self.corners).buffer(by, join_style="mitre")).tolist()
+        if len(pieces) != 1 or pieces[0].is_empty or len(pieces[0].interiors):
             raise ValueError(f"a section that is moved inwards by {-by:g} um leaves nothing, or more than one piece")
-        return Section(np.array(moved.exterior.coords)[:-1])
+        return Section(np.array(pieces[0].exterior.coords)[:-1])
 
 
 def _beyond(u: Floats, v: Floats, a: Points, n: Points, at: Floats) -> Floats:

@@ -51,7 +51,7 @@ import shapely
 from pydantic import Field
 
 from layoutgen.drc.checks import marks
-from layoutgen.drc.checks.kind import InexpressibleError, Kind
+from layoutgen.drc.checks.kind import Kind
 from layoutgen.findings import Finding, Hull
 from layoutgen.physics.beam import Beam, Bent, Ends, Profile
 from layoutgen.physics.expansion import displacements
@@ -100,7 +100,9 @@ class Bending:
     wrong: list[str]
 
 
-def bend(hulls: Sequence[Hull], at: Sequence[IntPoints], holes: Sequence[bool], dies: kdb.Region, options: Options) -> Bending:
+def bend(
+    hulls: Sequence[Hull], at: Sequence[IntPoints], holes: Sequence[bool], dies: kdb.Region, options: Options
+) -> Bending:
     """What becomes of all beams that stand on dies.
 
     hulls: corners of each polygon in database units. at: (n, 2) moves to where it stands. holes: whether it has any.
@@ -138,7 +140,8 @@ def bend(hulls: Sequence[Hull], at: Sequence[IntPoints], holes: Sequence[bool], 
 
 
 def _displacements(away: IntPoints, options: Options) -> Points:
-    return displacements(away * (DBU / 2), options.die_expansion, options.board_expansion, options.swing)
+    arms = np.asarray(away, dtype=np.float64) * (DBU / 2)
+    return displacements(arms, options.die_expansion, options.board_expansion, options.swing)
 
 
 @lru_cache(maxsize=256)
@@ -195,8 +198,8 @@ def note(bent: Bent, i: int) -> str:
 def words(layers: Sequence[str], limit: str, options: Options) -> str:
     apart = abs(options.board_expansion - options.die_expansion)
     return (
-        f"{layers[0]} on {layers[1]}, {options.height:g} um high, displaced at {apart:g} ppm/K and {options.swing:g} K by "
-        f"at most {limit} times what makes it yield"
+        f"{layers[0]} on {layers[1]}, {options.height:g} um high, displaced at {apart:g} ppm/K and {options.swing:g} K "
+        f"by at most {limit} times what makes it yield"
     )
 
 
@@ -206,12 +209,8 @@ def complaint(limit: Um | None, options: Options) -> str:
     return ""
 
 
-def deck(layers: Sequence[str], limit: int, options: Options) -> list[str]:
-    raise InexpressibleError("KLayout's DRC language does not know what bends")
-
-
 KIND = Kind(
     name="bending", doc=__doc__, layers=("beams", "dies"), limit="positive", options=Options, check=check,
-    words=words, deck=deck, placed=placed,
+    words=words, placed=placed,
     reach=lambda limit, options: 0.0, whole=True, also_whole=(1,), needed=(1,), complaint=complaint, unit="",
 )  # fmt: skip
