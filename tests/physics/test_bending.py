@@ -1,14 +1,18 @@
-"""The rule on dies of a wafer: through windows as flat, displaced by the distance from each die's own centre."""
+"""The rule on dies of a wafer, the map of one, and open areas: through windows or cells as flat, and in closed form."""
 
 from __future__ import annotations
 
+import csv
+import io
 import math
+from pathlib import Path
 
 import klayout.db as kdb
 import pytest
 
 import layoutgen as lg
 from layoutgen import gds
+from layoutgen.areas import COLUMNS, csv_text, open_areas
 from layoutgen.drc import look
 from layoutgen.drc.checks import task
 from layoutgen.drc.checks.bending import Options
@@ -19,7 +23,9 @@ from layoutgen.findings import Finding
 from layoutgen.geom import circle
 from layoutgen.pdk import Pdk
 from layoutgen.physics.beam import Beam, flared
+from layoutgen.physics.current import current, rate
 from layoutgen.physics.sections import Section
+from layoutgen.report import bending as maps
 from layoutgen.units import to_dbu
 
 DIE, STEP = 6_000_000, 6_100_000
@@ -103,3 +109,79 @@ def test_wrong_options_are_refused(change: dict[str, object], words: str) -> Non
     rule = lg.load_pdk("post").rules["POST.STRESS"]
     with pytest.raises(PdkError, match=words):
         task("POST.STRESS", rule.model_copy(update=change))
+
+
+# areas and maps -----------------------------------------------------------------------------------------------------
+def plated() -> tuple[kdb.Layout, lg.Pdk]:
+    """The wafer of dies, with ties that overlap a bus in the kerf from both sides, and an outline around all."""
+    pdk = lg.load_pdk("post")
+    layout = wafer(pdk)
+    die, top = layout.cell("DIE"), layout.cell("TOP")
+    tie, bus, outline = (layout.layer(*pdk.gds(name)) for name in ("rdl_tie", "rdl_bus", "wafer"))
+    for k in range(4):
+        die.shapes(tie).insert(kdb.Box(DIE - 40_000, 1_000_000 * k, DIE + 60_000, 1_000_000 * k + 30_000))
+        die.shapes(tie).insert(kdb.Box(-60_000, 1_000_000 * k + 15_000, 40_000, 1_000_000 * k + 45_000))
+    for k in range(6):
+        top.shapes(bus).insert(kdb.Box(6_100_000 * k - 65_000, -50_000, 6_100_000 * k - 35_000, 24_000_000))
+    top.shapes(outline).insert(kdb.Box(-10_000_000, -10_000_000, 40_000_000, 40_000_000))
+    return layout, pdk
+
+
+def test_open_areas_are_those_of_all_shapes_merged_flat() -> None:
+    layout, pdk = plated()
+    top, die = layout.cell("TOP"), layout.cell("DIE")
+    found = {a.mask: a for a in open_areas(layout, pdk, "plated", die)}
+    assert list(found) == list(pdk.masks_of("plated"))
+    drawn = gds.fetch(layout, pdk, top)
+    for name, mask in pdk.masks_of("plated").items():
+        flat = pdk.evaluate(mask.data, drawn).merged().area() * 1e-12
+        assert found[name].wafer == pytest.approx(flat, rel=1e-12)
+        assert found[name].share == pytest.approx(flat / 2500)
+    summed = sum(kdb.Region(top.begin_shapes_rec(layout.layer(*pdk.gds(n)))).area() for n in ("rdl_tie", "rdl_bus"))
+    assert found["RDL"].wafer < summed * 1e-12  # or nothing overlaps
+    assert found["RDL"].die == pytest.approx(8 * 0.04 * 0.03)
+    assert found["VIA"].die == pytest.approx(25 * math.pi * 0.02**2, rel=3e-4)
+    assert found["VIA"].wafer == pytest.approx(21 * found["VIA"].die)
+
+
+def test_current_and_growth_in_closed_form() -> None:
+    """One square decimetre at 2 A/dm2 is 2 A; copper grows 0.221 um/min at 1 A/dm2."""
+    assert current(1e4, 2.0) == pytest.approx(2.0)
+    assert rate(1.0) == pytest.approx(0.2205, rel=1e-3)
+
+
+def test_a_mask_without_a_bath_has_no_current() -> None:
+    layout, pdk = plated()
+    areas = open_areas(layout, pdk, "plated", layout.cell("DIE"))
+    assert {a.mask: a.density for a in areas} == {"PI": None, "RDL": 2.0, "VIA": 3.0}
+    assert [a.current for a in areas if a.density is None] == [None]
+    assert all(a.current == pytest.approx(a.wafer * 1e-4 * a.density) for a in areas if a.density)
+    lines = csv_text(areas).splitlines()
+    assert lines[0] == COLUMNS
+    assert [len(line.split(",")) for line in lines] == [6] * 4
+
+
+def test_the_table_of_a_die_shows_no_stress_of_a_post_that_yields(tmp_path: Path) -> None:
+    pdk = one_rule(10.0)
+    layout = wafer(pdk)
+    (found,) = maps.stress_maps(layout, layout.cell("DIE"), pdk, "plated")
+    rows = list(csv.DictReader(io.StringIO(maps.csv_text(found))))
+    assert len(rows) == 25
+    assert {row["yields"] for row in rows} == {"yes", "no"}
+    for row in rows:
+        far = math.dist((float(row["x_um"]), float(row["y_um"])), (3000, 3000))
+        assert float(row["distance_um"]) == pytest.approx(far, rel=1e-5)
+        assert float(row["displacement_um"]) == pytest.approx(13.4e-4 * far, rel=1e-5)
+        assert (row["yields"] == "yes") is (float(row["ratio"]) > 1)
+        assert (row["stress_MPa"] == "") is (row["force_mN"] == "") is (row["yields"] == "yes")
+        if row["yields"] == "no":
+            assert float(row["stress_MPa"]) == pytest.approx(193 * float(row["ratio"]), rel=1e-4)
+    maps.draw(tmp_path / "map.png", found)
+    assert (tmp_path / "map.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_a_process_without_such_a_rule_has_no_map() -> None:
+    pdk = one_rule(10.0)
+    layout = wafer(pdk)
+    without = pdk.model_copy(update={"rules": {}})
+    assert maps.stress_maps(layout, layout.cell("DIE"), without, "plated") == []

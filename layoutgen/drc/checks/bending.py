@@ -51,7 +51,7 @@ import shapely
 from pydantic import Field
 
 from layoutgen.drc.checks import marks
-from layoutgen.drc.checks.kind import Kind
+from layoutgen.drc.checks.kind import Kind, Task
 from layoutgen.findings import Finding, Hull
 from layoutgen.physics.beam import Beam, Bent, Ends, Profile
 from layoutgen.physics.expansion import displacements
@@ -185,6 +185,17 @@ def _found(rule: str, hulls: Sequence[Hull], bending: Bending, limit: int) -> li
         else:
             found.append(Finding(rule, polygon=moved, measured=round(float(bent.ratio[i]), 6), note=note(bent, i)))
     return found
+
+
+def options_of(job: Task) -> Options:
+    """The options of a rule of this kind.
+
+    Raises:
+        TypeError: it is of another one.
+    """
+    if not isinstance(job.options, Options):
+        raise TypeError(f"{job.rule} is no rule on bending")
+    return job.options
 
 
 def note(bent: Bent, i: int) -> str:
