@@ -164,7 +164,7 @@ class Across:
         """Whether windows are what a rule is looked at through."""
         if job.kind.placed is not None or self._is_flat(job):
             return False
-        return (job.between != "any" or not self._is_beside(job, self._shown(job)))
+        return job.between != "any" or not self._is_beside(job, self._shown(job))
 
     def _polygons(self, job: Task) -> list[Finding] | None:
         """Every polygon of a rule's first layer at all its places; None: one is too large for windows."""

@@ -16,7 +16,6 @@ from layoutgen.drc.checks import task
 from layoutgen.drc.checks.bending import KIND, Bending, bend, options_of
 from layoutgen.findings import Hull
 from layoutgen.pdk import Pdk
-from layoutgen.report.page import GREY, INK, RED, Page, nice
 from layoutgen.units import DBU, Um
 
 COLUMNS = (
@@ -91,6 +90,8 @@ def draw(path: Path, found: StressMap) -> None:
     Raises:
         OutputError: it could not be written.
     """
+    from layoutgen.report.page import GREY, INK, RED, Page, nice
+
     box, bent = found.outline, found.bending.bent
     scale = SIDE / (max(box.width(), box.height()) * DBU)
     wide, high = box.width() * DBU * scale, box.height() * DBU * scale
