@@ -14,7 +14,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from layoutgen.api import build, cells, check, load_pdk, read_spec, route_chip, save, to_gdstk, to_klayout, write
+    from layoutgen.api import (
+        bending,
+        build,
+        cells,
+        check,
+        load_pdk,
+        open_areas,
+        read_spec,
+        route_chip,
+        save,
+        to_gdstk,
+        to_klayout,
+        write,
+    )  # fmt: skip
     from layoutgen.cell import Drawing, Size, generator
     from layoutgen.die import stage
     from layoutgen.errors import LayoutgenError
@@ -23,7 +36,20 @@ if TYPE_CHECKING:
 
 _HOME = {
     **dict.fromkeys(
-        ("build", "cells", "check", "load_pdk", "read_spec", "route_chip", "save", "to_gdstk", "to_klayout", "write"),
+        (
+            "bending",
+            "build",
+            "cells",
+            "check",
+            "load_pdk",
+            "open_areas",
+            "read_spec",
+            "route_chip",
+            "save",
+            "to_gdstk",
+            "to_klayout",
+            "write",
+        ),
         "layoutgen.api",
     ),
     "Drawing": "layoutgen.cell",
@@ -41,11 +67,13 @@ __all__ = [
     "Pdk",
     "Size",
     "Um",
+    "bending",
     "build",
     "cells",
     "check",
     "generator",
     "load_pdk",
+    "open_areas",
     "read_spec",
     "route_chip",
     "save",

@@ -25,6 +25,8 @@ from layoutgen.spec import Spec
 if TYPE_CHECKING:
     import gdstk
 
+    from layoutgen.areas import OpenArea
+    from layoutgen.report.bending import StressMap
     from layoutgen.routed import Routed
 
 E = TypeVar("E", bound=StrEnum)
@@ -141,6 +143,20 @@ def write(built: MaskSet, folder: str | Path, *, previews: bool = True) -> list[
         OutputError: something could not be written.
     """
     return handover.write(built, Path(folder), previews=previews)
+
+
+def bending(built: MaskSet) -> list[StressMap]:
+    """What becomes of the beams of one die by each rule on bending: displacement, stress, and where it yields."""
+    from layoutgen.report.bending import stress_maps
+
+    return stress_maps(built.layout, built.layout.cell("DIE"), built.pdk, built.flow)
+
+
+def open_areas(built: MaskSet) -> list[OpenArea]:
+    """How much of wafer and die each mask leaves open to a bath (mm2), and the current (A) that it asks for."""
+    from layoutgen import areas
+
+    return areas.open_areas(built.layout, built.pdk, built.flow, built.layout.cell("DIE"))
 
 
 def check(drawing: Drawing, pdk: Pdk, flow: str | None = None) -> Report:

@@ -18,7 +18,7 @@ from layoutgen import gds, technology
 from layoutgen.errors import OutputError
 from layoutgen.mask import mask_layout
 from layoutgen.maskset import MaskSet
-from layoutgen.report import json_form, junit, lyrdb, manifest, markdown, sarif
+from layoutgen.report import bending, json_form, junit, lyrdb, manifest, markdown, sarif
 from layoutgen.report.routing import bottleneck_line, chip_table, csv_text, unrouted_line
 from layoutgen.report.routing import markdown as routing_markdown
 from layoutgen.units import Um
@@ -69,6 +69,8 @@ def _write_all(built: MaskSet, folder: Path, previews: bool, progress: Progress)
         rows = chip_table(die.problem, die.plan, pdk)
         texts["routing/nets.csv"] = csv_text(rows)
         texts["routing/report.md"] = routing_markdown(name, die.problem, die.plan, rows)
+    maps = bending.stress_maps(layout, layout.cell("DIE"), pdk, built.flow)
+    texts |= {f"bending/{m.rule}.csv": bending.csv_text(m) for m in maps}
     for file, text in texts.items():
         gds.write_text(folder / file, text)
         yield file
@@ -76,6 +78,9 @@ def _write_all(built: MaskSet, folder: Path, previews: bool, progress: Progress)
         lyrdb.write(built.report, layout.top_cell().name, temporary)
     yield "drc.lyrdb"
     if previews:
+        for m in maps:
+            bending.draw(folder / f"bending/{m.rule}.png", m)
+            yield f"bending/{m.rule}.png"
         yield from _previews(built, folder, progress)
 
 

@@ -115,6 +115,8 @@ class Mask(Model):
     """Another mask, or `incoming`: the marks the wafer came with."""
     marks: str
     """The drawn layer that this mask's own alignment marks are drawn on."""
+    current_density: float | None = Field(default=None, gt=0)
+    """Of the bath that plates through what it opens, in A/dm2; left out: nothing is plated through it."""
     flows: tuple[str, ...] = ()
 
     @property

@@ -14,6 +14,10 @@ import numpy.typing as npt
 Um: TypeAlias = Annotated[float, "um"]
 Deg: TypeAlias = Annotated[float, "deg"]
 Ohm: TypeAlias = Annotated[float, "ohm"]
+GPa: TypeAlias = Annotated[float, "GPa"]
+MPa: TypeAlias = Annotated[float, "MPa"]
+Kelvin: TypeAlias = Annotated[float, "K"]
+PpmPerKelvin: TypeAlias = Annotated[float, "ppm/K"]
 Points: TypeAlias = npt.NDArray[np.float64]
 """(n, 2) array of x, y in um."""
 IntPoints: TypeAlias = npt.NDArray[np.int64]

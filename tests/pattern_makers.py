@@ -315,6 +315,37 @@ def centred_on(s: Setting) -> Iterator[Pattern]:
     yield Pattern("first absent", False, ([], [one]))
 
 
+def bending(s: Setting) -> Iterator[Pattern]:
+    """A square post, its walls straight down to a foot, by the closed form of a tapered cantilever with shear."""
+    o, a = s.options, s.sides[0]
+    assert (o.ends, o.waist) == ("free", 0), "the closed form is that of a free end without a waist"
+    top, height = a * DBU, o.height
+    foot = top + 2 * o.foot
+    assert foot - top < top / 2, "else the stress is not the highest at the foot"
+    kappa, rigidity = 10 * (1 + o.poisson) / (12 + 11 * o.poisson), o.modulus / (2 * (1 + o.poisson))
+    compliance = 4 * height**3 / (o.modulus * top * foot**3) + height / (kappa * rigidity * top * foot)
+    yields = o.yield_stress * 1e-3 * foot**3 / (6 * height) * compliance
+    growth = abs(o.board_expansion - o.die_expansion) * 1e-6 * o.swing
+    far = int(s.limit * DBU * yields / growth / DBU)
+    half, wide = a // 2, far + 500_000
+    die = box(-wide, -wide, 2 * wide)
+    for by in STEPS:
+        v = far + by
+        yield Pattern(f"beside {by:+d}", by > 0, ([box(v - half, -half, a)], [die]))
+        pair = [box(-half, -v - half, a), box(-half, far // 2 - half, a)]
+        yield Pattern(f"below one that is near {by:+d}", by > 0, (pair, [die]))
+    halves = [(-wide, -wide, 9, wide), (9, -wide, wide, wide)]
+    yield Pattern("die of two halves that abut", False, ([box(far - half, -half, a)], halves))
+    parts = [box(-half, -half, 9, a), box(9 - half, -half, a - 9, a)]
+    yield Pattern("post of two halves that abut", False, (parts, [die]))
+    yield Pattern("in the middle", False, ([box(-half, -half, a)], [die]))
+    ring = frame(box(2 - wide, 2 - wide, 2 * wide - 4), 2)
+    yield Pattern("in a seal ring", True, ([box(far + 1 - half, -half, a)], ring))
+    yield Pattern("stout", True, ([box(0, 0, dbu(height) // 2)], [die]))
+    yield Pattern("hollow", True, (frame(box(-half // 2, -half // 2, half), half // 2), [die]))
+    yield Pattern("first absent", False, ([], [die]))
+
+
 def angle(s: Setting) -> Iterator[Pattern]:
     (a, *more) = s.sides
     rest: tuple[Boxes, ...] = ([],) * len(more)
@@ -384,6 +415,7 @@ def _rounded(points: int, diameter: int, x: int = 0, y: int = 0) -> Corners:
 MAKERS = {
     "max_width": max_width, "notch": notch, "wide_space": wide_space, "outside_or_inside": outside_or_inside,
     "extension": extension, "outside": outside, "exact_shape": exact_shape, "area": area, "hole_area": hole_area,
-    "aspect_ratio": aspect_ratio, "density": density, "count": count, "centred_on": centred_on, "angle": angle,
+    "aspect_ratio": aspect_ratio, "density": density, "count": count, "centred_on": centred_on, "bending": bending,
+    "angle": angle,
     "acute_corner": acute_corner, "max_vertices": max_vertices,
 }  # fmt: skip

@@ -17,6 +17,7 @@ import pytest
 
 from layoutgen import discover
 from layoutgen.cli import COMMANDS, run
+from layoutgen.drc.checks import KINDS
 from layoutgen.maskset import MaskSet
 
 Spec = Callable[..., Path]
@@ -239,7 +240,8 @@ def test_pdk_rules_names_each_rule_with_its_limit(name: str, capsys: pytest.Capt
     assert [line.split()[0] for line in lines] == list(rules)
     for line, rule in zip(lines, rules.values(), strict=True):
         assert "Source: " in line
-        assert rule.limit is None or f"{rule.limit:g} um" in line
+        unit = KINDS[rule.check].unit
+        assert rule.limit is None or f"{rule.limit:g} {unit}".rstrip() in line
 
 
 def test_pdk_rules_of_an_unknown_process(capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,6 +41,8 @@ IMPLIED = {
     ("HEAD.S.1", "BUMP.P.1"): "heads of vias of the only size that are at their least space are nearer than the pitch",
     ("HEAD.S.1", "VIA.X.1"): "a head with a notch or a hole, or of two that cross, grows out of no via of that size",
     ("VIA.D.1", "VIA.X.1"): "a via with a notch or a hole in it is not of the only size",
+    ("HEAD.S.1", "POST.STRESS"): "a head with a notch or a hole grows out of no via that is a beam",
+    ("VIA.D.1", "POST.STRESS"): "a via with a notch or a hole in it grows no post that bends as a beam",
     ("RDL.E.2", "UBM.E.2"): "the under-bump metal between them takes 15 um and wants 10 um more",
     ("PI2.D.1", "UBM.D.1"): "the square corner of the under-bump metal comes nearer than the opening's",
     ("UBM.D.2", "RDL.D.1"): "metal under an under-bump metal whose centre alone keeps its distance does not",

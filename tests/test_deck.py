@@ -261,6 +261,9 @@ def test_klayout_finds_the_same(name: str, tmp_path: Path, klayout_version: deck
         if rule.flows and flow not in rule.flows:
             assert description.startswith("NOT CHECKED: a rule of flow")
             continue
+        if KINDS[rule.check].deck is None:
+            assert description.startswith("NOT CHECKED: a deck has no check of kind")
+            continue
         assert not description.startswith(("NOT CHECKED", "DOES NOT APPLY")), description
         straight = {marker for marker in markers if marker[0] < begin}
         wanted = {marker for marker in of_findings(flat.find(task(rule_name, rule))) if marker[0] < begin}
@@ -274,6 +277,8 @@ def test_klayout_finds_the_same(name: str, tmp_path: Path, klayout_version: deck
 
     wrong = []
     for rule_name, case, fails, left, right in slanted:
+        if KINDS[pdk.rules[rule_name].check].deck is None:
+            continue
         across = pdk.rules[rule_name].options.get("metric") == "projection"
         if klayout_version < FACETS and across and not fails:
             continue
@@ -386,8 +391,8 @@ def test_every_rule_stands_in_its_deck_once(name: str) -> None:
             assert f"not_checked('{rule}'" in script
 
 
-def test_every_kind_has_a_check_in_decks() -> None:
-    assert [kind.name for kind in KINDS.values() if kind.deck is None] == []
+def test_every_kind_but_one_has_a_check_in_decks() -> None:
+    assert [kind.name for kind in KINDS.values() if kind.deck is None] == ["bending"]  # KLayout knows no beams
 
 
 @pytest.mark.skipif(RUBY is None, reason="Ruby is not installed")
@@ -523,7 +528,7 @@ def test_the_command_writes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str
     for ending, text in ((".lydrc", "<klayout-macro>"), (".drc", "# Design rules for KLayout's DRC")):
         path = tmp_path / f"x{ending}"
         assert run_command(["pdk", "deck", "post", "-o", str(path)]) == 0
-        assert f"{path}: 22 of 22 rules of post" in capsys.readouterr().out
+        assert f"{path}: 22 of 23 rules of post" in capsys.readouterr().out
         assert text in path.read_text("utf-8")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache, cached_property
 from typing import Self
 
@@ -15,8 +16,8 @@ import shapely
 from layoutgen import gds
 from layoutgen.drc import between
 from layoutgen.drc.cache import Cache, key_of, key_of_layer
-from layoutgen.drc.checks import Task
-from layoutgen.drc.checks.kind import Circles
+from layoutgen.drc.checks import Task, marks
+from layoutgen.drc.checks.kind import Circles, NoOptions
 from layoutgen.drc.earlier import Earlier
 from layoutgen.drc.flat import Flat
 from layoutgen.drc.large import has_long_hole, holes, passes
@@ -130,6 +131,11 @@ class Across:
             return join(self._flat.find(job))
         if job.between != "any":
             return join(self._between(job))
+        if (judge_placed := job.kind.placed) is not None:
+            polygons = self._polygons(job)
+            if polygons is None:
+                return join(self._flat.find(job))
+            return join(judge_placed(job.rule, polygons, self._whole(job.layers[1]), job.steps, job.options))
         layers = self._shown(job)
         if (found := self._beside(job, layers)) is not None:
             return join(found)
@@ -156,7 +162,19 @@ class Across:
 
     def _is_windowed(self, job: Task) -> bool:
         """Whether windows are what a rule is looked at through."""
-        return not self._is_flat(job) and (job.between != "any" or not self._is_beside(job, self._shown(job)))
+        if job.kind.placed is not None or self._is_flat(job):
+            return False
+        return job.between != "any" or not self._is_beside(job, self._shown(job))
+
+    def _polygons(self, job: Task) -> list[Finding] | None:
+        """Every polygon of a rule's first layer at all its places; None: one is too large for windows."""
+        kind = replace(
+            job.kind, name=f"{job.kind.name}: polygons", layers=job.kind.layers[:1], check=_all_polygons, also_whole=(),
+            needed=(), placed=None, options=NoOptions,
+        )  # fmt: skip
+        each = Task(job.rule, kind, job.layers[:1], None, NoOptions())
+        polygons = self._in_windows(each, self._shown(each), self._shared(self._halo(each)))
+        return None if polygons is None else list(join(polygons))
 
     def _shown(self, job: Task) -> list[str]:
         """The layers that windows show for a rule."""
@@ -444,6 +462,10 @@ class Across:
 
     def _shared(self, halo: int) -> int:
         return min((h for h in self._halos if h >= halo), default=halo)
+
+
+def _all_polygons(rule: str, regions: Sequence[kdb.Region], limit: int, options: NoOptions) -> list[Finding]:
+    return [marks.polygon(rule, shape, str(shape.holes() or "")) for shape in regions[0].each()]
 
 
 def _within(found: Iterable[Finding], boxes: Ints) -> list[Finding]:

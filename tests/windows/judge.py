@@ -57,6 +57,10 @@ RULES = {
     "aspect_ratio": 'layers = ["via"], limit = 1.2, height = 10.0',
     "count": 'layers = ["rdl", "via"], at_most = 1',
     "centred_on": 'layers = ["via", "rdl"], limit = 4.0',
+    "bending": (
+        'layers = ["via", "die"], limit = 1.0, height = 30.0, modulus = 130.0, yield_stress = 193.0, swing = 100.0, '
+        "die_expansion = 2.6, board_expansion = 16.0"
+    ),
     "space.square": 'layers = ["all"], limit = 10.0, metric = "square"',
     "enclosure.opposite": 'layers = ["via", "all"], limit = 4.0, sides = "opposite"',
     "density": 'layers = ["all"], window = 70.0, step = 35.0, max = 60.0',

@@ -94,6 +94,10 @@ class Kind(Generic[OptionsT]):
     They count where they lie within reach of the bounding box of a polygon of the first layer."""
     sums: Sums[OptionsT] | None = None
     """How a whole polygon is judged by its parts; None: only as a whole."""
+    placed: Callable[[str, Sequence[Finding], kdb.Region, int, OptionsT], list[Finding]] | None = None
+    """(rule, polygons, second layer, limit in steps, options) -> what `check` finds, from every polygon of the first
+    layer as a finding at all its places, and all of the second: for a runner that sees the first layer in parts, where
+    shapes of the second are larger than these, and few."""
     holes: bool = False
     """Judges each hole of a polygon by itself, marked by its outline: the rest of the polygon does not matter."""
     lattice: Callable[[Um | None, OptionsT], Um | None] = field(default=lambda limit, options: None)
