@@ -36,6 +36,8 @@ GRADES = (0.1, 0.02, 0.004)
 """Distances from a corner that turns in, of its shorter edge, at which the mesh gets points."""
 CORNERS = 32
 """A footprint with more corners is thinned to about so many."""
+INSET = 1000
+"""Database units from the film's edge within which the mesh gets no corners but its own."""
 _NEAR = 3.0
 """Database units by which a point that KLayout put on an edge may lie beside it."""
 
@@ -222,7 +224,9 @@ def sheet(
     """
     shapes = [thinned(c) for c in conductors]
     film = (metal - kdb.Region(shapes)).merged()
-    extra = [p for b in better.each() for e in b.each_edge() for p in _along(e)] if better is not None else []
+    # corners along the border of `better`, but none beside the film's own: slivers would never end there
+    border = better.merged().edges() & film.sized(-INSET) if better is not None else kdb.Edges()
+    extra = [p for e in border.each() for p in _along(e)]
     mesh = triangulate(film, largest, [*extra, *graded(film)])
     conductance = np.full(len(mesh.corners), 1 / ohms)
     if better is not None and times != 1.0:

@@ -393,7 +393,7 @@ class _Solved:
             rows.append(e.nodes[:, i].ravel())
             columns.append(e.nodes[:, j].ravel())
             values.append(np.broadcast_to(e.matrix[i, j], (len(e.nodes), len(i))).ravel())
-            np.add.at(current, e.nodes, e.current)
+            current += np.bincount(e.nodes.ravel(), np.tile(e.current, len(e.nodes)), self.count)
             if e.on_ring:
                 held[e.nodes] = 1.0
         data = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
