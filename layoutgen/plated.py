@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import klayout.db as kdb
 import numpy as np
 
 from layoutgen import gds
 from layoutgen.errors import Problem
 from layoutgen.maskset import MaskSet
-from layoutgen.physics.plating import DieMetal, Network, PlatingError, WaferMetal, lines
+from layoutgen.physics.plating import Bath, DieMetal, Network, Plating, PlatingError, WaferMetal, analyse, lines
 from layoutgen.units import to_dbu
+
+
+def plating(built: MaskSet, bath: Bath | None = None) -> Plating:
+    """Resistance from the contact ring to every post of a mask set, and how thick `bath` plates each.
+
+    Raises:
+        PlatingError: current does not come through the kerf, or the network cannot be made of what is drawn.
+    """
+    return analyse(network(built), bath)
+
+
+def write_plating(found: Plating, folder: Path, name: str) -> list[Path]:
+    """Write the table of all posts, pictures of the wafer and one of the worst die into a folder.
+
+    Raises:
+        OutputError: a file could not be written.
+    """
+    from layoutgen.report import plating as pictures
+
+    files = [folder / f"{name}_{end}" for end in ("posts.csv", "resistance.png", "thickness.png", "worst_die.png")]
+    gds.write_text(files[0], found.csv())
+    pictures.draw_wafer(files[1], name, found)
+    pictures.draw_wafer(files[2], name, found, "thickness")
+    pictures.draw_die(files[3], name, found)
+    return files
 
 
 def network(built: MaskSet) -> Network:
@@ -25,7 +52,9 @@ def wafer_metal(built: MaskSet) -> WaferMetal:
     """What carries the plating current of a mask set; the same errors as `network`."""
     pdk, flow = built.pdk, built.pdk.flows[built.flow]
     if flow.current != "kerf":
-        message = f"flow {built.flow!r} takes its plating current from {flow.current!r}, not through the kerf: no network"
+        message = (
+            f"flow {built.flow!r} takes its plating current from {flow.current!r}, not through the kerf: no network"
+        )
         raise PlatingError([Problem(str(built.spec.path), "flow", message)])
     ring = gds.fetch(built.layout, pdk, built.layout.top_cell())(pdk.role("ring"))
     bus = gds.fetch(built.layout, pdk, built.layout.top_cell())(pdk.role("bus"))

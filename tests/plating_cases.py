@@ -115,9 +115,7 @@ def direct(network: Network, what: Load) -> list[np.ndarray]:
     for node, i in current.items():
         load[node] = i
     v = spsolve(sparse.csc_array(matrix + sparse.diags_array(diagonal)), load)
-    return [
-        v[at[k][len(wafer.dies[kind].ties) :][: len(wafer.dies[kind].posts)]] for k, kind in enumerate(wafer.kinds)
-    ]
+    return [v[at[k][len(wafer.dies[kind].ties) :][: len(wafer.dies[kind].posts)]] for k, kind in enumerate(wafer.kinds)]
 
 
 def one_mesh(wafer: WaferMetal, what: Load, largest: float = 100.0) -> list[np.ndarray]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import math
+from pathlib import Path
 
 import klayout.db as kdb
+import klayout.lay as lay
 import numpy as np
 import pytest
 from plating_cases import OHMS, a_die, a_wafer, box, direct, one_mesh, placed, square
@@ -15,6 +17,8 @@ from layoutgen.errors import ParamError
 from layoutgen.physics.plating import (
     Bath, DieMetal, Line, Load, Network, PlatingError, WaferMetal, analyse, lines, mesh,
 )  # fmt: skip
+from layoutgen.plated import write_plating
+from layoutgen.report.plating import HEAT
 
 ALONE, IN_BATH = Load(1e-10), Load(1e-10, 1e-9)
 
@@ -123,7 +127,13 @@ def test_a_post_that_nothing_feeds_is_named_so() -> None:
 def test_the_table_holds_every_post_and_its_mean_is_one() -> None:
     found = analyse(Network(a_wafer(3, 2, a_die(), a_die(True, "two"))))
     rows = list(csv.DictReader(io.StringIO(found.csv())))
-    assert [(r["die"], r["post"]) for r in rows[:5]] == [("0.0", "A"), ("0.0", "B"), ("0.0", "C"), ("0.0", "D"), ("1.0", "A")]
+    assert [(r["die"], r["post"]) for r in rows[:5]] == [
+        ("0.0", "A"),
+        ("0.0", "B"),
+        ("0.0", "C"),
+        ("0.0", "D"),
+        ("1.0", "A"),
+    ]
     assert len(rows) == 24
     worst = max(rows, key=lambda r: float(r["resistance_ohm"]))
     assert (worst["die"], worst["post"]) == (found.worst.die, found.worst.post)
@@ -149,6 +159,19 @@ def test_what_is_no_network_is_refused_with_its_place() -> None:
     fewer = WaferMetal(wafer.dies, wafer.kinds, wafer.origins, wafer.names, wafer.bus[1:], OHMS)
     with pytest.raises(PlatingError, match=r"ties on the left of die '0.0' lead to no bus"):
         Network(fewer).solve(ALONE)
+
+
+def test_pictures_show_the_wafer_and_its_worst_die(tmp_path: Path) -> None:
+    files = write_plating(analyse(Network(a_wafer(2, 2, a_die(True)))), tmp_path, "small")
+    assert [f.name for f in files] == [
+        "small_posts.csv", "small_resistance.png", "small_thickness.png", "small_worst_die.png"
+    ]  # fmt: skip
+    for file in files[1:]:
+        picture = lay.PixelBuffer.read_png(str(file))
+        colours = {
+            picture.pixel(x, y) & 0xFFFFFF for x in range(0, picture.width(), 4) for y in range(0, picture.height(), 4)
+        }
+        assert len({int(c[1:], 16) for c in HEAT} & colours) > 2
 
 
 @pytest.mark.parametrize("wrong", [{"density": 0.0}, {"conductivity": -1.0}, {"height": -1.0}, {"celsius": -300.0},

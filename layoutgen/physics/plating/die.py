@@ -113,7 +113,9 @@ class DieMetal:
         shapes = [*ends, *self.vias.merged().each()]
         inside = kdb.Region(self.box)
         films = [
-            mesh.sheet(metal & inside, shapes, ohms, largest, better=self.tie & inside if ties != 1.0 else None, times=ties)
+            mesh.sheet(
+                metal & inside, shapes, ohms, largest, better=self.tie & inside if ties != 1.0 else None, times=ties
+            )
             for metal, ohms in self.metal
         ]
         return films[0] if len(films) == 1 and not self.vias else _joined(films, len(ends))

@@ -224,7 +224,9 @@ def pieces(street: Street) -> Pieces:
     edges = [max(0.0, street.ends[0]), *(v for span in spans for v in span), street.length - max(0.0, street.ends[1])]
     gaps = [edges[2 * k + 1] - edges[2 * k] for k in range(len(groups) + 1)]
     if min(gaps) < 0:
-        message = "a tie meets the bus where two buses cross, or the bus ends before it; move the tie along its die's edge"
+        message = (
+            "a tie meets the bus where two buses cross, or the bus ends before it; move the tie along its die's edge"
+        )
         raise PlatingError([Problem("", "", message)])
     most = REACH * street.width
     # the ring holds a line evenly across: a wire up to it; a free end carries nothing
@@ -239,7 +241,9 @@ def pieces(street: Street) -> Pieces:
         dangling = (k == 0 and street.ends[0] < 0, k == len(groups) - 1 and street.ends[1] < 0)
         stubs = tuple(Stub(_whole(s.at - middle), s.side, s.width, s.far) for s in (street.stubs[i] for i in group))
         nodes = (count, count + 1, *group)
-        junctions.append((Junction((street.width, street.width), (_whole(left), _whole(right), 0.0, 0.0), stubs), nodes))
+        junctions.append(
+            (Junction((street.width, street.width), (_whole(left), _whole(right), 0.0, 0.0), stubs), nodes)
+        )
         if not dangling[0]:
             wires.append((previous, count, max(0.0, middle - left - at)))
         previous, at, count = count + 1, middle + right, count + 2

@@ -69,7 +69,9 @@ def triangulate(metal: kdb.Region, largest: float, extra: Sequence[kdb.Point] = 
     for piece in metal.merged().each():
         box = piece.bbox()
         inside = [p for p in extra if box.contains(p) and piece.inside(p)]
-        parts = piece.delaunay(inside, largest / DBU**2, QUALITY) if inside else piece.delaunay(largest / DBU**2, QUALITY)
+        parts = (
+            piece.delaunay(inside, largest / DBU**2, QUALITY) if inside else piece.delaunay(largest / DBU**2, QUALITY)
+        )
         for t in parts.each():
             a, b, c = t.each_point_hull()
             found.append((a.x, a.y, b.x, b.y, c.x, c.y))
@@ -253,10 +255,14 @@ def graded(film: kdb.Region) -> list[kdb.Point]:
             size = np.minimum(np.hypot(*before.T), np.hypot(*after.T))
             turn = np.arctan2(before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0], (before * after).sum(axis=1))
             for k in np.flatnonzero(turn > math.radians(30)):
-                inward = math.atan2(*(after[k] / np.hypot(*after[k]) - before[k] / np.hypot(*before[k]))[::-1]) + math.pi
+                inward = (
+                    math.atan2(*(after[k] / np.hypot(*after[k]) - before[k] / np.hypot(*before[k]))[::-1]) + math.pi
+                )
                 for r in size[k] * np.array(GRADES if turn[k] > math.radians(60) else GRADES[:1]):
                     for angle in (inward - 1.05, inward, inward + 1.05):
-                        out.append(kdb.Point(round(p[k, 0] + r * math.cos(angle)), round(p[k, 1] + r * math.sin(angle))))
+                        out.append(
+                            kdb.Point(round(p[k, 0] + r * math.cos(angle)), round(p[k, 1] + r * math.sin(angle)))
+                        )
     return out
 
 

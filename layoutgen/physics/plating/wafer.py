@@ -144,7 +144,9 @@ def _seats(
             for place in np.flatnonzero(wafer.kinds == kind).tolist():
                 x, y = wafer.origins[place].tolist()
                 edge, base = (x + beyond, y) if upright else (y + beyond, x)
-                track = int(np.searchsorted(ats, edge - _NEAR)) if ahead else int(np.searchsorted(ats, edge + _NEAR)) - 1
+                track = (
+                    int(np.searchsorted(ats, edge - _NEAR)) if ahead else int(np.searchsorted(ats, edge + _NEAR)) - 1
+                )
                 if not 0 <= track < len(ats):
                     raise _no_bus(wafer, place, side)
                 which = np.searchsorted(starts[track], base + along, side="right") - 1
@@ -321,7 +323,9 @@ class _Solved:
             if len(shared):
                 entries.append(_Entry(nodes, loaded.matrix[np.ix_(shared, shared)], loaded.current[shared]))
         potential = self._global(entries)
-        ties = [np.full((len(p), len(x.current)), np.inf) for p, x in zip(self.network.places, self.loaded, strict=True)]
+        ties = [
+            np.full((len(p), len(x.current)), np.inf) for p, x in zip(self.network.places, self.loaded, strict=True)
+        ]
         for part, nodes, seats, places in back:
             found = _times(potential[nodes], part.gain) + part.offset
             first = 0
@@ -421,4 +425,3 @@ def _times(values: Floats, gain: Floats) -> Floats:
     out = np.where(bad, 0.0, values) @ gain.T
     out[bad.astype(float) @ (gain != 0).T.astype(float) > 0] = np.inf
     return out
-
