@@ -1,8 +1,8 @@
 """The plating network of a wafer of 1,520 dies with 100 posts each, and how the time grows.
 
-Run it alone: python benchmarks/plating.py [--quick]. Bars: from geometry to the potentials of all posts within 5 s; equal to
-the same network unreduced on a small wafer within 1e-9; twice the wafer's places or twice the distinct dies take at most
-2.5 times as long. Exit code 1 where a row falls short.
+Run it alone: python benchmarks/plating.py [--quick]. Bars: from geometry to the potentials of all posts within 5 s;
+equal to the same network unreduced on a small wafer within 1e-9; time grows with places and distinct dies at most a
+quarter above in proportion. Exit code 1 where a row falls short.
 """
 
 from __future__ import annotations

@@ -71,7 +71,8 @@ def _ohms(built: MaskSet, role: str) -> float:
     for name in (role, "metal"):
         if name in pdk.roles and (found := pdk.sheet_resistance(pdk.roles[name])) is not None:
             return found
-    message = f"no sheet resistance: give [stack] of PDK {pdk.name!r} a level {pdk.role('metal')!r} with thickness and material"
+    level = pdk.role("metal")
+    message = f"no sheet resistance: give [stack] of PDK {pdk.name!r} a level {level!r} with thickness and material"
     raise PlatingError([Problem(str(built.spec.path), "pdk", message)])
 
 
@@ -95,7 +96,7 @@ def die_metal(built: MaskSet) -> DieMetal:
     for ball in chip.balls:
         net = ball.net or taken.get(f"ball {ball.name}", "")
         x, y = to_dbu((ball.x, ball.y)).tolist()
-        here = [p for p in feet.interacting(kdb.Region(kdb.Box(x, y, x + 1, y + 1))).each()]
+        here = list(feet.interacting(kdb.Region(kdb.Box(x, y, x + 1, y + 1))).each())
         if net and here:
             posts[ball.name], nets[ball.name] = here[0], net
     tie = found(pdk.role("tie")) if "tie" in pdk.roles else kdb.Region()

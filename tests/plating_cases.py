@@ -50,11 +50,11 @@ def a_wafer(columns: int, rows: int, *dies: DieMetal, bus: float = BUS, beyond: 
     px, py = W + STREET, H + STREET
     places = [(i, j) for j in range(rows) for i in range(columns)]
     x, y = -STREET / 2 - beyond, -STREET / 2 - beyond
+    half, on = STREET / 2, (True, True)
     lines = [
-        Line(1, -STREET / 2 + i * px, bus, y, -STREET / 2 + rows * py + beyond, (True, True)) for i in range(columns + 1)
-    ] + [
-        Line(0, -STREET / 2 + j * py, bus, x, -STREET / 2 + columns * px + beyond, (True, True)) for j in range(rows + 1)
-    ]  # fmt: skip
+        *(Line(1, -half + i * px, bus, y, -half + rows * py + beyond, on) for i in range(columns + 1)),
+        *(Line(0, -half + j * py, bus, x, -half + columns * px + beyond, on) for j in range(rows + 1)),
+    ]
     origins = np.array([(i * px, j * py) for i, j in places])
     kinds = np.array([k % len(dies) for k in range(len(places))])
     names = tuple(f"{i}.{j}" for i, j in places)
@@ -106,9 +106,7 @@ def direct(network: Network, what: Load) -> list[np.ndarray]:
             add(sheet.matrix, np.concatenate([nodes, fresh(sheet.matrix.shape[0] - len(nodes))]))
     values, rows, columns = (np.concatenate([b[k] for b in blocks]) for k in range(3))
     held = (rows == ring) | (columns == ring)
-    own = (rows == columns) & ~held
     matrix = sparse.csr_array(sparse.coo_array((values[~held], (rows[~held], columns[~held])), shape=(count, count)))
-    del own
     diagonal, load = np.zeros(count), np.zeros(count)
     for node, g in ground.items():
         diagonal[node] = g

@@ -15,7 +15,16 @@ from plating_cases import OHMS, a_die, a_wafer, box, direct, one_mesh, placed, s
 
 from layoutgen.errors import ParamError
 from layoutgen.physics.plating import (
-    Bath, DieMetal, Line, Load, Network, PlatingError, WaferMetal, analyse, lines, mesh,
+    Bath,
+    DieMetal,
+    Line,
+    Load,
+    Network,
+    PlatingError,
+    WaferMetal,
+    analyse,
+    lines,
+    mesh,
 )  # fmt: skip
 from layoutgen.plated import write_plating
 from layoutgen.report.plating import HEAT

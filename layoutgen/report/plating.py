@@ -46,7 +46,7 @@ def draw_wafer(path: Path, name: str, found: Plating, what: str = "resistance") 
 
 
 def draw_die(path: Path, name: str, found: Plating) -> None:
-    """Draw the die of the worst post, posts coloured by resistance, into a PNG file; the same errors as `draw_wafer`."""
+    """Draw the die of the worst post, posts coloured by resistance, into a PNG file; errors as `draw_wafer`."""
     worst = found.worst
     wafer = found.network.wafer
     place = wafer.names.index(worst.die)

@@ -7,6 +7,6 @@ from layoutgen.physics.plating.result import Plating, Post, WhatIf, analyse
 from layoutgen.physics.plating.wafer import Load, Network, Potentials, WaferMetal
 
 __all__ = [
-    "Bath", "DieMetal", "Line", "Load", "Network", "Plating", "PlatingError", "Post", "Potentials", "WaferMetal", "WhatIf",
-    "analyse", "lines",
+    "Bath", "DieMetal", "Line", "Load", "Network", "Plating", "PlatingError", "Post", "Potentials", "WaferMetal",
+    "WhatIf", "analyse", "lines",
 ]  # fmt: skip

@@ -8,7 +8,8 @@ current efficiency that is the same everywhere cancels).
 
 Source: Tobias and Wijsman, "Theory of the effect of electrode resistance on current density distribution in
 electrolytic cells", J. Electrochem. Soc. 100 (1953) 459; Newman and Thomas-Alyea, Electrochemical Systems, 3rd ed.,
-chapter 18. For a strip of length L held at one end: j(x) / mean = (L/l) cosh((L-x)/l) / sinh(L/l), l^2 = (rp + h/kappa) / Rs.
+chapter 18. For a strip of length L held at one end: j(x) / mean = (L/l) cosh((L-x)/l) / sinh(L/l),
+l^2 = (rp + h/kappa) / Rs.
 
 Valid where the polarisation is linear about the mean current density (the drops in the metal differ by less than about
 RT/F, 25 mV, or rp is its slope there: RT / (alpha F j) on a Tafel line), and where current flows straight through the

@@ -1,7 +1,7 @@
 """One die as a network between its ties and its posts.
 
-Each net is meshed (`mesh`) and reduced to its ties, where it leaves the die, and its posts. Exact for the mesh; a tie is
-one potential across its width where it crosses the die's edge, and a post is one potential over its footprint.
+Each net is meshed (`mesh`) and reduced to its ties, where it leaves the die, and its posts. Exact for the mesh; a tie
+is one potential across its width where it crosses the die's edge, and a post is one potential over its footprint.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import klayout.db as kdb
 import numpy as np
@@ -18,9 +18,6 @@ from layoutgen.errors import InputError, Problem
 from layoutgen.physics.plating import mesh
 from layoutgen.physics.plating.mesh import Floats, Ints, Sheet
 from layoutgen.units import DBU, Um, dbu
-
-if TYPE_CHECKING:
-    from scipy import sparse
 
 Side = Literal["left", "right", "bottom", "top"]
 SIDES: tuple[Side, ...] = ("left", "right", "bottom", "top")
@@ -86,8 +83,8 @@ class DieMetal:
             side = next((s for s in SIDES if sides[s]), None)
             if side is None or not piece.is_box():
                 message = (
-                    f"the metal between die {self.name!r} and its bus at ({b.center().x * DBU:g}, {b.center().y * DBU:g}) "
-                    "um is no straight tie that leaves the die squarely; lead each tie straight to the bus"
+                    f"the metal between die {self.name!r} and its bus at ({b.center().x * DBU:g}, "
+                    f"{b.center().y * DBU:g}) um is no straight tie that leaves the die squarely; lead each tie straight to the bus"
                 )
                 raise PlatingError([Problem("", "", message)])
             along = (b.bottom, b.top) if side in ("left", "right") else (b.left, b.right)

@@ -1,7 +1,7 @@
 """The bus in the kerf: straight lines, the streets between their crossings, and the metal where things meet.
 
-A line is drawn as rectangles along x or y. Between crossings and ties it is a wire, R = Rs * length / width, exact for a
-straight wire. Round each crossing and each tie the metal is meshed, out to two widths of the bus or to the middle of
+A line is drawn as rectangles along x or y. Between crossings and ties it is a wire, R = Rs * length / width, which is
+exact. Round each crossing and each tie the metal is meshed, out to two widths of the bus or to the middle of
 the gap to the next one; there the potential is taken as even across the bus. What that neglects falls off as
 exp(-pi * distance / width): below 0.2 % of a square at two widths.
 """
@@ -105,7 +105,7 @@ class Stub:
     """A tie from the die's edge to a street's bus.
 
     at: its middle along the street (um).
-    side: -1 or 1, on which side of the bus (right or left of its direction... lower or upper coordinate).
+    side: on which side of the bus the die lies, -1 for smaller coordinates, 1 for larger ones.
     far: from the bus's middle to the die's edge (um).
     """
 

@@ -113,7 +113,8 @@ def elements(mesh: Mesh, conductance: npt.ArrayLike) -> Elements:
     rows, columns = np.repeat(nodes, 6, axis=1).ravel(), np.tile(nodes, (1, 6)).ravel()
     matrix = sparse.csr_array(sparse.coo_array((local.ravel(), (rows, columns)), shape=(count, count)))
     points = np.vstack([mesh.points, mesh.points[edges].mean(axis=1)])
-    return Elements(matrix, points, np.bincount(nodes[:, 3:].ravel(), np.repeat(area / 3, 3), count))
+    share: Floats = np.bincount(nodes[:, 3:].ravel(), np.repeat(area / 3, 3), count).astype(np.float64)
+    return Elements(matrix, points, share)
 
 
 def _quadratic() -> Floats:
@@ -238,7 +239,7 @@ def sheet(
     free = node < 0
     node[free] = len(shapes) + np.arange(int(free.sum()))
     count = len(shapes) + int(free.sum())
-    area = np.bincount(node, made.area, count) if len(node) else np.zeros(count)
+    area: Floats = np.bincount(node, made.area, count).astype(np.float64) if len(node) else np.zeros(count)
     return Sheet(merged(made.matrix, node, count), len(shapes), area)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -109,10 +110,10 @@ def plan(wafer: WaferMetal) -> Plan:
         if not stops or line.ring[1] or line.stop - stops[-1][0] > 2 * line.width:
             cuts.append((line.stop, None))
         of_line[k] = []
-        for (a, i), (b, j) in zip(cuts, cuts[1:], strict=False):
+        for (a, before), (b, after) in pairwise(cuts):
             if b > a:
                 of_line[k].append(len(segments))
-                segments.append((k, a, b, i, j))
+                segments.append((k, a, b, before, after))
     seats = _seats(wafer, segments, of_line)
     return _grouped(wafer, segments, seats)
 
@@ -195,16 +196,16 @@ def _grouped(
         )  # fmt: skip
         street = Street(key.length, key.width, key.ends, stubs)
         parts = kerf.pieces(street)
-        ends = np.full((len(members), 2), -1, np.int64)
+        arms_at = np.full((len(members), 2), -1, np.int64)
         for m, (number, _) in enumerate(members):
             k, _, _, i, j = segments[number]
             for e, other in enumerate((i, j)):
                 if other is not None:
                     at = (k, other, 1 - e)  # this line's arm at that crossing: 1 ahead of it, 0 behind
-                    ends[m, e] = node.setdefault(at, len(node))
+                    arms_at[m, e] = node.setdefault(at, len(node))
                     reach[at] = parts.reaches[e]
         places = np.array([p for _, p in members], np.int64).reshape(len(members), len(key.seats))
-        streets.append((street, tuple(s for s, _ in key.seats), parts, ends, places))
+        streets.append((street, tuple(s for s, _ in key.seats), parts, arms_at, places))
     crossings: dict[Junction, list[list[int]]] = {}
     pairs = {(k, o) if bus[k].axis == 0 else (o, k) for k, o, _ in node}
     for h, v in sorted(pairs):
@@ -228,7 +229,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Potentials:
-    """Potentials over the ring's (V): of the posts of each place, and of its ties. Infinite where nothing leads there."""
+    """Potentials over the ring's (V): of the posts of each place, and of its ties; infinite where nothing leads."""
 
     posts: tuple[Floats, ...]
     """By kind of die: (places of that kind, posts)."""
