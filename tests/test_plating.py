@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from plating_cases import OHMS, a_die, a_wafer, box, direct, one_mesh, placed, square
 
+import layoutgen as lg
 from layoutgen.errors import ParamError
+from layoutgen.maskset import MaskSet
 from layoutgen.physics.plating import (
     Bath,
     DieMetal,
@@ -29,6 +31,24 @@ from layoutgen.physics.plating import (
 from layoutgen.plated import write_plating
 from layoutgen.report.plating import HEAT
 
+SMALL = """\
+name = "small"
+pdk = "PROCESS"
+[chip]
+name = "Small"
+size = [1500, 1500]
+pads = "pads.csv"
+balls = "balls.csv"
+pad_size = [55, 55]
+[wafer]
+diameter = 25_000
+edge_exclusion = 5_000
+street = 100
+[cells."rdl.wire"]
+width = 30
+"""
+PADS = "pad,net,x,y\nP1,a,500,75\nP2,b,1000,75\nP3,c,500,1425\nP4,d,1000,1425\n"
+BALLS = "ball,net,x,y\nA1,c,500,1000\nA2,d,1000,1000\nB1,a,500,500\nB2,b,1000,500\n"
 ALONE, IN_BATH = Load(1e-10), Load(1e-10, 1e-9)
 
 
@@ -101,12 +121,13 @@ def test_a_wider_bus_and_more_ties_lower_the_worst_resistance() -> None:
 
 
 def test_posts_along_a_strip_plate_as_the_closed_form_says() -> None:
-    """Tobias and Wijsman 1953: j = mean * (L/l) cosh((L - x)/l) / sinh(L/l), l^2 = bath * pitch / (ohms / width * A)."""
+    """Tobias and Wijsman 1953: j = mean * (L/l) cosh((L - x)/l) / sinh(L/l), l^2 = bath pitch / (Rs / width A)."""
     count, pitch, side, width = 60, 100.0, 2.0, 20.0
     long = count * pitch
     posts = {f"P{k}": square((k + 0.5) * pitch, 300, side) for k in range(count)}
     die = DieMetal(
-        "strip", long, 600, ((kdb.Region(box(0, 290, long, 310)), 1.0),), posts, kdb.Region(box(-49, 290, 0, 310))
+        "strip", long, 600, ((kdb.Region(box(0, 290, long, 310)), 1.0),), posts,
+        kdb.Region(box(-49, 290, 0, 310)),
     )  # fmt: skip
     # a bus as wide as it takes to add nothing
     bus = (Line(1, -100.0, 100.0, 0.0, 600.0, (True, True)),)
@@ -122,7 +143,8 @@ def test_posts_along_a_strip_plate_as_the_closed_form_says() -> None:
 def test_a_post_that_nothing_feeds_is_named_so() -> None:
     die = a_die()
     lost = DieMetal(
-        "lost", die.width, die.height, die.metal, {**die.posts, "X": square(100, 500)}, die.stubs, {**die.nets, "X": "x"}
+        "lost", die.width, die.height, die.metal, {**die.posts, "X": square(100, 500)}, die.stubs,
+        {**die.nets, "X": "x"},
     )  # fmt: skip
     found = analyse(Network(a_wafer(2, 1, lost)))
     assert found.unfed == 2
@@ -188,3 +210,28 @@ def test_pictures_show_the_wafer_and_its_worst_die(tmp_path: Path) -> None:
 def test_what_is_no_bath_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ParamError, match="bath: "):
         Bath(**wrong)
+
+
+def built_with(folder: Path, pdk: str) -> MaskSet:
+    """A small chip in a process."""
+    (folder / "small.toml").write_text(SMALL.replace("PROCESS", pdk), "utf-8")
+    (folder / "pads.csv").write_text(PADS, "utf-8")
+    (folder / "balls.csv").write_text(BALLS, "utf-8")
+    return lg.build(folder / "small.toml")
+
+
+def test_a_build_gives_its_own_network(tmp_path: Path) -> None:
+    built = built_with(tmp_path, "post")
+    found = lg.plating(built)
+    assert found.unfed == 0
+    assert len(found.network.wafer.names) == len(built.grid.dies)
+    assert {*found.network.wafer.dies[0].posts} == {b.name for b in built.spec.chip.balls}
+    # as far as its resistance goes, a wire alone is the least there is: metal from the worst post to its own tie
+    least = built.pdk.sheet_resistance("rdl")
+    assert least is not None
+    assert min(float(r.min()) for r in found.resistance) > least
+
+
+def test_a_build_that_is_not_plated_through_the_kerf_has_no_network(tmp_path: Path) -> None:
+    with pytest.raises(PlatingError, match="takes its plating current from 'blanket', not through the kerf"):
+        lg.plating(built_with(tmp_path, "wlcsp_500"))

@@ -84,7 +84,8 @@ class DieMetal:
             if side is None or not piece.is_box():
                 message = (
                     f"the metal between die {self.name!r} and its bus at ({b.center().x * DBU:g}, "
-                    f"{b.center().y * DBU:g}) um is no straight tie that leaves the die squarely; lead each tie straight to the bus"
+                    f"{b.center().y * DBU:g}) um is no straight tie that leaves the die squarely; "
+                    "lead each tie straight to the bus"
                 )
                 raise PlatingError([Problem("", "", message)])
             along = (b.bottom, b.top) if side in ("left", "right") else (b.left, b.right)
@@ -109,12 +110,8 @@ class DieMetal:
         ends = self.conductors()
         shapes = [*ends, *self.vias.merged().each()]
         inside = kdb.Region(self.box)
-        films = [
-            mesh.sheet(
-                metal & inside, shapes, ohms, largest, better=self.tie & inside if ties != 1.0 else None, times=ties
-            )
-            for metal, ohms in self.metal
-        ]
+        better = self.tie & inside if ties != 1.0 else None
+        films = [mesh.sheet(m & inside, shapes, ohms, largest, better=better, times=ties) for m, ohms in self.metal]
         return films[0] if len(films) == 1 and not self.vias else _joined(films, len(ends))
 
 
