@@ -150,7 +150,7 @@ def test_a_post_that_nothing_feeds_is_named_so() -> None:
     assert found.unfed == 2
     rows = list(csv.DictReader(io.StringIO(found.csv())))
     assert [r["die"] for r in rows if r["resistance_ohm"] == "not fed"] == ["0.0", "1.0"]
-    assert all(r["post"] == "X" for r in rows if r["resistance_ohm"] == "not fed")
+    assert all(r["name"] == "X" for r in rows if r["resistance_ohm"] == "not fed")
     assert found.worst.post != "X"
     assert "2 posts are not fed" in found.summary()
 
@@ -158,7 +158,7 @@ def test_a_post_that_nothing_feeds_is_named_so() -> None:
 def test_the_table_holds_every_post_and_its_mean_is_one() -> None:
     found = analyse(Network(a_wafer(3, 2, a_die(), a_die(True, "two"))))
     rows = list(csv.DictReader(io.StringIO(found.csv())))
-    assert [(r["die"], r["post"]) for r in rows[:5]] == [
+    assert [(r["die"], r["name"]) for r in rows[:5]] == [
         ("0.0", "A"),
         ("0.0", "B"),
         ("0.0", "C"),
@@ -167,9 +167,9 @@ def test_the_table_holds_every_post_and_its_mean_is_one() -> None:
     ]
     assert len(rows) == 24
     worst = max(rows, key=lambda r: float(r["resistance_ohm"]))
-    assert (worst["die"], worst["post"]) == (found.worst.die, found.worst.post)
+    assert (worst["die"], worst["name"]) == (found.worst.die, found.worst.post)
     area = {"A": 1600, "B": 1600, "C": 1600, "D": 400}
-    mean = sum(float(r["thickness_over_mean"]) * area[r["post"]] for r in rows) / sum(area[r["post"]] for r in rows)
+    mean = sum(float(r["thickness_over_mean"]) * area[r["name"]] for r in rows) / sum(area[r["name"]] for r in rows)
     assert mean == pytest.approx(1.0, abs=1e-6)
 
 

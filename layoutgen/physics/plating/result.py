@@ -107,13 +107,13 @@ class Plating:
         return out
 
     def csv(self) -> str:
-        """A line for each post of each die: die, post, net, x and y (um), resistance (ohm), thickness over the mean.
+        """A line for each post of each die: die, name, net, x and y (um), resistance (ohm), thickness over the mean.
 
         Lines follow the dies' order on the wafer; a post that no current reaches has "not fed" for its resistance.
         """
         file = io.StringIO()
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(("die", "post", "net", "x_um", "y_um", "resistance_ohm", "thickness_over_mean"))
+        table.writerow(("die", "name", "net", "x_um", "y_um", "resistance_ohm", "thickness_over_mean"))
         rows = {int(p): (k, row) for k, places in enumerate(self.network.places) for row, p in enumerate(places)}
         for place in range(len(self.network.wafer.names)):
             kind, row = rows[place]
