@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from layoutgen.api import build, cells, check, load_pdk, read_spec, route_chip, save, to_gdstk, to_klayout, write
     from layoutgen.cell import Drawing, Size, generator
+    from layoutgen.current import plating, write_plating
     from layoutgen.die import stage
     from layoutgen.errors import LayoutgenError
     from layoutgen.pdk import Pdk
     from layoutgen.physics.plating import Bath
-    from layoutgen.plated import plating, write_plating
     from layoutgen.units import Um
 
 _HOME = {
@@ -33,8 +33,8 @@ _HOME = {
     "generator": "layoutgen.cell",
     "stage": "layoutgen.die",
     "Bath": "layoutgen.physics.plating",
-    "plating": "layoutgen.plated",
-    "write_plating": "layoutgen.plated",
+    "plating": "layoutgen.current",
+    "write_plating": "layoutgen.current",
     "LayoutgenError": "layoutgen.errors",
     "Pdk": "layoutgen.pdk",
     "Um": "layoutgen.units",

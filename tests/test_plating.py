@@ -14,6 +14,7 @@ import pytest
 from plating_cases import OHMS, a_die, a_wafer, box, direct, one_mesh, placed, square
 
 import layoutgen as lg
+from layoutgen.current import write_plating
 from layoutgen.errors import ParamError
 from layoutgen.maskset import MaskSet
 from layoutgen.physics.plating import (
@@ -28,7 +29,6 @@ from layoutgen.physics.plating import (
     lines,
     mesh,
 )  # fmt: skip
-from layoutgen.plated import write_plating
 from layoutgen.report.plating import HEAT
 
 SMALL = """\
@@ -151,7 +151,7 @@ def test_a_post_that_nothing_feeds_is_named_so() -> None:
     rows = list(csv.DictReader(io.StringIO(found.csv())))
     assert [r["die"] for r in rows if r["resistance_ohm"] == "not fed"] == ["0.0", "1.0"]
     assert all(r["name"] == "X" for r in rows if r["resistance_ohm"] == "not fed")
-    assert found.worst.post != "X"
+    assert found.worst.name != "X"
     assert "2 posts are not fed" in found.summary()
 
 
@@ -167,7 +167,7 @@ def test_the_table_holds_every_post_and_its_mean_is_one() -> None:
     ]
     assert len(rows) == 24
     worst = max(rows, key=lambda r: float(r["resistance_ohm"]))
-    assert (worst["die"], worst["name"]) == (found.worst.die, found.worst.post)
+    assert (worst["die"], worst["name"]) == (found.worst.die, found.worst.name)
     area = {"A": 1600, "B": 1600, "C": 1600, "D": 400}
     mean = sum(float(r["thickness_over_mean"]) * area[r["name"]] for r in rows) / sum(area[r["name"]] for r in rows)
     assert mean == pytest.approx(1.0, abs=1e-6)

@@ -57,9 +57,9 @@ def draw_die(path: Path, name: str, found: Plating) -> None:
     page.box(*page.at(0, 0), *page.at(metal.width, metal.height), PALE, 0)
     for k, (region, _) in enumerate(metal.metal):
         page.add(page.region(region + (metal.stubs if k == 0 else kdb.Region())), GREY, 1)
-    for (post, shape), v in zip(metal.posts.items(), values.tolist(), strict=True):
+    for (label, shape), v in zip(metal.posts.items(), values.tolist(), strict=True):
         page.add(page.region(kdb.Region(shape)), colour(v), 3)
-        if post == worst.post:
+        if label == worst.name:
             c = shape.bbox().center()
             page.rim(page.at(c.x / 1000, c.y / 1000), 18.0, 4.0, RED, 4)
     _legend(page, f"{name}: resistance from the contact ring, die {worst.die}", found.summary(), values, " ohm")

@@ -21,7 +21,7 @@ class Post:
     """One post of one die: its resistance, and how thick it gets over the mean."""
 
     die: str
-    post: str
+    name: str
     net: str
     at: tuple[Um, Um]
     """On the wafer."""
@@ -29,7 +29,7 @@ class Post:
     thickness: float
 
     @property
-    def plated(self) -> bool:
+    def fed(self) -> bool:
         """Whether the ring feeds it at all."""
         return bool(np.isfinite(self.resistance))
 
@@ -79,23 +79,23 @@ class Plating:
         for kind, r in enumerate(self.resistance):
             if r.size:
                 flat = int(np.argmax(np.where(np.isfinite(r), r, -1.0)))
-                row, post = divmod(flat, r.shape[1])
-                if best is None or r[row, post] > best[0]:
-                    best = (float(r[row, post]), kind, row, post)
+                row, number = divmod(flat, r.shape[1])
+                if best is None or r[row, number] > best[0]:
+                    best = (float(r[row, number]), kind, row, number)
         if best is None:
             raise ValueError("there is no post")
-        return self.post(*best[1:])
+        return self.one(*best[1:])
 
-    def post(self, kind: int, row: int, post: int) -> Post:
+    def one(self, kind: int, row: int, number: int) -> Post:
         """A post by kind of die, number among the places of that kind, and number on the die."""
         wafer, metal = self.network.wafer, self.network.wafer.dies[kind]
         place = int(self.network.places[kind][row])
-        name = list(metal.posts)[post]
+        name = list(metal.posts)[number]
         c = metal.posts[name].bbox().center()
         x, y = wafer.origins[place].tolist()
         return Post(
             wafer.names[place], name, metal.nets.get(name, ""), (round(x + c.x / 1000, 3), round(y + c.y / 1000, 3)),
-            float(self.resistance[kind][row, post]), float(self.thickness[kind][row, post]),
+            float(self.resistance[kind][row, number]), float(self.thickness[kind][row, number]),
         )  # fmt: skip
 
     def by_place(self, values: Sequence[Floats], worst: bool = False) -> Floats:
@@ -118,9 +118,9 @@ class Plating:
         for place in range(len(self.network.wafer.names)):
             kind, row = rows[place]
             for k in range(len(self.network.wafer.dies[kind].posts)):
-                p = self.post(kind, row, k)
-                values = (f"{p.resistance:.6g}", f"{p.thickness:.6f}") if p.plated else ("not fed", "")
-                table.writerow((p.die, p.post, p.net, f"{p.at[0]:.3f}", f"{p.at[1]:.3f}", *values))
+                p = self.one(kind, row, k)
+                values = (f"{p.resistance:.6g}", f"{p.thickness:.6f}") if p.fed else ("not fed", "")
+                table.writerow((p.die, p.name, p.net, f"{p.at[0]:.3f}", f"{p.at[1]:.3f}", *values))
         return file.getvalue()
 
     def summary(self) -> str:
@@ -129,7 +129,7 @@ class Plating:
             return "no post is fed"
         w = self.worst
         line = (
-            f"worst post {w.post} of die {w.die}: {w.resistance:.4g} ohm; mean {self.mean:.4g} ohm; "
+            f"worst post {w.name} of die {w.die}: {w.resistance:.4g} ohm; mean {self.mean:.4g} ohm; "
             f"thickness spread +-{100 * self.spread:.2f} %"
         )
         return line + (f"; {self.unfed} posts are not fed" if self.unfed else "")
