@@ -29,9 +29,11 @@ if TYPE_CHECKING:
         write,
     )  # fmt: skip
     from layoutgen.cell import Drawing, Size, generator
+    from layoutgen.current import plating, write_plating
     from layoutgen.die import stage
     from layoutgen.errors import LayoutgenError
     from layoutgen.pdk import Pdk
+    from layoutgen.physics.plating import Bath
     from layoutgen.units import Um
 
 _HOME = {
@@ -56,12 +58,16 @@ _HOME = {
     "Size": "layoutgen.cell",
     "generator": "layoutgen.cell",
     "stage": "layoutgen.die",
+    "Bath": "layoutgen.physics.plating",
+    "plating": "layoutgen.current",
+    "write_plating": "layoutgen.current",
     "LayoutgenError": "layoutgen.errors",
     "Pdk": "layoutgen.pdk",
     "Um": "layoutgen.units",
 }
 
 __all__ = [
+    "Bath",
     "Drawing",
     "LayoutgenError",
     "Pdk",
@@ -74,6 +80,7 @@ __all__ = [
     "generator",
     "load_pdk",
     "open_areas",
+    "plating",
     "read_spec",
     "route_chip",
     "save",
@@ -81,6 +88,7 @@ __all__ = [
     "to_gdstk",
     "to_klayout",
     "write",
+    "write_plating",
 ]
 
 
