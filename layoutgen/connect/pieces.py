@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import klayout.db as kdb
 import numpy as np
@@ -28,7 +29,7 @@ MANY = 4_000_000
 """Pairs of pieces of two kinds from which on they are searched in a tree."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sheet:
     """A level or layer as n instances: the kind of each, (n, 2) where it stands, and the layer that it was drawn on."""
 
@@ -38,6 +39,10 @@ class Sheet:
 
     def __len__(self) -> int:
         return len(self.kind)
+
+
+Known: TypeAlias = dict[tuple[Sheet, Sheet], tuple[Ints, Ints]]
+"""The nodes of two sheets that meet."""
 
 
 @dataclass(frozen=True)
@@ -412,7 +417,7 @@ class Joined:
         return np.where(node < 0, NONE, nets[node]) if len(nets) else np.full(len(points), NONE)
 
 
-def join(pieces: Pieces, sheets: Mapping[str, Sheet], known: dict[object, tuple[Ints, Ints]] | None = None) -> Joined:
+def join(pieces: Pieces, sheets: Mapping[str, Sheet], known: Known | None = None) -> Joined:
     """Levels in order, each joined with what it overlaps of the next. known: meetings that were found before."""
     known = {} if known is None else known
     nodes = {name: pieces.nodes(sheet) for name, sheet in sheets.items()}
@@ -424,7 +429,7 @@ def join(pieces: Pieces, sheets: Mapping[str, Sheet], known: dict[object, tuple[
     names = list(sheets)
     pairs = [(name, name) for name in names] + list(zip(names[:-1], names[1:], strict=True))
     for a, b in pairs:
-        key = (id(sheets[a]), id(sheets[b]))
+        key = sheets[a], sheets[b]
         if key not in known:
             known[key] = pieces.meetings(sheets[a], sheets[b], area=a != b)
         u, v = known[key]
