@@ -88,11 +88,11 @@ def labels(pdk: Pdk, layout: kdb.Layout, top: kdb.Cell, pieces: Pieces, places: 
     indexes = {n: layout.find_layer(*pdk.gds(n)) for n in layers}
     present = {n: index for n, index in indexes.items() if index is not None}
     found = of_labels(Source(layout, top, present), present, note, places)
-    metal = pieces.at(pieces.sheet(levels.levels[METAL]), found.at) >= 0
-    upper = pieces.at(pieces.sheet(levels.levels[levels.top]), found.at) >= 0
+    metal = pieces.at(pieces.sheet(levels.levels[METAL]), found.cloud) >= 0
+    upper = pieces.at(pieces.sheet(levels.levels[levels.top]), found.cloud) >= 0
     pad = metal & ~upper
     if levels.pad:
-        pad |= pieces.at(pieces.sheet(levels.levels[levels.pad[0]]), found.at) >= 0
+        pad |= pieces.at(pieces.sheet(levels.levels[levels.pad[0]]), found.cloud) >= 0
     some = found.whole | metal | upper
     arrays = {key: getattr(found, key)[some] for key in ("die", "name", "net", "at", "whole", "asks", "took")}
     return replace(found, pad=pad[some], **arrays)

@@ -53,6 +53,40 @@ class Nodes:
     piece: Ints
 
 
+class Cloud:
+    """Points in groups, as the terminals of dies; groups in which they stand alike are looked at once."""
+
+    def __init__(self, group: Ints, at: Ints) -> None:
+        """group: of each of (n, 2) points, in order."""
+        self.at = at
+        fresh = np.flatnonzero(np.diff(group, prepend=-2))
+        self.start = fresh
+        """The first point of each group."""
+        ends = np.append(fresh[1:], len(group))
+        self.origin = at[fresh]
+        self.extents: Ints = np.empty((len(fresh), 4), dtype=np.int64)
+        """(n, 4) of the groups."""
+        if len(fresh):
+            parts = [pick.reduceat(at, fresh, axis=0) for pick in (np.minimum, np.maximum)]
+            self.extents = np.concatenate(parts, axis=1)
+        seen = at - np.repeat(self.origin, ends - fresh, axis=0)
+        numbers: dict[bytes, int] = {}
+        self._seen: list[Ints] = []
+        like = []
+        for first, end in zip(fresh.tolist(), ends.tolist(), strict=True):
+            key = seen[first:end].tobytes()
+            if key not in numbers:
+                numbers[key] = len(self._seen)
+                self._seen.append(seen[first:end])
+            like.append(numbers[key])
+        self.like = np.array(like, dtype=np.int64)
+        """Of each group, the number of how its points stand."""
+
+    def seen(self, like: int) -> Ints:
+        """(n, 2) points of a group from its first."""
+        return self._seen[like]
+
+
 class Pieces:
     """The kinds of a layout and their pieces, by number; and what meets what."""
 
@@ -363,41 +397,46 @@ class Pieces:
 
     # ------------------------------------------------------------------ points
 
-    def at(self, sheet: Sheet, points: Ints) -> Ints:
-        """The node that each of (n, 2) points lies in or on; -1: none."""
-        out = np.full(len(points), NONE)
-        if not len(sheet) or not len(points):
+    def at(self, sheet: Sheet, cloud: Cloud) -> Ints:
+        """The node that each point of a cloud lies in or on; -1: none."""
+        out = np.full(len(cloud.at), NONE)
+        if not len(sheet) or not len(out):
             return out
         tree = shapely.STRtree(shapely.box(*self._extents(sheet).T.astype(float)))
-        which, instance = tree.query(shapely.points(points.astype(float)))
-        if not len(which):
+        group, instance = tree.query(shapely.box(*cloud.extents.T.astype(float)))
+        if not len(group):
             return out
-        rows = np.column_stack([sheet.kind[instance], points[which] - sheet.at[instance]])
-        first, back = distinct_rows(rows)
-        piece = self._piece_at(rows[first])[back]
-        on = piece >= 0
+        rows = np.column_stack([cloud.like[group], sheet.kind[instance], cloud.origin[group] - sheet.at[instance]])
+        first, relation = distinct_rows(rows)
         start, _, _ = self._table()
-        node = self._base(sheet)[instance[on]] + piece[on] - start[sheet.kind[instance[on]]]
-        out[which[on]] = node
+        base = self._base(sheet)
+        order = np.argsort(relation, kind="stable")
+        splits = np.split(order, np.flatnonzero(np.diff(relation[order])) + 1)
+        for some in splits:
+            like, kind, dx, dy = rows[some[0]].tolist()
+            which, piece = self._piece_at(kind, cloud.seen(like) + np.array([dx, dy]))
+            if len(which):
+                target = cloud.start[group[some]][:, None] + which[None, :]
+                out[target] = base[instance[some]][:, None] + (piece - start[kind])[None, :]
         return out
 
-    def _piece_at(self, rows: Ints) -> Ints:
-        """The piece at (n, 3) a kind and a point of it; -1: none."""
-        out = np.full(len(rows), NONE)
-        start, boxes, is_box = self._table()
-        order = np.argsort(rows[:, 0], kind="stable")
-        kinds, begin = np.unique(rows[order, 0], return_index=True)
-        for kind, mine in zip(kinds.tolist(), np.split(order, begin[1:]), strict=True):
-            own = np.arange(start[kind], start[kind + 1])
-            tree = shapely.STRtree(shapely.box(*boxes[own].T.astype(float)))
-            k, j = tree.query(shapely.points(rows[mine, 1:].astype(float)))
-            if len(k):
-                x, y = rows[mine[k], 1:].T.astype(float)
-                hit = is_box[own[j]].copy()
-                slow = np.flatnonzero(~hit)
-                hit[slow] = shapely.intersects_xy(self._shape(own[j[slow]]), x[slow], y[slow])
-                out[mine[k[hit]]] = own[j[hit]]
-        return out
+    def _piece_at(self, kind: int, points: Ints) -> tuple[Ints, Ints]:
+        """Which of (n, 2) points lie in pieces of a kind, and in which."""
+        own = np.arange(self._start[kind], self._start[kind + 1])
+        boxes = np.array(self._box_rows[self._start[kind] : self._start[kind + 1]], dtype=np.int64).reshape(-1, 4)
+        if not len(own):
+            return own, own
+        low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
+        near = np.flatnonzero((points >= low).all(axis=1) & (points <= high).all(axis=1))
+        if not len(near):
+            return near, near
+        tree = shapely.STRtree(shapely.box(*boxes.T.astype(float)))
+        k, j = tree.query(shapely.points(points[near].astype(float)))
+        x, y = points[near[k]].T.astype(float)
+        hit = np.array([self._is_box[p] for p in own[j].tolist()], dtype=bool)
+        slow = np.flatnonzero(~hit)
+        hit[slow] = shapely.intersects_xy(self._shape(own[j[slow]]), x[slow], y[slow])
+        return near[k[hit]], own[j[hit]]
 
 
 @dataclass(frozen=True)
@@ -410,11 +449,11 @@ class Joined:
     net: Mapping[str, Ints]
     count: int
 
-    def at(self, level: str, points: Ints) -> Ints:
-        """The net at each of (n, 2) points of a level; -1: nothing is there."""
-        node = self.pieces.at(self.sheets[level], points)
+    def at(self, level: str, cloud: Cloud) -> Ints:
+        """The net at each point of a cloud on a level; -1: nothing is there."""
+        node = self.pieces.at(self.sheets[level], cloud)
         nets = self.net[level]
-        return np.where(node < 0, NONE, nets[node]) if len(nets) else np.full(len(points), NONE)
+        return np.where(node < 0, NONE, nets[node]) if len(nets) else node
 
 
 def join(pieces: Pieces, sheets: Mapping[str, Sheet], known: Known | None = None) -> Joined:

@@ -54,7 +54,8 @@ class _Wafer:
     def on(self, sheet: Sheet, role: str) -> Bools:
         """Which instances of a sheet are of a role's layer."""
         number = self.role(role)
-        return (sheet.layer == number) & (number >= 0)
+        found: Bools = (sheet.layer == number) & (number >= 0)
+        return found
 
 
 def check_wafer(
@@ -118,8 +119,9 @@ def _on(wafer: _Wafer, joined: Joined) -> tuple[Ints, Ints]:
     t = wafer.terminals
     on = np.full(len(t.die), NONE)
     for pad, level in ((True, METAL), (False, wafer.stack.top)):
-        mine = np.flatnonzero(t.pad == pad)
-        on[mine] = joined.at(level, t.at[mine])
+        mine = t.pad == pad
+        if mine.any():
+            on[mine] = joined.at(level, t.cloud)[mine]
     own = np.where(t.net >= 0, t.net, len(t.nets) + t.name)
     return on, t.die * (len(t.nets) + len(t.names)) + own
 
@@ -224,9 +226,9 @@ def _standing(wafer: _Wafer, joined: Joined) -> Iterator[Finding]:
     whole = bool(t.whole.all()) and len(t.die) > 0
     for pad, levels in ((True, wafer.stack.pad), (False, wafer.stack.ball)):
         mine = np.flatnonzero((t.pad == pad) & t.whole)
-        for level in levels:
+        for level in levels if len(t.die) else ():
             layer = level.split(": ", 1)[1]
-            node = wafer.pieces.at(joined.sheets[level], t.at[mine])
+            node = wafer.pieces.at(joined.sheets[level], t.cloud)[mine]
             yield from _alike(wafer, mine[node < 0], lambda k, layer=layer: f"{t.title(k)} has no {layer}")  # type: ignore[misc]
             if whole:
                 yield from _extra(wafer, joined, level, node, layer)

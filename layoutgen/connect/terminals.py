@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import klayout.db as kdb
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 import shapely
 
 from layoutgen.chip import Chip
+from layoutgen.connect.pieces import Cloud
 from layoutgen.errors import printable
 from layoutgen.units import Um, to_dbu
 from layoutgen.wafer import row_letters
@@ -41,7 +43,7 @@ class Dies:
 class Terminals:
     """n places where nets come out.
 
-    die, name, net: numbers, -1 for no net known. pad: whether it is one of the chip's, else a ball. whole: whether all
+    Those of one die stand together. die, name, net: numbers, -1 for no net known. pad: whether it is one of the chip's, else a ball. whole: whether all
     that stands on such a one must stand here. asks, took: it asks for a free one, or was free and was taken; such
     are joined with each other instead of with the rest of their net.
     """
@@ -56,6 +58,11 @@ class Terminals:
     took: Bools
     names: Sequence[str]
     nets: Sequence[str]
+
+    @cached_property
+    def cloud(self) -> Cloud:
+        """Where they are, by dies."""
+        return Cloud(self.die, self.at)
 
     def title(self, k: int) -> str:
         """What a finding calls it."""
@@ -79,9 +86,9 @@ def of_chip(chip: Chip, origins: Sequence[tuple[Um, Um]], taken: Mapping[str, st
             names.append(name)
     count, dies = len(rows), len(origins)
     at = np.array([(x0 + r[5], y0 + r[6]) for x0, y0 in origins for r in rows], dtype=float).reshape(-1, 2)
-    name, net, pad, asks, took = (np.tile(np.array([r[k] for r in rows]), dies) for k in range(5))
+    which, of, pad, asks, took = (np.tile(np.array([r[k] for r in rows]), dies) for k in range(5))
     return Terminals(
-        np.repeat(np.arange(dies), count), name.astype(np.int64), net.astype(np.int64),
+        np.repeat(np.arange(dies), count), which.astype(np.int64), of.astype(np.int64),
         to_dbu(at).astype(np.int64).reshape(-1, 2), pad.astype(bool), np.ones(count * dies, dtype=bool),
         asks.astype(bool), took.astype(bool), names, list(nets),
     )  # fmt: skip
@@ -98,16 +105,16 @@ def of_labels(source: Source, layers: Mapping[str, int], note: str, dies: Dies) 
         if not split:
             continue
         both = len(split) == 2 and layer == note
-        name = words.setdefault(split[0] if both else f"label {split[0]}", len(words))
-        net = nets.setdefault(split[-1], len(nets))
-        parts.append((name, net, both, points))
+        word = words.setdefault(split[0] if both else f"label {split[0]}", len(words))
+        parts.append((word, nets.setdefault(split[-1], len(nets)), both, points))
     at = np.concatenate([p[3] for p in parts] or [np.empty((0, 2), dtype=np.int64)])
     count = [len(p[3]) for p in parts]
     name, net = (np.repeat(np.array([p[k] for p in parts], dtype=np.int64), count) for k in (0, 1))
     whole = np.repeat(np.array([p[2] for p in parts], dtype=bool), count)
     die = dies.of(at)
-    inside = die >= 0
-    no = np.zeros(int(inside.sum()), dtype=bool)
+    inside = np.flatnonzero(die >= 0)
+    inside = inside[np.lexsort((at[inside, 1], at[inside, 0], name[inside], die[inside]))]
+    no = np.zeros(len(inside), dtype=bool)
     return Terminals(
         die[inside], name[inside], net[inside], at[inside], no, whole[inside], no, no,
         [printable(w, 60) for w in words], [printable(n, 60) for n in nets],
