@@ -29,7 +29,7 @@ def check_nets_of_file(
     flow: str | None = None,
     *,
     top: str = "",
-    dies: Dies = Dies(),
+    dies: Dies | None = None,
     only_cut: bool = False,
     ignore: Sequence[LayerNumber] | None = (),
     seconds: float | None = None,
@@ -52,7 +52,7 @@ def check_nets_of_file(
     if cell.bbox().empty():
         raise InputError([Problem(str(path), "", f"cell {printable(cell.name, 60)!r} is empty; name another one")])
     ignored = _ignored(layout, cell, pdk, str(path), ignore)
-    notes = [*_supply(layout, cell, pdk, dies, str(path))]
+    notes = [*_supply(layout, cell, pdk, dies or Dies(), str(path))]
     if ignored:
         notes.append(f"Not looked at: {', '.join(f'{n}/{d}' for n, d in ignored)}")
     if progress:

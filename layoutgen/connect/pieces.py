@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 import klayout.db as kdb
@@ -105,6 +106,7 @@ class Pieces:
         self._box_rows: list[tuple[int, int, int, int]] = []
         self._is_box: list[bool] = []
         self._known: dict[str, Sheet] = {}
+        self._trees: dict[Sheet, shapely.STRtree] = {}
         self.names: list[str] = []
         """Of layers, by number."""
 
@@ -249,6 +251,12 @@ class Pieces:
         out[np.diff(start) == 0] = (1, 1, 0, 0)
         return out[sheet.kind] + np.tile(sheet.at, 2)
 
+    def _tree(self, sheet: Sheet) -> shapely.STRtree:
+        """The instances by where they lie."""
+        if sheet not in self._trees:
+            self._trees[sheet] = shapely.STRtree(shapely.box(*self._extents(sheet).T.astype(float)))
+        return self._trees[sheet]
+
     def meetings(self, a: Sheet, b: Sheet, *, area: bool) -> tuple[Ints, Ints]:
         """Pairs of nodes of two sheets, or of one, whose pieces touch; area: that have an area in common."""
         first, second, relation, rows = self._relations(a, b)
@@ -272,12 +280,10 @@ class Pieces:
 
     def _relations(self, a: Sheet, b: Sheet) -> tuple[Ints, Ints, Ints, Ints]:
         """Instances that lie near each other, the number of how they do, and (n, 4) two kinds and the step between."""
-        box_a = self._extents(a).astype(float)
-        box_b = box_a if a is b else self._extents(b).astype(float)
-        if not len(box_a) or not len(box_b):
+        if not len(a) or not len(b):
             none = np.empty(0, dtype=np.int64)
             return none, none, none, np.empty((0, 4), dtype=np.int64)
-        first, second = shapely.STRtree(shapely.box(*box_b.T)).query(shapely.box(*box_a.T))
+        first, second = self._tree(b).query(self._tree(a).geometries)
         if a is b:
             once = first < second
             first, second = first[once], second[once]
@@ -320,10 +326,8 @@ class Pieces:
     def _meet(self, p: Ints, q: Ints, step: Ints, area: bool, boxes: Ints, is_box: Bools) -> Bools:
         """Whether pieces touch, the second one moved by a step; area: have an area in common."""
         mine, theirs = boxes[p], boxes[q] + np.tile(step, 2)
-        if area:
-            near = (mine[:, :2] < theirs[:, 2:]).all(axis=1) & (mine[:, 2:] > theirs[:, :2]).all(axis=1)
-        else:
-            near = (mine[:, :2] <= theirs[:, 2:]).all(axis=1) & (mine[:, 2:] >= theirs[:, :2]).all(axis=1)
+        apart = np.concatenate([mine[:, :2] - theirs[:, 2:], theirs[:, :2] - mine[:, 2:]], axis=1).max(axis=1, initial=-1)
+        near: Bools = apart < 0 if area else apart <= 0
         hard = np.flatnonzero(near & ~(is_box[p] & is_box[q]))
         if len(hard):
             keys = np.column_stack([p[hard], q[hard], step[hard]])
@@ -358,20 +362,25 @@ class Pieces:
         number, _, _ = self._contacts(rows, area=True)
         real = np.isin(relation, number)
         first, second = first[real], second[real]
-        order = np.lexsort((second, first))
-        first, second = first[order], second[order]
+        relation = relation[real]
+        order = np.lexsort((relation, first))
+        first, second, relation = first[order], second[order], relation[order]
         who, begin = np.unique(first, return_index=True)
         kind = sheet.kind.copy()
-        extents = self._extents(sheet)[who] - np.tile(sheet.at[who], 2)
-        for k, others, box in zip(who.tolist(), np.split(second, begin[1:]), extents.tolist(), strict=True):
-            here = kdb.Box(*box)
-            gone = frozenset(
-                self._clipped(int(cut.kind[j]), cut.at[j] - sheet.at[k], here) for j in others.tolist()
-            )
-            kind[k] = self._left(int(sheet.kind[k]), gone)
+        extents = self._extents(sheet)
+        ends = np.append(begin[1:], len(first)).tolist()
+        done: dict[tuple[int, bytes], int] = {}
+        for k, start, end in zip(who.tolist(), begin.tolist(), ends, strict=True):
+            key = int(sheet.kind[k]), relation[start:end].tobytes()
+            if key not in done:
+                here = kdb.Box(*(extents[k] - np.tile(sheet.at[k], 2)).tolist())
+                others = second[start:end].tolist()
+                gone = frozenset(self._clipped(int(cut.kind[j]), cut.at[j] - sheet.at[k], here) for j in others)
+                done[key] = self._left(key[0], gone)
+            kind[k] = done[key]
         return Sheet(kind, sheet.at, sheet.layer)
 
-    def _clipped(self, kind: int, step: Ints, box: kdb.Box) -> tuple[object, ...]:
+    def _clipped(self, kind: int, step: Ints, box: kdb.Box) -> tuple[int, ...]:
         """What a kind takes away of a box: known by its extent where it is a box itself."""
         start = self._start[kind]
         x, y = int(step[0]), int(step[1])
@@ -380,15 +389,15 @@ class Pieces:
             return left.left, left.bottom, left.right, left.top
         return kind, x, y
 
-    def _left(self, kind: int, gone: frozenset[tuple[object, ...]]) -> int:
+    def _left(self, kind: int, gone: frozenset[tuple[int, ...]]) -> int:
         def polygons() -> Iterable[kdb.Polygon]:
             cut = kdb.Region()
             for part in gone:
                 if len(part) == 4:
-                    cut.insert(kdb.Box(*part))  # type: ignore[call-overload]
+                    cut.insert(kdb.Box(*part))
                 else:
                     other, x, y = part
-                    for polygon in self.polygons[self._start[other] : self._start[other + 1]]:  # type: ignore[operator,index]
+                    for polygon in self.polygons[self._start[other] : self._start[other + 1]]:
                         cut.insert(polygon.moved(x, y))
             own = kdb.Region(self.polygons[self._start[kind] : self._start[kind + 1]])
             return [*(own - cut).merged().each()]
@@ -402,12 +411,11 @@ class Pieces:
         out = np.full(len(cloud.at), NONE)
         if not len(sheet) or not len(out):
             return out
-        tree = shapely.STRtree(shapely.box(*self._extents(sheet).T.astype(float)))
-        group, instance = tree.query(shapely.box(*cloud.extents.T.astype(float)))
+        group, instance = self._tree(sheet).query(shapely.box(*cloud.extents.T.astype(float)))
         if not len(group):
             return out
         rows = np.column_stack([cloud.like[group], sheet.kind[instance], cloud.origin[group] - sheet.at[instance]])
-        first, relation = distinct_rows(rows)
+        _, relation = distinct_rows(rows)
         start, _, _ = self._table()
         base = self._base(sheet)
         order = np.argsort(relation, kind="stable")
@@ -466,7 +474,7 @@ def join(pieces: Pieces, sheets: Mapping[str, Sheet], known: Known | None = None
         total += len(nodes[name].piece)
     links = [np.empty((0, 2), dtype=np.int64)]
     names = list(sheets)
-    pairs = [(name, name) for name in names] + list(zip(names[:-1], names[1:], strict=True))
+    pairs = [(name, name) for name in names] + list(pairwise(names))
     for a, b in pairs:
         key = sheets[a], sheets[b]
         if key not in known:
@@ -495,4 +503,3 @@ def outline(polygon: kdb.Polygon) -> shapely.Polygon:
 
 def _box(width: int, height: int) -> kdb.Polygon:
     return kdb.Polygon(kdb.Box(0, 0, width, height))
-

@@ -108,9 +108,7 @@ def check_wafer(
 def _cut(wafer: _Wafer, cut: Sheet) -> dict[str, Sheet]:
     """The levels of metal without what the blade takes of them, and the openings between them."""
     return {
-        name: wafer.pieces.without(wafer.sheets[name], cut)
-        for name in (METAL, VIA_2, METAL_2)
-        if name in wafer.sheets
+        name: wafer.pieces.without(wafer.sheets[name], cut) for name in (METAL, VIA_2, METAL_2) if name in wafer.sheets
     }
 
 
@@ -149,7 +147,7 @@ def _opens(wafer: _Wafer, joined: Joined, on: Ints, who: Ints) -> Iterator[Findi
     fresh = np.ones(len(order), dtype=bool)
     fresh[1:] = (who[order][1:] != who[order][:-1]) | (on[order][1:] != on[order][:-1])
     pieces = order[fresh]  # one terminal of each piece of each net
-    keys, start, count = np.unique(who[pieces], return_index=True, return_counts=True)
+    _, start, count = np.unique(who[pieces], return_index=True, return_counts=True)
     broken = np.flatnonzero(count > 1)
     groups: dict[tuple[int, int], list[int]] = {}
     for k in broken.tolist():
@@ -170,7 +168,7 @@ def _shorts(wafer: _Wafer, joined: Joined, on: Ints, who: Ints) -> Iterator[Find
     fresh = np.ones(len(order), dtype=bool)
     fresh[1:] = (who[order][1:] != who[order][:-1]) | (on[order][1:] != on[order][:-1])
     owners = order[fresh]  # one terminal of each owner of each net
-    found, start, count = np.unique(on[owners], return_index=True, return_counts=True)
+    _, start, count = np.unique(on[owners], return_index=True, return_counts=True)
     groups: dict[tuple[object, ...], list[Ints]] = {}
     for k in np.flatnonzero(count > 1).tolist():
         some = owners[start[k] : start[k] + count[k]]
@@ -207,7 +205,9 @@ def _unanswered(wafer: _Wafer, on: Ints) -> Iterator[Finding]:
     if not len(special):
         return
     rows, back = np.unique(np.column_stack([on[special], t.net[special]]), axis=0, return_inverse=True)
-    asks, took = (np.bincount(back.reshape(-1), weights=flag[special], minlength=len(rows)) for flag in (t.asks, t.took))
+    asks, took = (
+        np.bincount(back.reshape(-1), weights=flag[special], minlength=len(rows)) for flag in (t.asks, t.took)
+    )
     wrong = np.isin(back.reshape(-1), np.flatnonzero(asks != took))
     _, first = np.unique(back.reshape(-1)[wrong], return_index=True)
     here = special[wrong][np.sort(first)]

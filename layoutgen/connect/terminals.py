@@ -43,7 +43,9 @@ class Dies:
 class Terminals:
     """n places where nets come out.
 
-    Those of one die stand together. die, name, net: numbers, -1 for no net known. pad: whether it is one of the chip's, else a ball. whole: whether all
+    Those of one die stand together.
+
+    die, name, net: numbers, -1 for no net known. pad: whether it is one of the chip's, else a ball. whole: whether all
     that stands on such a one must stand here. asks, took: it asks for a free one, or was free and was taken; such
     are joined with each other instead of with the rest of their net.
     """
