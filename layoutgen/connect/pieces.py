@@ -63,7 +63,7 @@ class Cloud:
         fresh = np.flatnonzero(np.diff(group, prepend=-2))
         self.start = fresh
         """The first point of each group."""
-        ends = np.append(fresh[1:], len(group))
+        ends = np.append(fresh[1:], len(group))[: len(fresh)]
         self.origin = at[fresh]
         self.extents: Ints = np.empty((len(fresh), 4), dtype=np.int64)
         """(n, 4) of the groups."""
@@ -326,7 +326,9 @@ class Pieces:
     def _meet(self, p: Ints, q: Ints, step: Ints, area: bool, boxes: Ints, is_box: Bools) -> Bools:
         """Whether pieces touch, the second one moved by a step; area: have an area in common."""
         mine, theirs = boxes[p], boxes[q] + np.tile(step, 2)
-        apart = np.concatenate([mine[:, :2] - theirs[:, 2:], theirs[:, :2] - mine[:, 2:]], axis=1).max(axis=1, initial=-1)
+        apart = np.concatenate([mine[:, :2] - theirs[:, 2:], theirs[:, :2] - mine[:, 2:]], axis=1).max(
+            axis=1, initial=-1
+        )
         near: Bools = apart < 0 if area else apart <= 0
         hard = np.flatnonzero(near & ~(is_box[p] & is_box[q]))
         if len(hard):
