@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from layoutgen import gds, technology
+from layoutgen.cuts import csv_text as cuts_text
 from layoutgen.errors import OutputError
 from layoutgen.mask import mask_layout
 from layoutgen.maskset import MaskSet
@@ -69,6 +70,8 @@ def _write_all(built: MaskSet, folder: Path, previews: bool, progress: Progress)
         rows = chip_table(die.problem, die.plan, pdk)
         texts["routing/nets.csv"] = csv_text(rows)
         texts["routing/report.md"] = routing_markdown(name, die.problem, die.plan, rows)
+    if built.cuts and pdk.cut:
+        texts["cuts.csv"] = cuts_text(built.cuts, pdk.cut)
     for file, text in texts.items():
         gds.write_text(folder / file, text)
         yield file

@@ -14,6 +14,7 @@ import klayout.db as kdb
 
 from layoutgen import discover, gds
 from layoutgen.connect import Upper, check_nets, check_tied
+from layoutgen.cuts import SawCut, check_cuts, cut_list
 from layoutgen.die import Context, Die, DieContext, Stages, build_die
 from layoutgen.drc.dies import in_dies
 from layoutgen.drc.run import check_layout
@@ -44,6 +45,8 @@ class MaskSet:
     report: Report
     cells: dict[str, dict[str, Any]]
     """Parameters by cell, as the process and the spec set them."""
+    cuts: tuple[SawCut, ...] = ()
+    """The cut list, where the process says how it cuts."""
     waivers: Path | None = None
     """The file of waivers that its report was judged by."""
 
@@ -93,9 +96,15 @@ def build(spec: Spec, progress: Progress = lambda _: None) -> MaskSet:
     )  # fmt: skip
     progress("checking nets")
     report = _with_nets(report, spec, base.pdk, flow, die, step, grid, layout)
+    cuts: tuple[SawCut, ...] = ()
+    if base.pdk.cut:
+        progress("checking cuts")
+        cuts = cut_list(base.pdk.cut, rim, grid, step)
+        found = check_cuts(cuts, base.pdk.cut, spec.street, gds.fetch(layout, base.pdk, layout.top_cell()))
+        report = replace(report, results=(*report.results, found))
     report = in_dies(report, layout, layout.top_cell(), base.pdk)
     cells = {name: asdict(base.settings(name)) for name in sorted({*base.pdk.cells, *base.parameters})}
-    return MaskSet(spec, base.pdk, flow, die, step, rim, grid, layout, report, cells)
+    return MaskSet(spec, base.pdk, flow, die, step, rim, grid, layout, report, cells, cuts)
 
 
 def build_context(spec: Spec, file: str) -> tuple[Context, Stages]:

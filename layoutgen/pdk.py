@@ -67,6 +67,12 @@ class Cut(Model):
     kerf_max: PositiveUm
     tolerance: NonNegativeUm
     chipping: NonNegativeUm = 0.0
+    first: Literal["x", "y"] = "x"
+    """The direction in which the first pass cuts; the second cuts the other."""
+    ends: Literal["rim", "dies"] = "rim"
+    """Where cuts end: beyond the wafer's edge, or just beyond the outermost dies of each street."""
+    keeps: tuple[str, ...] = ()
+    """Drawn layers of the wafer that no cut may touch; no die may be touched in any case."""
 
     @property
     def removed(self) -> Um:
@@ -443,6 +449,8 @@ def _contradictions(pdk: Pdk, file: str) -> Iterator[Problem]:
     for name, flow_ in pdk.flows.items():
         for layer_name in flow_.draws:
             yield from unknown(f"flows.{name}.draws", layer_name, layers)
+    for layer_name in pdk.cut.keeps if pdk.cut else ():
+        yield from unknown("cut.keeps", layer_name, set(pdk.drawn_layers))
     if pdk.cut and (pdk.cut.kerf_min > pdk.cut.kerf_max or pdk.cut.removed <= 0):
         yield Problem(file, "cut", "kerf_min must not exceed kerf_max, and must exceed 2 * tolerance")
 

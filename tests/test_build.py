@@ -136,7 +136,12 @@ def test_an_example_builds_clean(example: Callable[[str], Example], name: str) -
     assert built.exit_code == 0
     cases = ET.parse(built.folder / "results.xml").getroot().findall(".//testcase")  # noqa: S314 - our own
     pdk = discover.pdk(manifest(built)["pdk"])
-    assert {case.get("name") for case in cases} == {*pdk.rules, "NETS", *(["TIED"] if pdk.name == "post" else [])}
+    assert {case.get("name") for case in cases} == {
+        *pdk.rules,
+        "NETS",
+        "CUTS",
+        *(["TIED"] if pdk.name == "post" else []),
+    }
     for case in cases:
         assert case.find("failure") is None
         assert case.find("error") is None
