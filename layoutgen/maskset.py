@@ -111,6 +111,7 @@ def build_context(spec: Spec, file: str) -> tuple[Context, Stages]:
     """Process, flow, cells and stages of a spec."""
     pdk = at_place(file, "pdk", lambda: discover.pdk(spec.file.pdk))
     name, _ = at_place(file, "flow", lambda: pdk.flow(spec.file.flow))
+    pdk = pdk.in_flow(name)
     library, stages = discover.cells(*spec.cell_folders), discover.stages(*spec.cell_folders)
     return Context(pdk, name, library, spec.file.cells), stages
 

@@ -152,8 +152,8 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "a cut done twice": (lambda cuts: (*cuts, cuts[middle(cuts)]), "is cut 2 times"),
     "one that is short": (one_changed(start=8000.0), "no cut runs along"),
     "one shifted in its street": (one_changed(centre=1.0), "drawn as removed"),
-    "one shifted to the die": (one_changed(centre=25.0), "of die, it stays"),
-    "one in a die": (one_changed(centre=500.0), "of die, it stays"),
+    "one shifted to the die": (one_changed(centre=25.0), "of die, which stays"),
+    "one in a die": (one_changed(centre=500.0), "of die, which stays"),
     "no cut at all": (lambda cuts: (), "no cut runs along"),
     "one pass only": (lambda cuts: tuple(c for c in cuts if c.turn == 1), "no cut runs along"),
 }
@@ -181,7 +181,7 @@ def test_a_layer_that_stays(small: MaskSet) -> None:
     pad = small.pdk.role("pad")
     assert judged(small, small.cuts, keeps=(pad,)).findings == ()
     findings = judged(small, small.cuts, keeps=("street",)).findings
-    assert {f.note for f in findings} == {"a cut may take this of street, it stays"}
+    assert {f.note for f in findings} == {"a cut may take this of street, which stays"}
     cut = small.pdk.cut
     assert cut is not None
     witness = shapely.union_all([
