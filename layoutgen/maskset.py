@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import klayout.db as kdb
 
-from layoutgen import discover, gds
+from layoutgen import discover, drill, gds
 from layoutgen.connect import Upper, check_nets, check_tied
 from layoutgen.cuts import SawCut, check_cuts, cut_list
 from layoutgen.die import Context, Die, DieContext, Stages, build_die
@@ -47,6 +48,8 @@ class MaskSet:
     """Parameters by cell, as the process and the spec set them."""
     cuts: tuple[SawCut, ...] = ()
     """The cut list, where the process says how it cuts."""
+    holes: dict[str, drill.Holes] = field(default_factory=dict)
+    """The tables of holes that are drilled, by name."""
     waivers: Path | None = None
     """The file of waivers that its report was judged by."""
 
@@ -102,9 +105,13 @@ def build(spec: Spec, progress: Progress = lambda _: None) -> MaskSet:
         cuts = cut_list(base.pdk.cut, rim, grid, step)
         found = check_cuts(cuts, base.pdk.cut, spec.street, gds.fetch(layout, base.pdk, layout.top_cell()))
         report = replace(report, results=(*report.results, found))
+    holes = {
+        name: at_place(f"PDK {base.pdk.name!r}", "", partial(drill.holes, layout, base.pdk, name, asked))
+        for name, asked in base.pdk.drills_of(flow).items()
+    }
     report = in_dies(report, layout, layout.top_cell(), base.pdk)
     cells = {name: asdict(base.settings(name)) for name in sorted({*base.pdk.cells, *base.parameters})}
-    return MaskSet(spec, base.pdk, flow, die, step, rim, grid, layout, report, cells, cuts)
+    return MaskSet(spec, base.pdk, flow, die, step, rim, grid, layout, report, cells, cuts, holes)
 
 
 def build_context(spec: Spec, file: str) -> tuple[Context, Stages]:

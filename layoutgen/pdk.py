@@ -116,7 +116,7 @@ class Mask(Model):
     gds: LayerNumber
     title: str
     drawn: Drawn
-    resist: Literal["positive", "negative"]
+    resist: Literal["positive", "negative", "none"]
     transfer: Literal["etch", "plate-through", "photo-polymer", "stencil"]
     """`stencil`: no plate with a resist, but a foil with apertures where something is drawn."""
     side: Literal["front", "rear"] = "front"
@@ -131,8 +131,10 @@ class Mask(Model):
         """Whether light passes where something is drawn.
 
         A positive resist goes where it is exposed, a negative one stays. Resist has to go where an opening is drawn,
-        or, where metal is plated through it, where the metal that remains is drawn.
+        or, where metal is plated through it, where the metal that remains is drawn. A stencil is open where drawn.
         """
+        if self.resist == "none":
+            return "digitized data clear" if self.drawn == "opening" else "digitized data dark"
         resist_goes = (self.drawn == "opening") != (self.transfer == "plate-through")
         clear = resist_goes == (self.resist == "positive")
         return "digitized data clear" if clear else "digitized data dark"
@@ -537,6 +539,8 @@ def _contradictions(pdk: Pdk, file: str) -> Iterator[Problem]:
         yield from expression(f"masks.{name}.data", mask.data)
         yield from unknown(f"masks.{name}.marks", mask.marks, set(pdk.layers))
         yield from unknown(f"masks.{name}.aligns_to", mask.aligns_to, printed, "earlier mask")
+        if (mask.transfer == "stencil") != (mask.resist == "none"):
+            yield Problem(file, f"masks.{name}.resist", "must be 'none' for a stencil, and for nothing else")
         printed.add(name)
         for flow in mask.flows:
             yield from unknown(f"masks.{name}.flows", flow, set(pdk.flows), "flow")
