@@ -165,8 +165,9 @@ def check(drawing: Drawing, pdk: Pdk, flow: str | None = None) -> Report:
     A rule on a layer that the drawing leaves empty does not apply, nor one that measures to a die or street that is
     not there. `exit_code` of the report is 0 only where at least one rule ran and none found anything.
     """
-    layout = gds.to_layout(drawing, pdk)
     name, _ = pdk.flow(flow)
+    pdk = pdk.in_flow(name)
+    layout = gds.to_layout(drawing, pdk)
     found = gds.fetch(layout, pdk, layout.top_cell())
     absent = {layer for layer in pdk.reserved if found(layer).is_empty()}
     applies = frozenset(rule for rule, r in pdk.rules.items() if not absent & {*r.layers})

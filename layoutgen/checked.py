@@ -148,6 +148,7 @@ def check_file(
         UnknownNameError: the process has no such flow or rule.
     """
     flow_name, _ = pdk.flow(flow)
+    pdk = pdk.in_flow(flow_name)
     if facet_tolerance is not None and circles == "analytic":
         message = "circles that are measured as such have no facets; leave out --facet-tolerance or --circles analytic"
         raise InputError([Problem(str(path), "", message)])

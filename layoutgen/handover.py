@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from layoutgen import gds, technology
+from layoutgen import drill, gds, technology
+from layoutgen.cuts import csv_text as cuts_text
 from layoutgen.errors import OutputError
 from layoutgen.mask import mask_layout
 from layoutgen.maskset import MaskSet
@@ -71,6 +72,11 @@ def _write_all(built: MaskSet, folder: Path, previews: bool, progress: Progress)
         texts["routing/report.md"] = routing_markdown(name, die.problem, die.plan, rows)
     maps = bending.stress_maps(layout, layout.cell("DIE"), pdk, built.flow)
     texts |= {f"bending/{m.rule}.csv": bending.csv_text(m) for m in maps}
+    for drill_name, holes in built.holes.items():
+        texts[f"{hole_file(name, drill_name)}.csv"] = drill.csv_text(holes)
+        texts[f"{hole_file(name, drill_name)}.drl"] = drill.excellon(holes)
+    if built.cuts and pdk.cut:
+        texts["cuts.csv"] = cuts_text(built.cuts, pdk.cut)
     for file, text in texts.items():
         gds.write_text(folder / file, text)
         yield file
@@ -87,6 +93,11 @@ def _write_all(built: MaskSet, folder: Path, previews: bool, progress: Progress)
 def mask_file(name: str, mask: str) -> str:
     """Where one mask's data goes."""
     return f"masks/{name}_{mask}.gds"
+
+
+def hole_file(name: str, table: str) -> str:
+    """Where one table of holes goes, but for its ending."""
+    return f"masks/{name}_{table}"
 
 
 def _previews(built: MaskSet, folder: Path, progress: Progress) -> Iterator[str]:
@@ -142,7 +153,16 @@ def _write_manifest(built: MaskSet, folder: Path, files: list[str]) -> None:
     masks = built.pdk.masks_of(built.flow)
     text = manifest.text(
         name=built.name, inputs=inputs, build=figures(built), masks=masks,
-        mask_files={m: mask_file(built.name, m) for m in masks}, report=built.report, folder=folder, files=files,
+        mask_files={m: mask_file(built.name, m) for m in masks},
+        drills={
+            table: {
+                "title": asked.title, "data": asked.data, "aligns_to": asked.aligns_to,
+                "files": [f"{hole_file(built.name, table)}.{ending}" for ending in ("csv", "drl")],
+                "tools": list(built.holes[table].tools), "holes": len(built.holes[table].tool),
+            }
+            for table, asked in built.pdk.drills_of(built.flow).items()
+        },
+        report=built.report, folder=folder, files=files,
     )  # fmt: skip
     gds.write_text(folder / "manifest.json", text)
 

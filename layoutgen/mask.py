@@ -16,7 +16,7 @@ def mask_layout(wafer: kdb.Layout, pdk: Pdk, name: str, mask: Mask) -> kdb.Layou
     out = kdb.Layout()
     out.dbu = wafer.dbu
     target_info = kdb.LayerInfo(mask.gds[0], mask.gds[1], name)
-    parts = _drawn_union(pdk, mask.data)
+    parts = drawn_union(pdk, mask.data)
     if parts is not None:
         target = out.layer(target_info)
         sources = [i for i in (wafer.find_layer(gds.layer_info(pdk, p)) for p in parts) if i is not None]
@@ -39,7 +39,7 @@ def mask_layout(wafer: kdb.Layout, pdk: Pdk, name: str, mask: Mask) -> kdb.Layou
     return out
 
 
-def _drawn_union(pdk: Pdk, expression: str) -> list[str] | None:
+def drawn_union(pdk: Pdk, expression: str) -> list[str] | None:
     """The drawn layers whose plain union an expression is, through derived layers, or None."""
     parts = derive.union_of(expression)
     if parts is None:
@@ -49,7 +49,7 @@ def _drawn_union(pdk: Pdk, expression: str) -> list[str] | None:
         if part in pdk.drawn_layers:
             out.append(part)
             continue
-        below = _drawn_union(pdk, pdk.derived[part].expression)
+        below = drawn_union(pdk, pdk.derived[part].expression)
         if below is None:
             return None
         out += below

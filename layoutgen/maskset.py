@@ -6,16 +6,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import klayout.db as kdb
 import numpy as np
 
-from layoutgen import discover, gds
+from layoutgen import discover, drill, gds
 from layoutgen.connect.states import check_wafer
 from layoutgen.connect.terminals import Dies, of_chip
+from layoutgen.cuts import SawCut, check_cuts, cut_list
 from layoutgen.die import Context, Die, DieContext, Stages, build_die
 from layoutgen.drc.dies import in_dies
 from layoutgen.drc.run import check_layout
@@ -46,6 +48,10 @@ class MaskSet:
     report: Report
     cells: dict[str, dict[str, Any]]
     """Parameters by cell, as the process and the spec set them."""
+    cuts: tuple[SawCut, ...] = ()
+    """The cut list, where the process says how it cuts."""
+    holes: dict[str, drill.Holes] = field(default_factory=dict)
+    """The tables of holes that are drilled, by name."""
     waivers: Path | None = None
     """The file of waivers that its report was judged by."""
 
@@ -95,15 +101,26 @@ def build(spec: Spec, progress: Progress = lambda _: None) -> MaskSet:
     )  # fmt: skip
     progress("checking nets")
     report = _with_nets(report, spec, base.pdk, flow, die, step, grid, layout)
+    cuts: tuple[SawCut, ...] = ()
+    if base.pdk.cut:
+        progress("checking cuts")
+        cuts = cut_list(base.pdk.cut, rim, grid, step)
+        found = check_cuts(cuts, base.pdk.cut, spec.street, gds.fetch(layout, base.pdk, layout.top_cell()))
+        report = replace(report, results=(*report.results, found))
+    holes = {
+        name: at_place(f"PDK {base.pdk.name!r}", "", partial(drill.holes, layout, base.pdk, name, asked))
+        for name, asked in base.pdk.drills_of(flow).items()
+    }
     report = in_dies(report, layout, layout.top_cell(), base.pdk)
     cells = {name: asdict(base.settings(name)) for name in sorted({*base.pdk.cells, *base.parameters})}
-    return MaskSet(spec, base.pdk, flow, die, step, rim, grid, layout, report, cells)
+    return MaskSet(spec, base.pdk, flow, die, step, rim, grid, layout, report, cells, cuts, holes)
 
 
 def build_context(spec: Spec, file: str) -> tuple[Context, Stages]:
     """Process, flow, cells and stages of a spec."""
     pdk = at_place(file, "pdk", lambda: discover.pdk(spec.file.pdk))
     name, _ = at_place(file, "flow", lambda: pdk.flow(spec.file.flow))
+    pdk = pdk.in_flow(name)
     library, stages = discover.cells(*spec.cell_folders), discover.stages(*spec.cell_folders)
     return Context(pdk, name, library, spec.file.cells), stages
 

@@ -5,13 +5,15 @@ Passed as an argument, never global. A PDK may `extends` another and hold only i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import klayout.db as kdb
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, PrivateAttr
 
 from layoutgen import derive, tomlfile
 from layoutgen.errors import PdkError, Problem, UnknownNameError, nearest
@@ -67,6 +69,12 @@ class Cut(Model):
     kerf_max: PositiveUm
     tolerance: NonNegativeUm
     chipping: NonNegativeUm = 0.0
+    first: Literal["x", "y"] = "x"
+    """The direction in which the first pass cuts; the second cuts the other."""
+    ends: Literal["rim", "dies"] = "rim"
+    """Where cuts end: beyond the wafer's edge, or just beyond the outermost dies of each street."""
+    keeps: tuple[str, ...] = ()
+    """Drawn layers of the wafer that no cut may touch; no die may be touched in any case."""
 
     @property
     def removed(self) -> Um:
@@ -108,8 +116,9 @@ class Mask(Model):
     gds: LayerNumber
     title: str
     drawn: Drawn
-    resist: Literal["positive", "negative"]
-    transfer: Literal["etch", "plate-through", "photo-polymer"]
+    resist: Literal["positive", "negative", "none"]
+    transfer: Literal["etch", "plate-through", "photo-polymer", "stencil"]
+    """`stencil`: no plate with a resist, but a foil with apertures where something is drawn."""
     side: Literal["front", "rear"] = "front"
     aligns_to: str
     """Another mask, or `incoming`: the marks the wafer came with."""
@@ -124,15 +133,51 @@ class Mask(Model):
         """Whether light passes where something is drawn.
 
         A positive resist goes where it is exposed, a negative one stays. Resist has to go where an opening is drawn,
-        or, where metal is plated through it, where the metal that remains is drawn.
+        or, where metal is plated through it, where the metal that remains is drawn. A stencil is open where drawn.
         """
+        if self.resist == "none":
+            return "digitized data clear" if self.drawn == "opening" else "digitized data dark"
         resist_goes = (self.drawn == "opening") != (self.transfer == "plate-through")
         clear = resist_goes == (self.resist == "positive")
         return "digitized data clear" if clear else "digitized data dark"
 
 
+class Drill(Model):
+    """Openings that are drilled, not printed: handed over as a table of holes, one for each shape."""
+
+    data: str
+    """An expression: a plain union of drawn layers whose shapes are round."""
+    title: str
+    aligns_to: str
+    """The mask whose marks the drill aims at."""
+    flows: tuple[str, ...] = ()
+
+
+class Range(Model):
+    """Between what a number of the stack must lie, and who says so; checked when the process is read."""
+
+    value: str
+    """An expression over the stack, in um."""
+    at_least: NonNegativeUm | None = None
+    at_most: NonNegativeUm | None = None
+    flows: tuple[str, ...] = ()
+    why: str
+    source: str
+
+    @property
+    def words(self) -> str:
+        """What it asks for."""
+        low = "" if self.at_least is None else f">= {self.at_least:g} um"
+        high = "" if self.at_most is None else f"<= {self.at_most:g} um"
+        return f"{self.value} {' and '.join(filter(None, (low, high)))}"
+
+
 class Flow(Model):
-    """One way through the process: its stages by name, and where plating current comes from."""
+    """One way through the process: its stages by name, and where plating current comes from.
+
+    What the process says otherwise in this flow stands in `roles`, `stack`, `connect` and `cells`, which go over the
+    process's own tables key by key: `Pdk.in_flow`.
+    """
 
     title: str
     current: Literal["kerf", "blanket", "none"]
@@ -141,6 +186,14 @@ class Flow(Model):
     wafer: tuple[str, ...] = ()
     draws: tuple[str, ...]
     """Layers that must not be empty; a check of an empty one would say nothing."""
+    roles: dict[Name, str] = Field(default_factory=dict)
+    stack: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+    connect: dict[Name, Any] = Field(default_factory=dict)
+    cells: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+OF_FLOW = ("roles", "stack", "connect", "cells")
+"""What a flow may have otherwise than its process."""
 
 
 class Connect(Model):
@@ -180,10 +233,15 @@ class Pdk(Model):
     stack: dict[Name, Level] = Field(default_factory=dict)
     cut: Cut | None = None
     flows: dict[Name, Flow]
+    default_flow: str = ""
+    """The flow that is meant where none is named; may be left out where there is only one."""
     masks: dict[Name, Mask]
+    drills: dict[Name, Drill] = Field(default_factory=dict)
+    ranges: dict[RuleId, Range] = Field(default_factory=dict)
     cells: dict[str, dict[str, CellDefault]] = Field(default_factory=dict)
     connect: Connect
     rules: dict[RuleId, Rule]
+    _in_flow: dict[str, Pdk] = PrivateAttr(default_factory=dict)
 
     # layers -----------------------------------------------------------------------------------------------------
     @property
@@ -308,16 +366,26 @@ class Pdk(Model):
         return parts is not None and any(self._covers(p, layer) for p in parts)
 
     def flow(self, name: str | None = None) -> tuple[str, Flow]:
-        """A flow by name; without a name the only one there is.
+        """A flow by name; without a name the process's default, or the only one there is.
 
         Raises:
-            UnknownNameError: no such flow, or none named where there are several.
+            UnknownNameError: no such flow, or none named where there are several and no default.
         """
+        if name is None:
+            name = self.default_flow or None
         if name is None and len(self.flows) == 1:
             return next(iter(self.flows.items()))
         if name is None or name not in self.flows:
             raise UnknownNameError("flow", name or "", self.flows, where=f"PDK {self.name!r}")
         return name, self.flows[name]
+
+    def in_flow(self, name: str) -> Pdk:
+        """The process as it is in a flow: with what the flow has otherwise in place of the process's own."""
+        return self._in_flow.get(name, self)
+
+    def drills_of(self, flow: str) -> dict[str, Drill]:
+        """The tables of holes that a flow hands over."""
+        return {name: drill for name, drill in self.drills.items() if not drill.flows or flow in drill.flows}
 
     def masks_of(self, flow: str) -> dict[str, Mask]:
         """The masks that a flow uses, in the order they print."""
@@ -333,12 +401,50 @@ def read(folder: Path, find: Callable[[str], Path]) -> Pdk:
     path = folder / "pdk.toml"
     raw = _raw(path, find, ())
     pdk = tomlfile.validate(raw, Pdk, str(path), PdkError)
-    problems = [*_contradictions(pdk, str(path)), *_unknown_numbers(pdk, str(path))]
+    problems = list(_problems(pdk, str(path)))
     if pdk.name != folder.name:
         problems.append(Problem(str(path), "name", f"must be the folder's, {folder.name!r}, not {pdk.name!r}"))
     if problems:
         raise PdkError(problems)
+    read_in = _with_all_numbers(pdk)
+    for name, flow in pdk.flows.items():
+        own = {key: value for key in OF_FLOW if (value := getattr(flow, key))}
+        if not own:
+            problems += _out_of_range(pdk, str(path), name)
+            continue
+        try:
+            view = tomlfile.validate(_overlaid(raw, own), Pdk, str(path), PdkError)
+        except PdkError as e:
+            problems += [replace(p, place=f"flows.{name}.{p.place}") for p in e.problems]
+            continue
+        wrong = list(_problems(view, str(path))) or list(_out_of_range(view, str(path), name))
+        problems += [replace(p, place=f"flows.{name}: {p.place}") for p in wrong]
+        if not wrong:
+            read_in._in_flow[name] = _with_all_numbers(view)
+    if problems:
+        raise PdkError(problems)
+    return read_in
+
+
+def _problems(pdk: Pdk, file: str) -> Iterator[Problem]:
+    yield from _contradictions(pdk, file)
+    yield from _unknown_numbers(pdk, file)
+
+
+def _with_all_numbers(pdk: Pdk) -> Pdk:
     return pdk.model_copy(update={"rules": {name: _with_numbers(pdk, rule) for name, rule in pdk.rules.items()}})
+
+
+def _out_of_range(pdk: Pdk, file: str, flow: str) -> Iterator[Problem]:
+    """Numbers of the stack that do not lie where they must in a flow."""
+    for name, asked in pdk.ranges.items():
+        if asked.flows and flow not in asked.flows:
+            continue
+        value = round(derive.value(asked.value, pdk.number), 9)
+        low = -math.inf if asked.at_least is None else asked.at_least
+        high = math.inf if asked.at_most is None else asked.at_most
+        if not low <= value <= high:
+            yield Problem(file, f"ranges.{name}", f"asks for {asked.words}, which is {value:g} um ({asked.source})")
 
 
 def _over_the_stack(rule: Rule) -> dict[str, str]:
@@ -353,6 +459,16 @@ def _unknown_numbers(pdk: Pdk, file: str) -> Iterator[Problem]:
                 derive.value(text, pdk.number)
             except (ValueError, UnknownNameError) as e:
                 yield Problem(file, f"rules.{name}.{key}", str(e))
+    for name, asked in pdk.ranges.items():
+        try:
+            derive.value(asked.value, pdk.number)
+        except (ValueError, UnknownNameError) as e:
+            yield Problem(file, f"ranges.{name}.value", str(e))
+        if asked.at_least is None and asked.at_most is None:
+            yield Problem(file, f"ranges.{name}", "give at_least, at_most or both, or nothing could be found")
+        for flow in asked.flows:
+            if flow not in pdk.flows:
+                yield Problem(file, f"ranges.{name}.flows", f"no flow {flow!r}{nearest(flow, pdk.flows)}")
 
 
 def _with_numbers(pdk: Pdk, rule: Rule) -> Rule:
@@ -425,9 +541,20 @@ def _contradictions(pdk: Pdk, file: str) -> Iterator[Problem]:
         yield from expression(f"masks.{name}.data", mask.data)
         yield from unknown(f"masks.{name}.marks", mask.marks, set(pdk.layers))
         yield from unknown(f"masks.{name}.aligns_to", mask.aligns_to, printed, "earlier mask")
+        if (mask.transfer == "stencil") != (mask.resist == "none"):
+            yield Problem(file, f"masks.{name}.resist", "must be 'none' for a stencil, and for nothing else")
         printed.add(name)
         for flow in mask.flows:
             yield from unknown(f"masks.{name}.flows", flow, set(pdk.flows), "flow")
+    if pdk.default_flow:
+        yield from unknown("default_flow", pdk.default_flow, set(pdk.flows), "flow")
+    for name, drill in pdk.drills.items():
+        yield from expression(f"drills.{name}.data", drill.data)
+        yield from unknown(f"drills.{name}.aligns_to", drill.aligns_to, printed, "mask")
+        if name in pdk.masks:
+            yield Problem(file, f"drills.{name}", "there is a mask of the same name")
+        for flow in drill.flows:
+            yield from unknown(f"drills.{name}.flows", flow, set(pdk.flows), "flow")
     for name, rule in pdk.rules.items():
         for layer_name in rule.layers:
             yield from unknown(f"rules.{name}.layers", layer_name, layers)
@@ -445,6 +572,8 @@ def _contradictions(pdk: Pdk, file: str) -> Iterator[Problem]:
     for name, flow_ in pdk.flows.items():
         for layer_name in flow_.draws:
             yield from unknown(f"flows.{name}.draws", layer_name, layers)
+    for layer_name in pdk.cut.keeps if pdk.cut else ():
+        yield from unknown("cut.keeps", layer_name, set(pdk.drawn_layers))
     if pdk.cut and (pdk.cut.kerf_min > pdk.cut.kerf_max or pdk.cut.removed <= 0):
         yield Problem(file, "cut", "kerf_min must not exceed kerf_max, and must exceed 2 * tolerance")
 

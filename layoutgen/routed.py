@@ -244,6 +244,7 @@ def _context(
         raise ChipError([Problem(source.name, "", "a chip without a spec needs a process; name it with pdk")])
     process = discover.pdk(pdk)
     flow_name, _ = process.flow(flow)
+    process = process.in_flow(flow_name)
     context = DieContext(
         process, flow_name, discover.cells(*cells), {}, chip=source, most_columns=1, most_rows=1, labelled=False
     )  # fmt: skip

@@ -264,7 +264,8 @@ def _process(raw: dict[str, Any], file: str, folders: tuple[Path, ...]) -> Itera
         yield Problem(file, "pdk", str(e))
         return
     try:
-        pdk.flow(flow if isinstance(flow, str) else None)
+        flow_name, _ = pdk.flow(flow if isinstance(flow, str) else None)
+        pdk = pdk.in_flow(flow_name)
     except LayoutgenError as e:
         yield Problem(file, "flow", str(e))
     if library is None or not isinstance(cells, dict):

@@ -140,6 +140,7 @@ def test_an_example_builds_clean(example: Callable[[str], Example], name: str) -
         *pdk.rules,
         "NETS",
         "KERF",
+        "CUTS",
         *(["TIED"] if pdk.name == "post" else []),
     }
     for case in cases:

@@ -165,7 +165,19 @@ def test_the_tone_table_names_every_combination_once() -> None:
 @pytest.mark.parametrize(
     ("pdk", "tones"),
     [
-        ("post", {"PI": DARK, "RDL": CLEAR, "VIA": DARK}),
+        (
+            "post",
+            {
+                "PI": DARK,
+                "RDL": CLEAR,
+                "VIA": DARK,
+                "VIAP": CLEAR,
+                "VIAH": CLEAR,
+                "STUD": DARK,
+                "PILLAR": CLEAR,
+                "SOLDER": CLEAR,
+            },
+        ),
         ("wlcsp_500", {"PI1": DARK, "RDL": CLEAR, "PI2": DARK, "UBM": CLEAR}),
         ("wlcsp_400", {"PI1": DARK, "RDL": CLEAR, "PI2": DARK, "UBM": CLEAR}),
         ("wlcsp_500_2m", {"PI1": DARK, "RDL": CLEAR, "ILD": DARK, "RDL2": CLEAR, "PI2": DARK, "UBM": CLEAR}),
@@ -322,7 +334,7 @@ def test_all_contradictions_are_said_at_once(tmp_path: Path) -> None:
         ("kerf_min = 55.0", "kerf_min = true", "cut.kerf_min: must be a number, not True"),
         ("tolerance = 5.0", "tolerance = -1.0", "cut.tolerance: must be at least 0, not -1.0"),
         ("limit = 3.0", "limit = inf", "rules.E.1.limit: must be a finite number, not inf"),
-        ('resist = "positive"', 'resist = "Positive"', "masks.W.resist: must be 'positive' or 'negative'"),
+        ('resist = "positive"', 'resist = "Positive"', "masks.W.resist: must be 'positive', 'negative' or 'none'"),
         ('current = "none"', 'currant = "none"', "flows.one.currant: unknown key; did you mean 'current'?"),
         ('name = "tiny"', 'name = "Tiny!"', "name: "),
     ],

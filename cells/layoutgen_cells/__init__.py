@@ -1,6 +1,13 @@
 """The cells and stages that ship with layoutgen; each public `Generator` and `Stage` here is offered by name."""
 
-from layoutgen_cells.common.kerf import contact_ring_stage, kerf_bus, kerf_bus_stage, kerf_ring, kerf_tie
+from layoutgen_cells.common.kerf import (
+    contact_opening_stage,
+    contact_ring_stage,
+    kerf_bus,
+    kerf_bus_stage,
+    kerf_ring,
+    kerf_tie,
+)
 from layoutgen_cells.common.label import die_label_box, die_labels, label_text
 from layoutgen_cells.common.marks import alignment_marks, mark_key, mark_target
 from layoutgen_cells.redistribution.assembly import (
@@ -22,6 +29,7 @@ from layoutgen_cells.redistribution.cells import (
     rdl_wire,
     ubm,
 )
+from layoutgen_cells.redistribution.studs import stencil_aperture, stencil_apertures, vias_on_pads
 
 __all__ = [
     "alignment_marks",
@@ -29,6 +37,7 @@ __all__ = [
     "balls",
     "chip",
     "chip_pad",
+    "contact_opening_stage",
     "contact_ring_stage",
     "die_label_box",
     "die_labels",
@@ -48,6 +57,9 @@ __all__ = [
     "rdl_via",
     "rdl_wire",
     "redistribute",
+    "stencil_aperture",
+    "stencil_apertures",
     "ubm",
     "under_bump_metal",
+    "vias_on_pads",
 ]

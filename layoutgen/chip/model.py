@@ -289,8 +289,9 @@ def _overlaps(chip: Chip, file: str) -> Iterator[Problem]:
             yield Problem(balls[b].place or file, "", message)
     centres = shapely.points([(p.x, p.y) for p in pads]) if pads else np.array([], dtype=object)
     for b, a in zip(*shapely.STRtree(centres).query(points, predicate="dwithin", distance=1e-3).tolist(), strict=True):
-        message = f"ball {balls[b].name!r} stands on the centre of pad {pads[a].name!r}; move the ball"
-        yield Problem(balls[b].place or file, "", message)
+        if not pads[a].net or pads[a].net != balls[b].net:  # else a process may want just that
+            message = f"ball {balls[b].name!r} stands on the centre of pad {pads[a].name!r}; move the ball"
+            yield Problem(balls[b].place or file, "", message)
     yield from _shorts(chip, file, metal)
 
 

@@ -36,6 +36,7 @@ def script(pdk: Pdk, flow: str) -> str:
         UnknownNameError: the PDK has no such flow.
     """
     pdk.flow(flow)
+    pdk = pdk.in_flow(flow)
     parts = [_rule(pdk, flow, name) for name in pdk.rules]
     rules = "\n".join(line for part in parts for line in part)
     layers = "\n".join(_layers(pdk, rules))

@@ -92,6 +92,7 @@ def run(pdk: Pdk, flow: str, content: Content, progress: Progress | None = None,
         UnknownNameError: the PDK has no such flow, or none of the rules that the content names.
     """
     pdk.flow(flow)
+    pdk = pdk.in_flow(flow)
     for name in sorted(content.applies or ()):
         if name not in pdk.rules:
             raise UnknownNameError("rule", name, pdk.rules, where=f"PDK {pdk.name!r}")
@@ -231,7 +232,7 @@ def check_layout(
         UnknownNameError: the PDK has no such flow, or none of the rules.
         CheckError: the cluster cannot be used.
     """
-    tasks = []
+    pdk, tasks = pdk.in_flow(flow), []
     for name, rule in pdk.rules.items():
         with suppress(PdkError):  # said when its turn comes
             tasks.append(task(name, rule))

@@ -17,7 +17,7 @@ TOOLS = ("layoutgen", "klayout", "numpy", "shapely")
 
 def text(
     *, name: str, inputs: Mapping[str, Path], build: Mapping[str, Any], masks: Mapping[str, Mask],
-    mask_files: Mapping[str, str], report: Report, folder: Path, files: Iterable[str],
+    mask_files: Mapping[str, str], drills: Mapping[str, Any], report: Report, folder: Path, files: Iterable[str],
 ) -> str:  # fmt: skip
     """The manifest; nothing in it depends on when or where the build ran."""
     content = {
@@ -26,6 +26,7 @@ def text(
         "tools": {tool: version(tool) for tool in TOOLS},
         **build,
         "masks": {n: describe(m, mask_files[n]) for n, m in masks.items()},
+        **({"drills": dict(drills)} if drills else {}),
         "checks": {
             "exit_code": report.exit_code,
             "summary": report.summary,

@@ -137,9 +137,12 @@ class Views:
     def period(self) -> Period:
         """The step at which the layout repeats."""
         if self._period is None:
-            fullest = max(self.source.layers, key=self.source.count, default="")
-            layer = self.source.layer(fullest)
-            self._period = find_period(layer.items, layer.boxes) if layer else Period((0, 0), (0, 0))
+            self._period = Period((0, 0), (0, 0))
+            for name in sorted(self.source.layers, key=self.source.count, reverse=True):
+                layer = self.source.layer(name)
+                if layer and (len(layer.items) or len(layer.boxes)):  # one of texts alone says nothing
+                    self._period = find_period(layer.items, layer.boxes)
+                    break
         return self._period
 
     def view(self, layers: Iterable[str], halo: int, lattice: int = 0, needs: Needs = ()) -> View:

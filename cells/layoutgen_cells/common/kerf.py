@@ -81,6 +81,8 @@ class KerfRing:
     """From the wafer's edge to the ring's outer edge."""
     width: Size
     """From the ring's inner to its outer edge."""
+    metal: bool = True
+    """False: only the opening, where metal lies below it over the whole wafer."""
 
     @property
     def outer(self) -> Um:
@@ -102,6 +104,8 @@ def kerf_ring(pdk: Pdk, p: KerfRing) -> Drawing:
         raise ParamError(f"kerf.ring: width={p.width:g} um must exceed {2 * overlay:g} um and leave a wafer inside")
     sagitta = p.outer * (1 - math.cos(math.pi / RING_POINTS))
     for role, by in (("ring", 0.0), ("ring_opening", overlay + 2 * sagitta + pdk.guard)):
+        if role == "ring" and not p.metal:
+            continue
         for sector in geom.ring_sectors(p.inner + by, p.outer - by, RING_SECTORS, RING_POINTS):
             d.polygon(pdk.role(role), sector)
     return d
@@ -132,7 +136,25 @@ def kerf_bus_stage(c: StreetContext, street: Street) -> None:
 @stage("contact_ring", at="wafer")
 def contact_ring_stage(c: WaferContext, wafer: OnWafer) -> None:
     """The contact ring, and the bus led on from the outermost streets to the ring's middle."""
-    settings = replace(c.settings("kerf.ring"), wafer=c.rim.diameter)
+    settings = _ring_settings(c)
+    wafer.own.place(c.cell("kerf.ring", wafer=c.rim.diameter))
+    wafer.own.place(_bus_ends(c, settings.inner))
+
+
+@stage("contact_opening", at="wafer")
+def contact_opening_stage(c: WaferContext, wafer: OnWafer) -> None:
+    """A ring at the wafer's edge where contact metal that lies over the whole wafer is bare."""
+    _ring_settings(c)
+    wafer.own.place(c.cell("kerf.ring", wafer=c.rim.diameter, metal=False))
+
+
+def _ring_settings(c: WaferContext) -> KerfRing:
+    """The ring's parameters on this wafer.
+
+    Raises:
+        ParamError: it would lie on dies, or in the notch.
+    """
+    settings: KerfRing = replace(c.settings("kerf.ring"), wafer=c.rim.diameter)
     if settings.inner <= c.rim.usable:
         raise ParamError(
             f"kerf.ring: its inner edge, at a radius of {settings.inner:g} um, must lie beyond the dies, which reach "
@@ -144,8 +166,7 @@ def contact_ring_stage(c: WaferContext, wafer: OnWafer) -> None:
             f"kerf.ring: inset={settings.inset:g} um leads the ring through the notch, which is {NOTCH_DEPTH:g} deep; "
             "make it larger"
         )
-    wafer.own.place(c.cell("kerf.ring", wafer=c.rim.diameter))
-    wafer.own.place(_bus_ends(c, settings.inner))
+    return settings
 
 
 def _bus_ends(c: WaferContext, inner: Um) -> Drawing:

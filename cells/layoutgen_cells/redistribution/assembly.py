@@ -8,6 +8,7 @@ from dataclasses import replace
 from layoutgen.cell import Drawing, Placement
 from layoutgen.chip import Ball, Chip, Pad
 from layoutgen.die import Die, DieContext, Port, Side, stage
+from layoutgen.errors import Problem, SpecError
 from layoutgen.route import Obstacle, RoutePlan, RouteProblem, Terminal, route_and_draw
 from layoutgen.units import DBU, Um
 from layoutgen_cells.redistribution.cells import corner_radius, terminal
@@ -44,7 +45,14 @@ def redistribute(c: DieContext, die: Die) -> Die:
 
     In a process with two metals (roles `metal_2` and `via_2`) pads stand on the first and balls on the second, either
     may be wired on both, and a via stands at each place where the plan changes between them.
+
+    Raises:
+        SpecError: a ball stands on the centre of a pad, from which no wire leads to it.
     """
+    pads = {(round(p.x, 3), round(p.y, 3)): p for p in c.chip.pads}
+    if wrong := [(b, pad) for b in c.chip.balls if (pad := pads.get((round(b.x, 3), round(b.y, 3))))]:
+        message = "ball {!r} stands on the centre of pad {!r}; move the ball"
+        raise SpecError([Problem(b.place, "", message.format(b.name, pad.name)) for b, pad in wrong])
     wire, metals = c.settings("rdl.wire"), _metals(c)
     landings, terminals = _landings(c, len(metals) - 1)
     asked = RouteProblem(

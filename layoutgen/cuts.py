@@ -1,0 +1,153 @@
+"""The cut list: what the saw is told, one line a cut, and the proof that it parts all dies and harms nothing.
+
+The wafer is cut in two passes, all streets of one direction and then, turned by 90 degrees, all of the other; within a
+pass from the lowest coordinate up, as a saw indexes. Lengths in um, the origin at the wafer's centre.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import klayout.db as kdb
+import numpy as np
+import numpy.typing as npt
+
+from layoutgen.findings import Finding, Hull, RuleResult, Status
+from layoutgen.kerf import Step
+from layoutgen.pdk import Cut
+from layoutgen.units import Um, dbu
+from layoutgen.wafer import Grid, Rim
+
+CUTS_RULE = "CUTS"
+CUTS_TEXT = "the cut list cuts every street once, all that is drawn as removed, and nothing that must stay"
+COLUMNS = ("cut", "pass", "along", "index", "centre", "start_x", "start_y", "end_x", "end_y", "kerf_min", "kerf_max")
+Axis = Literal["x", "y"]
+
+
+@dataclass(frozen=True, slots=True)
+class SawCut:
+    """One straight cut: along `along`, its middle at `centre` on the other axis, from `start` to `end` (um)."""
+
+    number: int
+    """From 1, in the order of cutting."""
+    turn: int
+    """The pass, 1 or 2."""
+    along: Axis
+    index: int
+    """From 1 within the pass."""
+    centre: Um
+    start: Um
+    end: Um
+
+    def band(self, half: Um) -> kdb.Box:
+        """What lies within `half` um of its centre line, in database units."""
+        low, high, a, b = (dbu(v) for v in (self.start, self.end, self.centre - half, self.centre + half))
+        return kdb.Box(low, a, high, b) if self.along == "x" else kdb.Box(a, low, b, high)
+
+
+def cut_list(cut: Cut, rim: Rim, grid: Grid, step: Step) -> tuple[SawCut, ...]:
+    """Every street of the wafer as a cut, in the order of cutting.
+
+    A street runs on both sides of each row and column, drop-ins included. A cut goes across the whole wafer, its band
+    beyond the edge on either side; or, where the process ends cuts at the dies, as far as the blade's band beyond the
+    street that crosses the last of them.
+    """
+    places = np.array(grid.places)
+    out: list[SawCut] = []
+    second: Axis = "y" if cut.first == "x" else "x"
+    for turn, along in enumerate((cut.first, second), 1):
+        across = 1 if along == "x" else 0  # the axis on which the streets are counted
+        size, ahead = grid.pitch[across], grid.pitch[1 - across]
+        base, start = (grid.origin[k] + step.box[k] for k in (across, 1 - across))
+        lines = sorted({int(k) + more for k in places[:, across] for more in (0, 1)})
+        for index, line in enumerate(lines, 1):
+            centre = round(base + line * size, 3)
+            if cut.ends == "rim":
+                chord = math.sqrt(max(0.0, (rim.diameter / 2) ** 2 - max(0.0, abs(centre) - cut.touched) ** 2))
+                low, high = -chord, chord
+            else:
+                beside = places[(places[:, across] == line) | (places[:, across] == line - 1)][:, 1 - across]
+                low = start + int(beside.min()) * ahead - cut.touched
+                high = start + (int(beside.max()) + 1) * ahead + cut.touched
+            out.append(SawCut(len(out) + 1, turn, along, index, centre, round(low, 3), round(high, 3)))
+    return tuple(out)
+
+
+def csv_text(cuts: Sequence[SawCut], cut: Cut) -> str:
+    """The list as a table: each cut's order, pass, direction, centre line, ends and kerf, all lengths in um."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(COLUMNS)
+    for c in cuts:
+        ends = (c.start, c.centre, c.end, c.centre) if c.along == "x" else (c.centre, c.start, c.centre, c.end)
+        lengths = (c.centre, *ends, cut.kerf_min, cut.kerf_max)
+        table.writerow((c.number, c.turn, c.along, c.index, *(f"{v + 0.0:.3f}" for v in lengths)))
+    return text.getvalue()
+
+
+def check_cuts(
+    cuts: Sequence[SawCut], cut: Cut, street: tuple[Um, Um], found: Callable[[str], kdb.Region]
+) -> RuleResult:
+    """Whether a cut list does to a wafer what its drawing says.
+
+    `street` is its width in x and y (um); `found` gives the whole wafer's drawn layers. A finding for each side of a
+    die along whose whole length not exactly one cut runs, for each die and each layer that must stay that a blade at
+    its worst may touch, and for what is drawn as surely removed and is not.
+    """
+    dies = found("die").merged()
+    sides = _boxes(dies)
+    findings: list[Finding] = []
+    for axis, along in enumerate("yx"):
+        findings += _streets([c for c in cuts if c.along == along], axis, sides, street[axis])
+    worst, sure = kdb.Region(), kdb.Region()
+    for c in cuts:
+        worst.insert(c.band(cut.touched))
+        sure.insert(c.band(cut.removed))
+    for name in ("die", *cut.keeps):
+        for piece in (worst & (dies if name == "die" else found(name))).merged().each():
+            findings.append(
+                Finding(CUTS_RULE, polygon=_hull(piece), note=f"a cut may take this of {name}, which stays")
+            )
+    for piece in (found("cut_sure") - sure).merged().each():
+        findings.append(Finding(CUTS_RULE, polygon=_hull(piece), note="drawn as removed, and no cut surely takes it"))
+    return RuleResult(CUTS_RULE, CUTS_TEXT, Status.RUN, "", tuple(findings))
+
+
+def _boxes(dies: kdb.Region) -> npt.NDArray[np.int64]:
+    """(n, 4) left, bottom, right, top of each die in database units."""
+    boxes = [(b.left, b.bottom, b.right, b.top) for b in (p.bbox() for p in dies.each())]
+    return np.array(boxes, dtype=np.int64).reshape(-1, 4)
+
+
+def _streets(cuts: Sequence[SawCut], axis: int, dies: npt.NDArray[np.int64], street: Um) -> Iterator[Finding]:
+    """Sides of dies that not one of these parallel cuts, or more than one, runs by; they lie apart along `axis`."""
+    table = sorted((dbu(c.centre), dbu(c.start), dbu(c.end)) for c in cuts)
+    lines, low, high = np.array(table, dtype=np.int64).reshape(-1, 3).T
+    width = dbu(street)
+    for edge, shift in ((dies[:, axis], -width), (dies[:, axis + 2], 0)):
+        first, last = edge + shift, edge + shift + width
+        begin, end = np.searchsorted(lines, first, "left"), np.searchsorted(lines, last, "right")
+        for k, die in enumerate(dies):
+            here = slice(int(begin[k]), int(end[k]))
+            whole = (low[here] <= die[1 - axis]) & (high[here] >= die[3 - axis])
+            if len(whole) != 1 or not whole[0]:
+                note = "no cut runs along the whole of this side of the die"
+                if len(whole) > 1:
+                    note = f"this street is cut {len(whole)} times"
+                yield Finding(CUTS_RULE, polygon=_side(die, axis, int(first[k]), int(last[k])), note=note)
+
+
+def _side(die: npt.NDArray[np.int64], axis: int, first: int, last: int) -> Hull:
+    """The street beside a die, as long as the die."""
+    a, b = int(die[1 - axis]), int(die[3 - axis])
+    box = kdb.Box(first, a, last, b) if axis == 0 else kdb.Box(a, first, b, last)
+    return _hull(kdb.Polygon(box))
+
+
+def _hull(shape: kdb.Polygon) -> Hull:
+    return tuple((p.x, p.y) for p in shape.resolved_holes().each_point_hull())
