@@ -228,6 +228,11 @@ MAKERS: dict[str, Callable[[Setting], Iterator[Pattern]]] = {
 }  # fmt: skip
 
 
+def of_rule(pdk: Pdk, name: str) -> Pdk:
+    """The process as it is in the first flow of one of its rules."""
+    return pdk.in_flow((pdk.rules[name].flows or tuple(pdk.flows))[0])
+
+
 def patterns(pdk: Pdk, name: str) -> list[Pattern]:
     """Those of one rule."""
     rule = pdk.rules[name]
