@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from layoutgen.api import build, cells, check, load_pdk, read_spec, route_chip, save, to_gdstk, to_klayout, write
     from layoutgen.cell import Drawing, Size, generator
+    from layoutgen.current import plating, write_plating
     from layoutgen.die import stage
     from layoutgen.errors import LayoutgenError
     from layoutgen.pdk import Pdk
+    from layoutgen.physics.plating import Bath
     from layoutgen.units import Um
 
 _HOME = {
@@ -30,12 +32,16 @@ _HOME = {
     "Size": "layoutgen.cell",
     "generator": "layoutgen.cell",
     "stage": "layoutgen.die",
+    "Bath": "layoutgen.physics.plating",
+    "plating": "layoutgen.current",
+    "write_plating": "layoutgen.current",
     "LayoutgenError": "layoutgen.errors",
     "Pdk": "layoutgen.pdk",
     "Um": "layoutgen.units",
 }
 
 __all__ = [
+    "Bath",
     "Drawing",
     "LayoutgenError",
     "Pdk",
@@ -46,6 +52,7 @@ __all__ = [
     "check",
     "generator",
     "load_pdk",
+    "plating",
     "read_spec",
     "route_chip",
     "save",
@@ -53,6 +60,7 @@ __all__ = [
     "to_gdstk",
     "to_klayout",
     "write",
+    "write_plating",
 ]
 
 

@@ -1,0 +1,1 @@
+"""Physical models: each with its unit, formula, source and range of validity."""

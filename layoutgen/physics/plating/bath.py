@@ -1,0 +1,69 @@
+"""How thick the bath plates where: the terminal effect of the network's resistance, linear.
+
+Model: the current density at a post is j = (V - v) / (rp + h / kappa): V is the drive between anode and contact ring, v
+the drop in the metal from the ring to the post, rp the polarisation resistance of the deposition (ohm m2) and h / kappa
+the bath's resistance over its height h (m) at a conductivity kappa (S/m). A post is then a conductance to the bath, its
+footprint over that resistance, and V follows from the mean current density. Thickness goes with j (Faraday's law; a
+current efficiency that is the same everywhere cancels).
+
+Source: Tobias and Wijsman, "Theory of the effect of electrode resistance on current density distribution in
+electrolytic cells", J. Electrochem. Soc. 100 (1953) 459; Newman and Thomas-Alyea, Electrochemical Systems, 3rd ed.,
+chapter 18. For a strip of length L held at one end: j(x) / mean = (L/l) cosh((L-x)/l) / sinh(L/l),
+l^2 = (rp + h/kappa) / Rs.
+
+Valid where the polarisation is linear about the mean current density (the drops in the metal differ by less than about
+RT/F, 25 mV, or rp is its slope there: RT / (alpha F j) on a Tafel line), and where current flows straight through the
+bath: features and their spread over the wafer small or large against h, no shields or thieves, no depletion, and the
+metal as thick as drawn (posts grow, the network below the polymer does not).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from layoutgen.errors import ParamError
+
+GAS, FARADAY = 8.314462618, 96485.33212
+"""J/(mol K) and C/mol, CODATA 2018, both exact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bath:
+    """A plating bath as a linear resistance over each um2 of post.
+
+    density: mean current density over the posts (A/m2).
+    conductivity: of the electrolyte (S/m); acid copper sulphate with about 1 mol/l of sulphuric acid has 25 to 50.
+    height: from the wafer to the anode, or to the shield that evens the field (m).
+    polarisation: slope of the overpotential against current density (ohm m2); None: that of a Tafel line at the mean
+    current density, RT / (alpha F j).
+    alpha, celsius: transfer coefficient of that line (0.5 for copper), and temperature (degrees C).
+    """
+
+    density: float = 200.0
+    conductivity: float = 40.0
+    height: float = 0.05
+    polarisation: float | None = None
+    alpha: float = 0.5
+    celsius: float = 25.0
+
+    def __post_init__(self) -> None:
+        """Refuse what is no bath."""
+        for name in ("density", "conductivity", "alpha"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ParamError(f"bath: {name}={getattr(self, name):g} must be above 0")
+        for name in ("height", "polarisation"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < float("inf"):
+                raise ParamError(f"bath: {name}={value:g} must be 0 or above")
+        if not -273.15 < self.celsius < 1000:
+            raise ParamError(f"bath: celsius={self.celsius:g} is no temperature of a bath")
+        if not self.resistance > 0:
+            raise ParamError("bath: height and polarisation are both 0; one must be above")
+
+    @property
+    def resistance(self) -> float:
+        """Of polarisation and bath, for a unit of area (ohm m2)."""
+        slope = self.polarisation
+        if slope is None:
+            slope = GAS * (self.celsius + 273.15) / (self.alpha * FARADAY * self.density)
+        return slope + self.height / self.conductivity

@@ -1,0 +1,237 @@
+"""The plating network against the same network unreduced, all metal as one mesh, and closed forms."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from pathlib import Path
+
+import klayout.db as kdb
+import klayout.lay as lay
+import numpy as np
+import pytest
+from plating_cases import OHMS, a_die, a_wafer, box, direct, one_mesh, placed, square
+
+import layoutgen as lg
+from layoutgen.current import write_plating
+from layoutgen.errors import ParamError
+from layoutgen.maskset import MaskSet
+from layoutgen.physics.plating import (
+    Bath,
+    DieMetal,
+    Line,
+    Load,
+    Network,
+    PlatingError,
+    WaferMetal,
+    analyse,
+    lines,
+    mesh,
+)  # fmt: skip
+from layoutgen.report.plating import HEAT
+
+SMALL = """\
+name = "small"
+pdk = "PROCESS"
+[chip]
+name = "Small"
+size = [1500, 1500]
+pads = "pads.csv"
+balls = "balls.csv"
+pad_size = [55, 55]
+[wafer]
+diameter = 25_000
+edge_exclusion = 5_000
+street = 100
+[cells."rdl.wire"]
+width = 30
+"""
+PADS = "pad,net,x,y\nP1,a,500,75\nP2,b,1000,75\nP3,c,500,1425\nP4,d,1000,1425\n"
+BALLS = "ball,net,x,y\nA1,c,500,1000\nA2,d,1000,1000\nB1,a,500,500\nB2,b,1000,500\n"
+ALONE, IN_BATH = Load(1e-10), Load(1e-10, 1e-9)
+
+
+def test_a_straight_wire_has_its_squares() -> None:
+    wire = kdb.Region(box(0, 0, 120, 10))
+    ends = [kdb.Polygon(box(-1, 0, 0, 10)), kdb.Polygon(box(120, 0, 121, 10))]
+    assert 1 / mesh.sheet(wire, ends, 0.5, 400).reduced()[0, 0] == pytest.approx(0.5 * 12, rel=1e-9)
+
+
+def test_a_corner_has_the_published_squares() -> None:
+    """0.5587 squares beside its two arms: Hall, Thin Solid Films 1 (1968) 277; 0.56 in every design manual."""
+    corner = kdb.Region([box(0, 0, 50, 10), box(0, 0, 10, 50)])
+    ends = [kdb.Polygon(box(50, 0, 51, 10)), kdb.Polygon(box(0, 50, 10, 51))]
+    assert 1 / mesh.sheet(corner, ends, 1.0, 20).reduced()[0, 0] - 8 == pytest.approx(0.5587, rel=0.01)
+
+
+def test_a_uniform_current_into_a_disc_drops_as_the_closed_form_says() -> None:
+    disc = kdb.Polygon.ellipse(kdb.Box(-1_000_000, -1_000_000, 1_000_000, 1_000_000), 256)
+    made = mesh.elements(mesh.triangulate(kdb.Region(disc), 10_000), 1 / 0.02)
+    free = np.hypot(*made.points.T) < 999_500
+    drop = mesh.factor(made.matrix[free][:, free]).solve((made.area / made.area.sum())[free])
+    assert drop.max() == pytest.approx(0.02 / (4 * math.pi), rel=0.01)
+
+
+@pytest.mark.parametrize("load", [ALONE, IN_BATH])
+@pytest.mark.parametrize("kinds", [(a_die(),), (a_die(), a_die(True, "two"))])
+def test_it_equals_the_same_network_unreduced(kinds: tuple[DieMetal, ...], load: Load) -> None:
+    network = Network(a_wafer(3, 2, *kinds))
+    assert np.concatenate(placed(network, network.solve(load).posts)) == pytest.approx(
+        np.concatenate(direct(network, load)), rel=1e-9
+    )  # fmt: skip
+
+
+def test_streets_with_many_ties_of_nets_that_have_several_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    wafer = a_wafer(3, 3, a_die(True))
+    few = Network(wafer).solve(IN_BATH).posts[0]
+    monkeypatch.setattr("layoutgen.physics.plating.wafer.MOST_SHARED", 0)
+    assert Network(wafer).solve(IN_BATH).posts[0] == pytest.approx(few, rel=1e-9)
+
+
+def test_it_is_what_all_metal_as_one_mesh_conducts() -> None:
+    wafer = a_wafer(2, 2, a_die(True))
+    network = Network(wafer)
+    assert np.concatenate(placed(network, network.solve(ALONE).posts)) == pytest.approx(
+        np.concatenate(one_mesh(wafer, ALONE)), rel=1e-3
+    )  # fmt: skip
+
+
+def mirrored_die() -> DieMetal:
+    """The same left and right."""
+    metal = kdb.Region([box(0, 285, 300, 315), box(500, 285, 800, 315)])
+    stubs = kdb.Region([box(-35, 285, 0, 315), box(800, 285, 835, 315)])
+    return DieMetal("m", 800, 600, ((metal, OHMS),), {"L": square(280, 300, 20), "R": square(520, 300, 20)}, stubs)
+
+
+def test_a_symmetric_wafer_gives_symmetric_drops() -> None:
+    found = np.array(placed(n := Network(a_wafer(3, 3, mirrored_die())), n.solve(ALONE).posts)).reshape(3, 3, 2)
+    assert found == pytest.approx(found[::-1], rel=1e-9)
+    assert found == pytest.approx(found[:, ::-1, ::-1], rel=1e-6)  # meshes are not mirrored
+    assert found[1, 1].min() > found[0, 0].max()
+
+
+def test_a_wider_bus_and_more_ties_lower_the_worst_resistance() -> None:
+    found = analyse(Network(a_wafer(3, 3))).what_if(bus=(30.0, 60.0), ties=(1, 2))
+    assert [(w.bus, w.ties) for w in found] == [(30.0, 1), (30.0, 2), (60.0, 1), (60.0, 2)]
+    one, tied, wide, both = (w.worst for w in found)
+    assert one > wide > both
+    assert one > tied > both
+    assert found[0].spread > found[2].spread
+
+
+def test_posts_along_a_strip_plate_as_the_closed_form_says() -> None:
+    """Tobias and Wijsman 1953: j = mean * (L/l) cosh((L - x)/l) / sinh(L/l), l^2 = bath pitch / (Rs / width A)."""
+    count, pitch, side, width = 60, 100.0, 2.0, 20.0
+    long = count * pitch
+    posts = {f"P{k}": square((k + 0.5) * pitch, 300, side) for k in range(count)}
+    die = DieMetal(
+        "strip", long, 600, ((kdb.Region(box(0, 290, long, 310)), 1.0),), posts,
+        kdb.Region(box(-49, 290, 0, 310)),
+    )  # fmt: skip
+    # a bus as wide as it takes to add nothing
+    bus = (Line(1, -100.0, 100.0, 0.0, 600.0, (True, True)),)
+    wafer = WaferMetal((die,), np.array([0]), np.zeros((1, 2)), ("A1",), bus, 1e-6)
+    length = long / 2
+    area_ohms = length**2 * (1.0 / width) * side**2 / pitch * 1e-12
+    found = analyse(Network(wafer), Bath(polarisation=area_ohms, height=0.0)).thickness[0][0]
+    x = (np.arange(count) + 0.5) * pitch
+    want = long / length * np.cosh((long - x) / length) / math.sinh(long / length)
+    assert found == pytest.approx(want, rel=0.01)
+
+
+def test_a_post_that_nothing_feeds_is_named_so() -> None:
+    die = a_die()
+    lost = DieMetal(
+        "lost", die.width, die.height, die.metal, {**die.posts, "X": square(100, 500)}, die.stubs,
+        {**die.nets, "X": "x"},
+    )  # fmt: skip
+    found = analyse(Network(a_wafer(2, 1, lost)))
+    assert found.unfed == 2
+    rows = list(csv.DictReader(io.StringIO(found.csv())))
+    assert [r["die"] for r in rows if r["resistance_ohm"] == "not fed"] == ["0.0", "1.0"]
+    assert all(r["name"] == "X" for r in rows if r["resistance_ohm"] == "not fed")
+    assert found.worst.name != "X"
+    assert "2 posts are not fed" in found.summary()
+
+
+def test_the_table_holds_every_post_and_its_mean_is_one() -> None:
+    found = analyse(Network(a_wafer(3, 2, a_die(), a_die(True, "two"))))
+    rows = list(csv.DictReader(io.StringIO(found.csv())))
+    assert [(r["die"], r["name"]) for r in rows[:5]] == [
+        ("0.0", "A"),
+        ("0.0", "B"),
+        ("0.0", "C"),
+        ("0.0", "D"),
+        ("1.0", "A"),
+    ]
+    assert len(rows) == 24
+    worst = max(rows, key=lambda r: float(r["resistance_ohm"]))
+    assert (worst["die"], worst["name"]) == (found.worst.die, found.worst.name)
+    area = {"A": 1600, "B": 1600, "C": 1600, "D": 400}
+    mean = sum(float(r["thickness_over_mean"]) * area[r["name"]] for r in rows) / sum(area[r["name"]] for r in rows)
+    assert mean == pytest.approx(1.0, abs=1e-6)
+
+
+def test_lines_are_read_from_rectangles_that_overlap_and_end_at_the_ring() -> None:
+    drawn = [kdb.Polygon(box(*b)) for b in ((0, -15, 500, 15), (400, -15, 2000, 15), (485, -300, 515, 300))]
+    found = lines(drawn, kdb.Region(box(1800, -500, 1900, 500)))
+    assert found[0] == Line(0, 0.0, 30.0, 0.0, 1800.0, (False, True))
+    assert Line(1, 500.0, 30.0, -300.0, 300.0) in found
+
+
+def test_what_is_no_network_is_refused_with_its_place() -> None:
+    with pytest.raises(PlatingError, match=r"bus at \(50, 25\) um is no rectangle"):
+        lines([kdb.Polygon([kdb.Point(0, 0), kdb.Point(0, 50_000), kdb.Point(100_000, 0)])], kdb.Region())
+    bent = DieMetal("b", 800, 600, (), {}, kdb.Region([box(-35, 285, 0, 315), box(-35, 285, -20, 400)]))
+    with pytest.raises(PlatingError, match="no straight tie"):
+        _ = bent.ties
+    wafer = a_wafer(2, 2)
+    fewer = WaferMetal(wafer.dies, wafer.kinds, wafer.origins, wafer.names, wafer.bus[1:], OHMS)
+    with pytest.raises(PlatingError, match=r"ties on the left of die '0.0' lead to no bus"):
+        Network(fewer).solve(ALONE)
+
+
+def test_pictures_show_the_wafer_and_its_worst_die(tmp_path: Path) -> None:
+    files = write_plating(analyse(Network(a_wafer(2, 2, a_die(True)))), tmp_path, "small")
+    assert [f.name for f in files] == [
+        "small_posts.csv", "small_resistance.png", "small_thickness.png", "small_worst_die.png"
+    ]  # fmt: skip
+    for file in files[1:]:
+        picture = lay.PixelBuffer.read_png(str(file))
+        colours = {
+            picture.pixel(x, y) & 0xFFFFFF for x in range(0, picture.width(), 4) for y in range(0, picture.height(), 4)
+        }
+        assert len({int(c[1:], 16) for c in HEAT} & colours) > 2
+
+
+@pytest.mark.parametrize("wrong", [{"density": 0.0}, {"conductivity": -1.0}, {"height": -1.0}, {"celsius": -300.0},
+                                   {"height": 0.0, "polarisation": 0.0}])  # fmt: skip
+def test_what_is_no_bath_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ParamError, match="bath: "):
+        Bath(**wrong)
+
+
+def built_with(folder: Path, pdk: str) -> MaskSet:
+    """A small chip in a process."""
+    (folder / "small.toml").write_text(SMALL.replace("PROCESS", pdk), "utf-8")
+    (folder / "pads.csv").write_text(PADS, "utf-8")
+    (folder / "balls.csv").write_text(BALLS, "utf-8")
+    return lg.build(folder / "small.toml")
+
+
+def test_a_build_gives_its_own_network(tmp_path: Path) -> None:
+    built = built_with(tmp_path, "post")
+    found = lg.plating(built)
+    assert found.unfed == 0
+    assert len(found.network.wafer.names) == len(built.grid.dies)
+    assert {*found.network.wafer.dies[0].posts} == {b.name for b in built.spec.chip.balls}
+    # as far as its resistance goes, a wire alone is the least there is: metal from the worst post to its own tie
+    least = built.pdk.sheet_resistance("rdl")
+    assert least is not None
+    assert min(float(r.min()) for r in found.resistance) > least
+
+
+def test_a_build_that_is_not_plated_through_the_kerf_has_no_network(tmp_path: Path) -> None:
+    with pytest.raises(PlatingError, match="takes its plating current from 'blanket', not through the kerf"):
+        lg.plating(built_with(tmp_path, "wlcsp_500"))
