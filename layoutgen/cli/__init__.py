@@ -16,6 +16,7 @@ COMMANDS = {
     "build": "Build a mask set from a spec, check it, and write it to a folder.",
     "route": "Route a chip: from pads to balls, and ties; a picture and a report.",
     "drc": "Check a layout file against the rules of a process.",
+    "net": "Prove a layout file's nets, before the cut and after it.",
     "waive": "Take what is tagged as waived in KLayout into a file of waivers.",
     "diff": "Compare two layouts: areas, texts and cells that differ.",
     "init": "Write a commented spec and a small pad table that build at once.",

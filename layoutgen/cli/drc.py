@@ -165,7 +165,9 @@ def _bounded(file: Path, megabytes: int) -> Iterator[None]:
         raise InputError([Problem(str(file), "", text)]) from None
 
 
-def _dies(die: str | None, step: str | None, count: str | None, cut: float | None) -> Dies:
+def _dies(
+    die: str | None, step: str | None, count: str | None, cut: float | None, option: str = "--cut"
+) -> Dies:  # fmt: skip
     """Where the dies are, from the options."""
     from layoutgen.checked import Dies
 
@@ -175,7 +177,7 @@ def _dies(die: str | None, step: str | None, count: str | None, cut: float | Non
     if count is not None and step is None:
         raise click.UsageError("--count needs --step")
     if cut is not None and step is None:
-        raise click.UsageError("--cut needs --step, in whose street the blade runs")
+        raise click.UsageError(f"{option} needs --step, in whose street the blade runs")
     if die is None:
         return Dies()
     if outlined:

@@ -1,0 +1,507 @@
+"""What the whole layout joins, by pieces of what repeats.
+
+A layer is taken apart into instances of kinds: cells that repeat, and single shapes by what they look like. The pieces
+of a kind, its merged polygons, are nodes wherever it stands. Where two instances meet is found once for each way in
+which two kinds stand to each other, and holds wherever they stand so. So it is exact: nothing is cut or rounded, and
+what is as large as the wafer is a piece like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeAlias
+
+import klayout.db as kdb
+import numpy as np
+import numpy.typing as npt
+import shapely
+
+from layoutgen import derive, gds
+from layoutgen.pdk import Pdk
+from layoutgen.windows.components import _components as unite
+from layoutgen.windows.source import Source, distinct_rows
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+NONE = -1
+MANY = 4_000_000
+"""Pairs of pieces of two kinds from which on they are searched in a tree."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """A level or layer as n instances: the kind of each, (n, 2) where it stands, and the layer that it was drawn on."""
+
+    kind: Ints
+    at: Ints
+    layer: Ints
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+
+Known: TypeAlias = dict[tuple[Sheet, Sheet], tuple[Ints, Ints]]
+"""The nodes of two sheets that meet."""
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """The pieces of a sheet's instances, one after the other: instance and piece of each."""
+
+    instance: Ints
+    piece: Ints
+
+
+class Cloud:
+    """Points in groups, as the terminals of dies; groups in which they stand alike are looked at once."""
+
+    def __init__(self, group: Ints, at: Ints) -> None:
+        """group: of each of (n, 2) points, in order."""
+        self.at = at
+        fresh = np.flatnonzero(np.diff(group, prepend=-2))
+        self.start = fresh
+        """The first point of each group."""
+        ends = np.append(fresh[1:], len(group))[: len(fresh)]
+        self.origin = at[fresh]
+        self.extents: Ints = np.empty((len(fresh), 4), dtype=np.int64)
+        """(n, 4) of the groups."""
+        if len(fresh):
+            parts = [pick.reduceat(at, fresh, axis=0) for pick in (np.minimum, np.maximum)]
+            self.extents = np.concatenate(parts, axis=1)
+        seen = at - np.repeat(self.origin, ends - fresh, axis=0)
+        numbers: dict[bytes, int] = {}
+        self._seen: list[Ints] = []
+        like = []
+        for first, end in zip(fresh.tolist(), ends.tolist(), strict=True):
+            key = seen[first:end].tobytes()
+            if key not in numbers:
+                numbers[key] = len(self._seen)
+                self._seen.append(seen[first:end])
+            like.append(numbers[key])
+        self.like = np.array(like, dtype=np.int64)
+        """Of each group, the number of how its points stand."""
+
+    def seen(self, like: int) -> Ints:
+        """(n, 2) points of a group from its first."""
+        return self._seen[like]
+
+
+class Pieces:
+    """The kinds of a layout and their pieces, by number; and what meets what."""
+
+    def __init__(self, pdk: Pdk, layout: kdb.Layout, top: kdb.Cell, layers: Iterable[str]) -> None:
+        """layers: the drawn layers that will be asked for."""
+        self._pdk = pdk
+        self._fetch = gds.fetch(layout, pdk, top)
+        found = {name: layout.find_layer(gds.layer_info(pdk, name)) for name in layers}
+        self._source = Source(layout, top, {name: index for name, index in found.items() if index is not None})
+        self.polygons: list[kdb.Polygon] = []
+        """Of each piece, seen from where its kind stands."""
+        self._shapes: list[shapely.Geometry | None] = []
+        self._start: list[int] = [0]
+        """Of each kind, its first piece."""
+        self._kinds: dict[object, int] = {}
+        self._box_rows: list[tuple[int, int, int, int]] = []
+        self._is_box: list[bool] = []
+        self._known: dict[str, Sheet] = {}
+        self._trees: dict[Sheet, shapely.STRtree] = {}
+        self.names: list[str] = []
+        """Of layers, by number."""
+
+    # ------------------------------------------------------------------ kinds
+
+    def _kind(self, key: object, polygons: Callable[[], Iterable[kdb.Polygon]]) -> int:
+        if key not in self._kinds:
+            self._kinds[key] = len(self._start) - 1
+            for polygon in polygons():
+                box = polygon.bbox()
+                self.polygons.append(polygon)
+                self._shapes.append(None)
+                self._box_rows.append((box.left, box.bottom, box.right, box.top))
+                self._is_box.append(polygon.is_box())
+            self._start.append(len(self.polygons))
+        return self._kinds[key]
+
+    def _table(self) -> tuple[Ints, Ints, Bools]:
+        """First pieces of the kinds, extents of the pieces, and whether they are boxes."""
+        boxes = np.array(self._box_rows, dtype=np.int64).reshape(-1, 4)
+        return np.array(self._start, dtype=np.int64), boxes, np.array(self._is_box, dtype=bool)
+
+    def _shape(self, pieces: Ints) -> npt.NDArray[np.object_]:
+        """Pieces as shapely has them, made ready for being asked often."""
+        for k in np.unique(pieces).tolist():
+            if self._shapes[k] is None:
+                self._shapes[k] = outline(self.polygons[k])
+                shapely.prepare(self._shapes[k])
+        out = np.empty(len(pieces), dtype=object)
+        out[:] = [self._shapes[k] for k in pieces.tolist()]
+        return out
+
+    # ------------------------------------------------------------------ layers and levels
+
+    def sheet(self, expression: str) -> Sheet:
+        """What an expression over layers, drawn or derived, is made of: the layers that it unites, or else all of it
+        flat."""
+        if expression not in self._known:
+            layers = self._united(expression)
+            if layers is None:
+                region = self._pdk.evaluate(expression, lambda n: self._pdk.region(n, self._fetch))
+                self._known[expression] = self._singles(region.each(), expression)
+            elif len(layers) == 1 and layers[0] == expression:
+                self._known[expression] = self._drawn(expression)
+            else:
+                self._known[expression] = merged_sheets([self.sheet(layer) for layer in layers])
+        return self._known[expression]
+
+    def _united(self, expression: str) -> list[str] | None:
+        """The drawn layers whose union an expression is; None: it is none."""
+        parts = derive.union_of(expression)
+        if parts is None:
+            return None
+        out: list[str] = []
+        for part in parts:
+            more = [part]
+            if part in self._pdk.derived:
+                found = self._united(self._pdk.derived[part].expression)
+                if found is None:
+                    return None
+                more = found
+            out += more
+        return list(dict.fromkeys(out))
+
+    def _number(self, layer: str) -> int:
+        if layer not in self.names:
+            self.names.append(layer)
+        return self.names.index(layer)
+
+    def _singles(self, polygons: Iterable[kdb.Polygon], layer: str) -> Sheet:
+        """Polygons as instances, each from its lower left corner."""
+        kinds, at = [], []
+        for polygon in polygons:
+            box = polygon.bbox()
+            own = polygon.moved(-box.left, -box.bottom)
+            kinds.append(self._kind(own, lambda own=own: kdb.Region(own).merged().each()))  # type: ignore[misc]
+            at.append((box.left, box.bottom))
+        return self._as_sheet(kinds, np.array(at, dtype=np.int64).reshape(-1, 2), layer)
+
+    def _as_sheet(self, kinds: Sequence[int], at: Ints, layer: str) -> Sheet:
+        number = self._number(layer)
+        return Sheet(np.array(kinds, dtype=np.int64), at, np.full(len(kinds), number))
+
+    def _drawn(self, name: str) -> Sheet:
+        layer = self._source.layer(name)
+        if layer is None:
+            return self._as_sheet([], np.empty((0, 2), dtype=np.int64), name)
+        parts = [self._singles(layer.long, name)] if layer.long else []
+        boxes = layer.boxes
+        if len(boxes):
+            sizes, back = np.unique(boxes[:, 2:] - boxes[:, :2], axis=0, return_inverse=True)
+            kinds = [self._kind(_box(w, h), lambda w=w, h=h: [_box(w, h)]) for w, h in sizes.tolist()]  # type: ignore[misc]
+            flat = (sizes > 0).all(axis=1)[back.reshape(-1)]
+            parts.append(
+                self._as_sheet(np.array(kinds, dtype=np.int64)[back.reshape(-1)][flat].tolist(), boxes[flat, :2], name)
+            )
+        items = layer.items
+        if len(items):
+            first, number = distinct_rows(np.column_stack([items.content, items.motion]))
+            own = []
+            for k in first.tolist():
+                content, motion = int(items.content[k]), int(items.motion[k])
+                at = (int(items.at[k, 0]), int(items.at[k, 1]))
+                here = kdb.Box(*items.box[k].tolist()).moved(-at[0], -at[1])
+                own.append(
+                    self._kind(
+                        (name, content, motion),
+                        lambda c=content, m=motion, b=here, a=at: layer.touching(c, m, b, a).merged().each(),  # type: ignore[misc]
+                    )
+                )
+            parts.append(self._as_sheet(np.array(own)[number].tolist(), items.at, name))
+        return merged_sheets(parts) if parts else self._as_sheet([], np.empty((0, 2), dtype=np.int64), name)
+
+    def nodes(self, sheet: Sheet) -> Nodes:
+        """The pieces of all instances."""
+        start, _, _ = self._table()
+        size = np.diff(start)[sheet.kind]
+        instance = np.repeat(np.arange(len(sheet)), size)
+        local = np.arange(len(instance)) - np.repeat(np.cumsum(size) - size, size)
+        return Nodes(instance, start[sheet.kind][instance] + local)
+
+    def boxes(self, sheet: Sheet, nodes: Nodes) -> Ints:
+        """(n, 4) where the pieces lie."""
+        return self._table()[1][nodes.piece] + np.tile(sheet.at[nodes.instance], 2)
+
+    def polygon(self, sheet: Sheet, nodes: Nodes, node: int) -> kdb.Polygon:
+        """One piece where it lies."""
+        x, y = sheet.at[nodes.instance[node]].tolist()
+        return self.polygons[int(nodes.piece[node])].moved(x, y)
+
+    # ------------------------------------------------------------------ what meets
+
+    def _extents(self, sheet: Sheet) -> Ints:
+        """(n, 4) where the instances lie."""
+        start, boxes, _ = self._table()
+        count = len(start) - 1
+        out = np.zeros((count, 4), dtype=np.int64)
+        full = np.flatnonzero(np.diff(start) > 0)
+        for side, pick in ((0, np.minimum), (1, np.minimum), (2, np.maximum), (3, np.maximum)):
+            if len(full):
+                out[full, side] = pick.reduceat(boxes[:, side], start[:-1][full])
+        out[np.diff(start) == 0] = (1, 1, 0, 0)
+        return out[sheet.kind] + np.tile(sheet.at, 2)
+
+    def _tree(self, sheet: Sheet) -> shapely.STRtree:
+        """The instances by where they lie."""
+        if sheet not in self._trees:
+            self._trees[sheet] = shapely.STRtree(shapely.box(*self._extents(sheet).T.astype(float)))
+        return self._trees[sheet]
+
+    def meetings(self, a: Sheet, b: Sheet, *, area: bool) -> tuple[Ints, Ints]:
+        """Pairs of nodes of two sheets, or of one, whose pieces touch; area: that have an area in common."""
+        first, second, relation, rows = self._relations(a, b)
+        if not len(first):
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+        number, p, q = self._contacts(rows, area)
+        start, _, _ = self._table()
+        count = np.bincount(number, minlength=len(rows))
+        begin = np.cumsum(count) - count
+        times = count[relation]
+        pair = np.repeat(np.arange(len(relation)), times)
+        contact = np.arange(len(pair)) - np.repeat(np.cumsum(times) - times, times) + begin[relation[pair]]
+        base_a, base_b = self._base(a), self._base(b)
+        i, j = first[pair], second[pair]
+        return base_a[i] + p[contact] - start[a.kind[i]], base_b[j] + q[contact] - start[b.kind[j]]
+
+    def _base(self, sheet: Sheet) -> Ints:
+        """The first node of each instance."""
+        size = np.diff(self._table()[0])[sheet.kind]
+        return np.cumsum(size) - size
+
+    def _relations(self, a: Sheet, b: Sheet) -> tuple[Ints, Ints, Ints, Ints]:
+        """Instances that lie near each other, the number of how they do, and (n, 4) two kinds and the step between."""
+        if not len(a) or not len(b):
+            none = np.empty(0, dtype=np.int64)
+            return none, none, none, np.empty((0, 4), dtype=np.int64)
+        first, second = self._tree(b).query(self._tree(a).geometries)
+        if a is b:
+            once = first < second
+            first, second = first[once], second[once]
+        rows = np.column_stack([a.kind[first], b.kind[second], b.at[second] - a.at[first]])
+        distinct, relation = distinct_rows(rows) if len(rows) else (np.empty(0, dtype=np.int64),) * 2
+        return first, second, relation, rows[distinct]
+
+    def _contacts(self, rows: Ints, area: bool) -> tuple[Ints, Ints, Ints]:
+        """For each relation the pieces of both kinds that meet: its number, and the pieces, in order of the number."""
+        start, boxes, is_box = self._table()
+        size = np.diff(start)
+        n, m = size[rows[:, 0]], size[rows[:, 1]]
+        numbers, ps, qs = [], [], []
+        single = np.flatnonzero((n == 1) & (m == 1))
+        numbers.append(single)
+        ps.append(start[rows[single, 0]])
+        qs.append(start[rows[single, 1]])
+        for k in np.flatnonzero((n > 0) & (m > 0) & (n * m > 1)).tolist():
+            one, other, dx, dy = rows[k].tolist()
+            p, q = np.arange(start[one], start[one + 1]), np.arange(start[other], start[other + 1])
+            mine, theirs = boxes[p], boxes[q] + np.array([dx, dy, dx, dy])
+            around = np.concatenate([mine[:, :2].min(axis=0), mine[:, 2:].max(axis=0)])
+            near = (theirs[:, :2] <= around[2:]).all(axis=1) & (theirs[:, 2:] >= around[:2]).all(axis=1)
+            q, theirs = q[near], theirs[near]
+            if len(p) * len(q) > MANY:
+                i, j = shapely.STRtree(shapely.box(*theirs.T.astype(float))).query(shapely.box(*mine.T.astype(float)))
+            else:
+                meet = (mine[:, None, :2] <= theirs[None, :, 2:]).all(axis=2)
+                meet &= (mine[:, None, 2:] >= theirs[None, :, :2]).all(axis=2)
+                i, j = np.nonzero(meet)
+            numbers.append(np.full(len(i), k))
+            ps.append(p[i])
+            qs.append(q[j])
+        number, p, q = (np.concatenate(x).astype(np.int64) for x in (numbers, ps, qs))
+        keep = self._meet(p, q, rows[number, 2:], area, boxes, is_box)
+        number, p, q = number[keep], p[keep], q[keep]
+        order = np.argsort(number, kind="stable")
+        return number[order], p[order], q[order]
+
+    def _meet(self, p: Ints, q: Ints, step: Ints, area: bool, boxes: Ints, is_box: Bools) -> Bools:
+        """Whether pieces touch, the second one moved by a step; area: have an area in common."""
+        mine, theirs = boxes[p], boxes[q] + np.tile(step, 2)
+        apart = np.concatenate([mine[:, :2] - theirs[:, 2:], theirs[:, :2] - mine[:, 2:]], axis=1).max(
+            axis=1, initial=-1
+        )
+        near: Bools = apart < 0 if area else apart <= 0
+        hard = np.flatnonzero(near & ~(is_box[p] & is_box[q]))
+        if len(hard):
+            keys = np.column_stack([p[hard], q[hard], step[hard]])
+            first, back = distinct_rows(keys)
+            near[hard] = self._exactly(keys[first], area)[back]
+        return near
+
+    def _exactly(self, rows: Ints, area: bool) -> Bools:
+        """The same for (n, 4) pairs of pieces and the step between, exactly."""
+        sizes = np.array([p.num_points() for p in self.polygons])
+        swap = sizes[rows[:, 0]] < sizes[rows[:, 1]]
+        rows = np.where(swap[:, None], np.column_stack([rows[:, 1], rows[:, 0], -rows[:, 2:]]), rows)
+        one, other = self._shape(rows[:, 0]), self._shape(rows[:, 1])
+        coords, index = shapely.get_coordinates(other, return_index=True)
+        shifted = shapely.set_coordinates(other.copy(), coords + rows[index, 2:])
+        meet: Bools = np.asarray(shapely.intersects(one, shifted))
+        if not area:
+            return meet
+        inside = np.zeros(len(rows), dtype=bool)
+        inside[meet] = shapely.covers(one[meet], shifted[meet])
+        partly = np.flatnonzero(meet & ~inside)
+        inside[partly] = shapely.relate_pattern(one[partly], shifted[partly], "T********")
+        return inside
+
+    # ------------------------------------------------------------------ cutting
+
+    def without(self, sheet: Sheet, cut: Sheet) -> Sheet:
+        """What is left of a sheet's pieces where those of another one are taken away."""
+        first, second, relation, rows = self._relations(sheet, cut)
+        if not len(first):
+            return sheet
+        number, _, _ = self._contacts(rows, area=True)
+        real = np.isin(relation, number)
+        first, second = first[real], second[real]
+        relation = relation[real]
+        order = np.lexsort((relation, first))
+        first, second, relation = first[order], second[order], relation[order]
+        who, begin = np.unique(first, return_index=True)
+        kind = sheet.kind.copy()
+        extents = self._extents(sheet)
+        ends = np.append(begin[1:], len(first)).tolist()
+        done: dict[tuple[int, bytes], int] = {}
+        for k, start, end in zip(who.tolist(), begin.tolist(), ends, strict=True):
+            key = int(sheet.kind[k]), relation[start:end].tobytes()
+            if key not in done:
+                here = kdb.Box(*(extents[k] - np.tile(sheet.at[k], 2)).tolist())
+                others = second[start:end].tolist()
+                gone = frozenset(self._clipped(int(cut.kind[j]), cut.at[j] - sheet.at[k], here) for j in others)
+                done[key] = self._left(key[0], gone)
+            kind[k] = done[key]
+        return Sheet(kind, sheet.at, sheet.layer)
+
+    def _clipped(self, kind: int, step: Ints, box: kdb.Box) -> tuple[int, ...]:
+        """What a kind takes away of a box: known by its extent where it is a box itself."""
+        start = self._start[kind]
+        x, y = int(step[0]), int(step[1])
+        if self._start[kind + 1] - start == 1 and self._is_box[start]:
+            left = self.polygons[start].bbox().moved(x, y) & box
+            return left.left, left.bottom, left.right, left.top
+        return kind, x, y
+
+    def _left(self, kind: int, gone: frozenset[tuple[int, ...]]) -> int:
+        def polygons() -> Iterable[kdb.Polygon]:
+            cut = kdb.Region()
+            for part in gone:
+                if len(part) == 4:
+                    cut.insert(kdb.Box(*part))
+                else:
+                    other, x, y = part
+                    for polygon in self.polygons[self._start[other] : self._start[other + 1]]:
+                        cut.insert(polygon.moved(x, y))
+            own = kdb.Region(self.polygons[self._start[kind] : self._start[kind + 1]])
+            return [*(own - cut).merged().each()]
+
+        return self._kind(("left", kind, gone), polygons)
+
+    # ------------------------------------------------------------------ points
+
+    def at(self, sheet: Sheet, cloud: Cloud) -> Ints:
+        """The node that each point of a cloud lies in or on; -1: none."""
+        out = np.full(len(cloud.at), NONE)
+        if not len(sheet) or not len(out):
+            return out
+        group, instance = self._tree(sheet).query(shapely.box(*cloud.extents.T.astype(float)))
+        if not len(group):
+            return out
+        rows = np.column_stack([cloud.like[group], sheet.kind[instance], cloud.origin[group] - sheet.at[instance]])
+        _, relation = distinct_rows(rows)
+        start, _, _ = self._table()
+        base = self._base(sheet)
+        order = np.argsort(relation, kind="stable")
+        splits = np.split(order, np.flatnonzero(np.diff(relation[order])) + 1)
+        for some in splits:
+            like, kind, dx, dy = rows[some[0]].tolist()
+            which, piece = self._piece_at(kind, cloud.seen(like) + np.array([dx, dy]))
+            if len(which):
+                target = cloud.start[group[some]][:, None] + which[None, :]
+                out[target] = base[instance[some]][:, None] + (piece - start[kind])[None, :]
+        return out
+
+    def _piece_at(self, kind: int, points: Ints) -> tuple[Ints, Ints]:
+        """Which of (n, 2) points lie in pieces of a kind, and in which."""
+        own = np.arange(self._start[kind], self._start[kind + 1])
+        boxes = np.array(self._box_rows[self._start[kind] : self._start[kind + 1]], dtype=np.int64).reshape(-1, 4)
+        if not len(own):
+            return own, own
+        low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
+        near = np.flatnonzero((points >= low).all(axis=1) & (points <= high).all(axis=1))
+        if not len(near):
+            return near, near
+        tree = shapely.STRtree(shapely.box(*boxes.T.astype(float)))
+        k, j = tree.query(shapely.points(points[near].astype(float)))
+        x, y = points[near[k]].T.astype(float)
+        hit = np.array([self._is_box[p] for p in own[j].tolist()], dtype=bool)
+        slow = np.flatnonzero(~hit)
+        hit[slow] = shapely.intersects_xy(self._shape(own[j[slow]]), x[slow], y[slow])
+        return near[k[hit]], own[j[hit]]
+
+
+@dataclass(frozen=True)
+class Joined:
+    """What is one conductor: levels by name, their nodes, and of each node the number of its net (0, 1, ...)."""
+
+    pieces: Pieces
+    sheets: Mapping[str, Sheet]
+    nodes: Mapping[str, Nodes]
+    net: Mapping[str, Ints]
+    count: int
+
+    def at(self, level: str, cloud: Cloud) -> Ints:
+        """The net at each point of a cloud on a level; -1: nothing is there."""
+        node = self.pieces.at(self.sheets[level], cloud)
+        nets = self.net[level]
+        return np.where(node < 0, NONE, nets[node]) if len(nets) else node
+
+
+def join(pieces: Pieces, sheets: Mapping[str, Sheet], known: Known | None = None) -> Joined:
+    """Levels in order, each joined with what it overlaps of the next. known: meetings that were found before."""
+    known = {} if known is None else known
+    nodes = {name: pieces.nodes(sheet) for name, sheet in sheets.items()}
+    base, total = {}, 0
+    for name in sheets:
+        base[name] = total
+        total += len(nodes[name].piece)
+    links = [np.empty((0, 2), dtype=np.int64)]
+    names = list(sheets)
+    pairs = [(name, name) for name in names] + list(pairwise(names))
+    for a, b in pairs:
+        key = sheets[a], sheets[b]
+        if key not in known:
+            known[key] = pieces.meetings(sheets[a], sheets[b], area=a != b)
+        u, v = known[key]
+        links.append(np.column_stack([u + base[a], v + base[b]]))
+    u, v = np.concatenate(links).T
+    root = unite(total, (u, v))
+    first = root == np.arange(total)
+    dense = (np.cumsum(first) - 1)[root]
+    net = {name: dense[base[name] : base[name] + len(nodes[name].piece)] for name in sheets}
+    return Joined(pieces, sheets, nodes, net, int(first.sum()))
+
+
+def merged_sheets(sheets: Sequence[Sheet]) -> Sheet:
+    """Several as one."""
+    kind, at, layer = (np.concatenate([getattr(s, key) for s in sheets]) for key in ("kind", "at", "layer"))
+    return Sheet(kind, at, layer)
+
+
+def outline(polygon: kdb.Polygon) -> shapely.Polygon:
+    """As shapely has it."""
+    holes = [[(p.x, p.y) for p in polygon.each_point_hole(k)] for k in range(polygon.holes())]
+    return shapely.Polygon([(p.x, p.y) for p in polygon.each_point_hull()], holes)
+
+
+def _box(width: int, height: int) -> kdb.Polygon:
+    return kdb.Polygon(kdb.Box(0, 0, width, height))

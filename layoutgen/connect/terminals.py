@@ -1,0 +1,153 @@
+"""Where the nets of a layout come out: the chip's pads and balls in every die, or what its labels name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import klayout.db as kdb
+import numpy as np
+import numpy.typing as npt
+import shapely
+
+from layoutgen.chip import Chip
+from layoutgen.connect.pieces import Cloud
+from layoutgen.errors import printable
+from layoutgen.units import Um, to_dbu
+from layoutgen.wafer import row_letters
+from layoutgen.windows.source import Source
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Dies:
+    """Where dies are: (n, 4) boxes in database units, and their names."""
+
+    boxes: Ints
+    names: Sequence[str]
+
+    def of(self, points: Ints) -> Ints:
+        """The die that each of (n, 2) points lies in; -1: none."""
+        out = np.full(len(points), -1)
+        if len(self.boxes) and len(points):
+            tree = shapely.STRtree(shapely.box(*self.boxes.T.astype(float)))
+            which, die = tree.query(shapely.points(points.astype(float)))
+            out[which[::-1]] = die[::-1]
+        return out
+
+
+@dataclass(frozen=True)
+class Terminals:
+    """n places where nets come out.
+
+    Those of one die stand together.
+
+    die, name, net: numbers, -1 for no net known. pad: whether it is one of the chip's, else a ball. whole: whether all
+    that stands on such a one must stand here. asks, took: it asks for a free one, or was free and was taken; such
+    are joined with each other instead of with the rest of their net.
+    """
+
+    die: Ints
+    name: Ints
+    net: Ints
+    at: Ints
+    pad: Bools
+    whole: Bools
+    asks: Bools
+    took: Bools
+    names: Sequence[str]
+    nets: Sequence[str]
+
+    @cached_property
+    def cloud(self) -> Cloud:
+        """Where they are, by dies."""
+        return Cloud(self.die, self.at)
+
+    def title(self, k: int) -> str:
+        """What a finding calls it."""
+        name, net = self.names[int(self.name[k])], int(self.net[k])
+        return f"{name} of net {self.nets[net]}" if net >= 0 else f"{name}, which is free,"
+
+
+def of_chip(chip: Chip, origins: Sequence[tuple[Um, Um]], taken: Mapping[str, str]) -> Terminals:
+    """The chip's pads and balls in dies with these lower left corners (um); `taken` as in `check_nets`."""
+    groups = [group for pair in chip.groups.values() for group in pair]
+    asking = {id(m) for group in groups if group.free for m in group.askers}
+    names: list[str] = []
+    nets: dict[str, int] = {}
+    rows = []
+    for kind, members in (("pad", chip.pads), ("ball", chip.balls)):
+        for m in members:
+            name = f"{kind} {m.name}"
+            net = m.net or taken.get(name, "")
+            number = nets.setdefault(net, len(nets)) if net else -1
+            rows.append((len(names), number, kind == "pad", id(m) in asking, not m.net and name in taken, m.x, m.y))
+            names.append(name)
+    count, dies = len(rows), len(origins)
+    at = np.array([(x0 + r[5], y0 + r[6]) for x0, y0 in origins for r in rows], dtype=float).reshape(-1, 2)
+    which, of, pad, asks, took = (np.tile(np.array([r[k] for r in rows]), dies) for k in range(5))
+    return Terminals(
+        np.repeat(np.arange(dies), count), which.astype(np.int64), of.astype(np.int64),
+        to_dbu(at).astype(np.int64).reshape(-1, 2), pad.astype(bool), np.ones(count * dies, dtype=bool),
+        asks.astype(bool), took.astype(bool), names, list(nets),
+    )  # fmt: skip
+
+
+def of_labels(source: Source, layers: Mapping[str, int], note: str, dies: Dies) -> Terminals:
+    """What texts name in dies: "NAME NET" on the layer of notes, or a net's name alone, on any layer."""
+    found = _texts(source, layers)
+    words: dict[str, int] = {}
+    nets: dict[str, int] = {}
+    parts = []
+    for text, layer, points in found:
+        split = text.split()
+        if not split:
+            continue
+        both = len(split) == 2 and layer == note
+        word = words.setdefault(split[0] if both else f"label {split[0]}", len(words))
+        parts.append((word, nets.setdefault(split[-1], len(nets)), both, points))
+    at = np.concatenate([p[3] for p in parts] or [np.empty((0, 2), dtype=np.int64)])
+    count = [len(p[3]) for p in parts]
+    name, net = (np.repeat(np.array([p[k] for p in parts], dtype=np.int64), count) for k in (0, 1))
+    whole = np.repeat(np.array([p[2] for p in parts], dtype=bool), count)
+    die = dies.of(at)
+    inside = np.flatnonzero(die >= 0)
+    inside = inside[np.lexsort((at[inside, 1], at[inside, 0], name[inside], die[inside]))]
+    no = np.zeros(len(inside), dtype=bool)
+    return Terminals(
+        die[inside], name[inside], net[inside], at[inside], no, whole[inside], no, no,
+        [printable(w, 60) for w in words], [printable(n, 60) for n in nets],
+    )  # fmt: skip
+
+
+def _texts(source: Source, layers: Mapping[str, int]) -> list[tuple[str, str, Ints]]:
+    """All texts: what each says, its layer, and (n, 2) where it stands."""
+    known: dict[tuple[object, ...], list[tuple[str, str, npt.NDArray[np.float64]]]] = {}
+
+    def below(cell: kdb.Cell, motion: kdb.DCplxTrans) -> list[tuple[str, str, npt.NDArray[np.float64]]]:
+        key = cell.cell_index(), str(motion)
+        if key not in known:
+            out = []
+            for layer, index in layers.items():
+                for shape in cell.shapes(index).each(kdb.Shapes.STexts):
+                    at = shape.text.trans.disp
+                    point = motion * kdb.DPoint(at.x, at.y)
+                    out.append((shape.text.string, layer, np.array([[point.x, point.y]])))
+            for placed in source.below(cell, motion):
+                for text, layer, points in below(placed.cell, placed.motion):
+                    out.append((text, layer, (placed.at[:, None, :] + points[None, :, :]).reshape(-1, 2)))
+            known[key] = out
+        return known[key]
+
+    return [(text, layer, np.round(at).astype(np.int64)) for text, layer, at in below(source.top, kdb.DCplxTrans())]
+
+
+def named(boxes: Ints) -> Dies:
+    """Dies by where they are: rows lettered from the top, columns counted from the left."""
+    columns, rows = np.unique(boxes[:, 0]), np.unique(boxes[:, 1])
+    column, row = np.searchsorted(columns, boxes[:, 0]), np.searchsorted(rows, boxes[:, 1])
+    names = [f"{row_letters(len(rows) - 1 - r)}{c + 1}" for c, r in zip(column.tolist(), row.tolist(), strict=True)]
+    return Dies(boxes, names)

@@ -1,0 +1,118 @@
+"""What shows why two places are one net: the shortest way from one to the other through the metal."""
+
+from __future__ import annotations
+
+import heapq
+import math
+
+import klayout.db as kdb
+import numpy as np
+import shapely
+
+from layoutgen.connect.pieces import Ints, Joined, outline
+from layoutgen.findings import Hull
+
+MOST = 20_000
+"""Parts of metal that a way is looked for through."""
+AROUND = 1_000_000
+"""How far beyond both places, in database units."""
+TOUCH = 2.0
+"""What parts of slanted metal may be apart, as their corners are on the grid."""
+
+
+def way(joined: Joined, net: int, start: tuple[str, Ints], end: tuple[str, Ints]) -> Hull:
+    """The metal along the shortest way between two places (level and point) of a net, as the corners of a polygon.
+
+    Where it leads far around, or through too much, the box around both places.
+    """
+    points = np.array([start[1], end[1]])
+    low, high = points.min(axis=0) - AROUND, points.max(axis=0) + AROUND
+    parts: list[kdb.Polygon] = []
+    of: list[int] = []
+    names = list(joined.sheets)
+    for number, name in enumerate(names):
+        sheet, nodes = joined.sheets[name], joined.nodes[name]
+        mine = np.flatnonzero(joined.net[name] == net)
+        boxes = joined.pieces.boxes(sheet, nodes)[mine]
+        near = mine[(boxes[:, :2] <= high).all(axis=1) & (boxes[:, 2:] >= low).all(axis=1)]
+        for node in near.tolist():
+            shape = joined.pieces.polygon(sheet, nodes, node)
+            here = [kdb.Polygon(list(p.each_point())) for p in shape.decompose_trapezoids()]
+            parts += here
+            of += [number] * len(here)
+            if len(parts) > MOST:
+                return _around(points)
+    found = _shortest(parts, of, [(names.index(level), at) for level, at in (start, end)])
+    if not found:
+        return _around(points)
+    corridor = kdb.Region([parts[k] for k in found]).merged()
+    largest = max(corridor.each(), key=lambda p: p.area2())
+    return tuple((p.x, p.y) for p in largest.each_point_hull())
+
+
+def _shortest(parts: list[kdb.Polygon], of: list[int], ends: list[tuple[int, Ints]]) -> list[int]:
+    """The parts along the shortest way; none where there is no way."""
+    if not parts:
+        return []
+    shapes = np.array([outline(p) for p in parts], dtype=object)
+    tree = shapely.STRtree(shapes)
+    level = np.array(of)
+    u, v = tree.query(shapes, predicate="dwithin", distance=TOUCH)
+    near = (u != v) & (np.abs(level[u] - level[v]) <= 1)
+    u, v = u[near], v[near]
+    across = level[u] != level[v]
+    apart = np.zeros(len(u), dtype=bool)
+    apart[across] = shapely.area(shapely.intersection(shapes[u[across]], shapes[v[across]])) == 0
+    u, v = u[~apart], v[~apart]
+    beside: dict[int, list[int]] = {}
+    for a, b in zip(u.tolist(), v.tolist(), strict=True):
+        beside.setdefault(a, []).append(b)
+    places = []
+    for number, at in ends:
+        hits = [k for k in tree.query(shapely.Point(*at.tolist()), predicate="intersects").tolist() if of[k] == number]
+        if not hits:
+            return []
+        places.append(hits)
+    middle = shapely.get_coordinates(shapely.centroid(shapes))
+    goals = set(places[1])
+    best = dict.fromkeys(places[0], 0.0)
+    before: dict[int, int] = {}
+    queue = [(0.0, k) for k in sorted(best)]
+    while queue:
+        far, k = heapq.heappop(queue)
+        if k in goals:
+            found = [k]
+            while found[-1] in before:
+                found.append(before[found[-1]])
+            return found
+        if far > best[k]:
+            continue
+        for n in beside.get(k, ()):
+            new = far + math.dist(middle[k], middle[n])
+            if new < best.get(n, math.inf):
+                best[n], before[n] = new, k
+                heapq.heappush(queue, (new, n))
+    return []
+
+
+def gap(joined: Joined, level: str, one: int, other: int, points: tuple[Ints, Ints]) -> Hull:
+    """The shortest gap between two nets on a level near two of their points, 1 um wide."""
+    sheet, nodes = joined.sheets[level], joined.nodes[level]
+    shapes = []
+    for net, point in ((one, points[0]), (other, points[1])):
+        mine = np.flatnonzero(joined.net[level] == net)
+        if len(mine) > MOST:
+            boxes = joined.pieces.boxes(sheet, nodes)[mine]
+            far = np.maximum(np.maximum(boxes[:, :2] - point, point - boxes[:, 2:]), 0).max(axis=1)
+            mine = mine[np.argsort(far, kind="stable")[:100]]
+        shapes.append(shapely.union_all([outline(joined.pieces.polygon(sheet, nodes, k)) for k in mine.tolist()]))
+    if any(shape.is_empty for shape in shapes):
+        return _around(np.array(points))
+    line = shapely.shortest_line(shapes[0], shapes[1])
+    corners = np.round(shapely.get_coordinates(shapely.buffer(line, 500, cap_style="square", quad_segs=1)))
+    return tuple((int(x), int(y)) for x, y in corners[:-1].tolist()) or _around(np.array(points))
+
+
+def _around(points: Ints) -> Hull:
+    (x0, y0), (x1, y1) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    return (x0, y0 - 500), (x1 + 500, y0 - 500), (x1 + 500, y1 + 500), (x0, y1 + 500)

@@ -1,0 +1,192 @@
+"""What is one conductor over a whole layout, against merged regions of all of it."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable
+
+import corpus
+import klayout.db as kdb
+import pytest
+
+from layoutgen.connect.pieces import Joined, Pieces, join
+from layoutgen.connect.stack import stack
+from layoutgen.pdk import Pdk, read
+
+PROCESS = """
+name = "two"
+title = "Two metals"
+source = "this test"
+roles = { metal = "rdl", metal_2 = "tie", via_2 = "via" }
+masks = {}
+connect = { metal = "rdl", pad = [], ball = [], metal_2 = "tie", via_2 = "via" }
+rules = {}
+[layers]
+rdl = { gds = [1, 0], title = "metal" }
+tie = { gds = [1, 1], title = "metal 2" }
+via = { gds = [2, 0], title = "via" }
+[reserved]
+die = { gds = [200, 0], title = "die" }
+[derived]
+[flows.one]
+title = "One"
+current = "none"
+stages = []
+draws = ["rdl"]
+"""
+LEVELS = ("metal", "via_2", "metal_2")
+UM = 1000
+
+
+@pytest.fixture(scope="module")
+def pdk(tmp_path_factory: pytest.TempPathFactory) -> Pdk:
+    folder = tmp_path_factory.mktemp("pdk") / "two"
+    folder.mkdir()
+    (folder / "pdk.toml").write_text(PROCESS)
+    return read(folder, lambda _: folder)
+
+
+def ours(pdk: Pdk, layout: kdb.Layout) -> Joined:
+    levels = stack(pdk)
+    pieces = Pieces(pdk, layout, layout.top_cell(), levels.sources)
+    return join(pieces, {name: pieces.sheet(text) for name, text in levels.levels.items()})
+
+
+def flat(layout: kdb.Layout) -> dict[str, list[tuple[kdb.Polygon, int]]]:
+    """All merged polygons of each level, and the number of the net of each."""
+    top = layout.top_cell()
+    merged = {
+        level: list(kdb.Region(top.begin_shapes_rec(layout.layer(*gds))).merged().each())
+        for level, gds in zip(LEVELS, ((1, 0), (2, 0), (1, 1)), strict=True)
+    }
+    nodes = [(level, k) for level, some in merged.items() for k in range(len(some))]
+    root = {node: node for node in nodes}
+
+    def find(node: tuple[str, int]) -> tuple[str, int]:
+        while root[node] != node:
+            node = root[node]
+        return node
+
+    for below, above in itertools.pairwise(LEVELS):
+        for i, p in enumerate(merged[below]):
+            for j, q in enumerate(merged[above]):
+                if p.bbox().touches(q.bbox()) and (kdb.Region(p) & kdb.Region(q)).area():
+                    root[find((below, i))] = find((above, j))
+    number = {node: k for k, node in enumerate(nodes)}
+    return {level: [(p, number[find((level, k))]) for k, p in enumerate(some)] for level, some in merged.items()}
+
+
+def same_partition(pdk: Pdk, layout: kdb.Layout) -> int:
+    """Compare, and return how many nets there are."""
+    found, witness = ours(pdk, layout), flat(layout)
+    pairs = set()
+    for level in LEVELS:
+        sheet, nodes = found.sheets[level], found.nodes[level]
+        covered = kdb.Region()
+        for k, net in enumerate(found.net[level].tolist()):
+            piece = found.pieces.polygon(sheet, nodes, k)
+            covered.insert(piece)
+            own = kdb.Region(piece)
+            over = [(n, (own & kdb.Region(p)).area()) for p, n in witness[level] if p.bbox().touches(piece.bbox())]
+            pairs.add((net, max(over, key=lambda pair: pair[1])[0]))
+        whole = kdb.Region([p for p, _ in witness[level]])
+        assert (covered ^ whole).sized(-2).is_empty(), level  # merging bends slanted edges to the grid
+    assert len({a for a, _ in pairs}) == len({b for _, b in pairs}) == len(pairs)
+    assert len(pairs) == found.count
+    return found.count
+
+
+def dice(seed: int) -> random.Random:
+    return random.Random(seed)  # noqa: S311 - a layout, no secret
+
+
+@pytest.mark.parametrize("slanted", [False, True])
+@pytest.mark.parametrize("start", range(0, 20, 5))
+def test_any_layout_is_parted_as_flat(pdk: Pdk, start: int, slanted: bool) -> None:
+    counts = [same_partition(pdk, corpus.layout(dice(s), slanted=slanted)) for s in range(start, start + 5)]
+    assert max(counts) > 3
+
+
+def wafer(drawn: Callable[[kdb.Layout, kdb.Cell, kdb.Cell], None]) -> kdb.Layout:
+    """Dies of two wires, the second below a via to a wire of the other metal, 6 x 6 of them."""
+    layout, layers, top = corpus.empty()
+    die = layout.create_cell("DIE")
+    for k in range(2):
+        y = 50 * UM + k * 100 * UM
+        die.shapes(layers["rdl"]).insert(kdb.Box(20 * UM, y, 300 * UM, y + 20 * UM))
+    die.shapes(layers["via"]).insert(kdb.Box(280 * UM, 155 * UM, 290 * UM, 165 * UM))
+    die.shapes(layers["tie"]).insert(kdb.Box(270 * UM, 150 * UM, 340 * UM, 170 * UM))
+    drawn(layout, die, top)
+    return layout
+
+
+def arrayed(layout: kdb.Layout, die: kdb.Cell, top: kdb.Cell) -> None:
+    a, b = kdb.Vector(400 * UM, 0), kdb.Vector(0, 300 * UM)
+    top.insert(kdb.CellInstArray(die.cell_index(), kdb.Trans(), a, b, 6, 6))
+
+
+def bus_over_all(layout: kdb.Layout, die: kdb.Cell, top: kdb.Cell) -> None:
+    arrayed(layout, die, top)
+    for i in range(6):
+        x = i * 400 * UM
+        top.shapes(layout.layer(1, 0)).insert(kdb.Box(x + 10 * UM, -50 * UM, x + 20 * UM, 1900 * UM))
+    top.shapes(layout.layer(1, 0)).insert(kdb.Box(0, -50 * UM, 2400 * UM, -40 * UM))
+
+
+def turned(layout: kdb.Layout, die: kdb.Cell, top: kdb.Cell) -> None:
+    for k in range(36):
+        at = kdb.Vector((k % 6) * 380 * UM, (k // 6) * 330 * UM)
+        top.insert(kdb.CellInstArray(die.cell_index(), kdb.Trans(k % 4, k % 3 == 0, at)))
+
+
+def at_any_angle(layout: kdb.Layout, die: kdb.Cell, top: kdb.Cell) -> None:
+    for k in range(12):
+        motion = kdb.DCplxTrans(1.0, 30.0 * k, k % 2 == 1, kdb.DVector(k * 137.0371, k * 71.7713))
+        top.insert(kdb.DCellInstArray(die.cell_index(), motion))
+
+
+def flattened(layout: kdb.Layout, die: kdb.Cell, top: kdb.Cell) -> None:
+    bus_over_all(layout, die, top)
+    top.flatten(True)
+
+
+def one_large_u(layout: kdb.Layout, die: kdb.Cell, top: kdb.Cell) -> None:
+    arrayed(layout, die, top)
+    points = [(0, 0), (2500, 0), (2500, 2000), (2490, 2000), (2490, 10), (10, 10), (10, 2000), (0, 2000)]
+    top.shapes(layout.layer(1, 0)).insert(kdb.Polygon([kdb.Point(x * UM, y * UM) for x, y in points]))
+    top.shapes(layout.layer(1, 0)).insert(kdb.Box(5 * UM, 660 * UM, 25 * UM, 665 * UM))
+    top.shapes(layout.layer(1, 0)).insert(kdb.Box(2295 * UM, 960 * UM, 2495 * UM, 965 * UM))
+
+
+def corners_touch(layout: kdb.Layout, die: kdb.Cell, top: kdb.Cell) -> None:
+    die.shapes(layout.layer(1, 0)).insert(kdb.Box(300 * UM, 70 * UM, 400 * UM, 350 * UM))
+    die.shapes(layout.layer(1, 0)).insert(kdb.Box(0, 30 * UM, 20 * UM, 50 * UM))
+    arrayed(layout, die, top)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "nets"),
+    [
+        (arrayed, 72),
+        (bus_over_all, 1),
+        (flattened, 1),
+        (one_large_u, 71),
+        (turned, None),
+        (at_any_angle, None),
+        (corners_touch, None),
+    ],
+    ids=lambda case: getattr(case, "__name__", ""),
+)
+def test_wafers_are_parted_as_flat(
+    pdk: Pdk, drawn: Callable[[kdb.Layout, kdb.Cell, kdb.Cell], None], nets: int | None
+) -> None:
+    count = same_partition(pdk, wafer(drawn))
+    assert nets is None or count == nets
+
+
+def test_a_via_that_only_touches_joins_nothing(pdk: Pdk) -> None:
+    layout, layers, top = corpus.empty()
+    top.shapes(layers["rdl"]).insert(kdb.Box(0, 0, 100, 100))
+    top.shapes(layers["via"]).insert(kdb.Box(100, 0, 200, 100))
+    assert same_partition(pdk, layout) == 2

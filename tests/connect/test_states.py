@@ -1,0 +1,110 @@
+"""`layoutgen net` on wafers of ours: proven before and after the cut, and each harm found at its place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import klayout.db as kdb
+import nets
+import pytest
+
+from layoutgen import discover
+from layoutgen.cli import run
+
+Harm = Callable[[kdb.Layout], None]
+POST = discover.pdk("post")
+SIDE = 1_000_000
+EVERY = SIDE + nets.STREET
+
+
+@pytest.fixture(scope="module")
+def wafer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("wafer") / "wafer.oas"
+    assert nets.make(path, radius=4_000_000, side=SIDE, nets=4) > 20
+    return path
+
+
+def proven(path: Path, capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, dict[str, Any]]:
+    code = run(["net", str(path), "--pdk", "post", "--json", *options])
+    return code, {r["rule"]: r for r in json.loads(capsys.readouterr().out)["rules"]}
+
+
+def harmed(wafer: Path, folder: Path, harm: Harm) -> Path:
+    layout = kdb.Layout()
+    layout.read(str(wafer))
+    harm(layout)
+    layout.write(str(folder / "harmed.oas"))
+    return folder / "harmed.oas"
+
+
+def drawn(cell: str, layer: str, *box: int) -> Harm:
+    return lambda layout: layout.cell(cell).shapes(layout.layer(*POST.gds(layer))).insert(kdb.Box(*box))
+
+
+def gone(cell: str, layer: str) -> Harm:
+    def harm(layout: kdb.Layout) -> None:
+        next(iter(layout.cell(cell).shapes(layout.layer(*POST.gds(layer))).each())).delete()
+
+    return harm
+
+
+def all_gone(layer: str) -> Harm:
+    return lambda layout: layout.clear_layer(layout.layer(*POST.gds(layer)))
+
+
+def flattened(layout: kdb.Layout) -> None:
+    layout.top_cell().flatten(True)
+
+
+def test_a_tied_wafer_is_proven(wafer: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, rules = proven(wafer, capsys, "-o", str(tmp_path / "nets.lyrdb"))
+    assert (code, {rule: r["status"] for rule, r in rules.items()}) == (
+        0,
+        dict.fromkeys(["NETS", "TIED", "KERF"], "run"),
+    )
+    assert (tmp_path / "nets.lyrdb").read_text()
+    assert "TIED" not in proven(wafer, capsys, "--cut")[1]
+    assert proven(harmed(wafer, tmp_path, flattened), capsys)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("harm", "rule", "says", "dies"),
+    [
+        (gone("DIE", "rdl_tie"), "TIED", "is not joined to the bus", "every"),
+        (gone("DIE", "rdl"), "NETS", "stands on no metal", "every"),
+        (gone("DIE", "via"), "NETS", "has no via", "every"),
+        (gone("DIE", "polyimide"), "NETS", "has no polyimide", "every"),
+        (drawn("DIE", "rdl", 150_000, 500_000, 450_000, 520_000), "NETS", "nets N0, N1 are one piece", "every"),
+        (drawn("WAFER", "rdl", 250_000, 550_000, 450_000, 570_000), "NETS", "nets N0, N1 are one piece", "one"),
+        (drawn("WAFER", "rdl", 800_000, 300_000, 1_400_000, 310_000), "KERF", "lies in the kerf", "one"),
+        (drawn("STEP", "rdl_bus", 0, -20_000, SIDE, 0), "KERF", "may leave this of a bus", "every"),
+        (drawn("STEP", "rdl", 0, -60_000, 20_000, -40_000), "KERF", "lies in the kerf", "every"),
+        (drawn("STEP", "via", 500_000, 900_000, 510_000, 910_000), "NETS", "belongs to no terminal", "every"),
+        (all_gone("rdl_ring"), "TIED", "there is no contact ring", ""),
+    ],
+)
+def test_harm_is_found_at_its_place(
+    wafer: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], harm: Harm, rule: str, says: str, dies: str
+) -> None:  # fmt: skip
+    code, rules = proven(harmed(wafer, tmp_path, harm), capsys)
+    assert code == 1
+    found = [f for f in rules[rule]["findings"] if says in f["note"]]
+    assert found, rules[rule]["findings"]
+    if dies == "one":
+        assert sum(1 + len(f["repeats"]) for f in found) == 1
+    if "are one piece" in says:  # the marker leads from one net to the other, through what joins them
+        hull = kdb.Polygon([kdb.Point(*p) for p in found[0]["polygon"]])
+        assert hull.bbox().width() >= 200_000
+        assert hull.bbox().height() < SIDE
+
+
+@pytest.mark.parametrize(("layer", "skipped"), [("note", {"NETS", "TIED"}), ("cut_sure", {"NETS", "TIED", "KERF"})])
+def test_what_cannot_be_told_is_not_clean(
+    wafer: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], layer: str, skipped: set[str]
+) -> None:
+    code, rules = proven(harmed(wafer, tmp_path, all_gone(layer)), capsys)
+    assert code == 2
+    assert {rule for rule, r in rules.items() if r["status"] == "skipped"} == skipped
