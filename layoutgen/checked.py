@@ -27,7 +27,7 @@ from layoutgen.findings import Report, RuleResult, Status
 from layoutgen.pdk import Cut, LayerNumber, Pdk
 from layoutgen.report import NOT_ASKED
 from layoutgen.units import Um, dbu, to_dbu
-from layoutgen.windows.source import covers
+from layoutgen.windows.cover import covers
 
 if TYPE_CHECKING:
     from layoutgen.baseline import Baseline

@@ -20,8 +20,9 @@ import shapely
 
 from layoutgen import derive, gds
 from layoutgen.pdk import Pdk
+from layoutgen.windows.arrays import distinct_rows
 from layoutgen.windows.components import united
-from layoutgen.windows.source import Source, distinct_rows
+from layoutgen.windows.source import Source
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
+from layoutgen.windows.arrays import Floats, Ints
 from layoutgen.windows.sheet import Pictures, Sheet, lay_out
-from layoutgen.windows.source import Floats, Ints
 from layoutgen.windows.view import View
 
 Bools = npt.NDArray[np.bool_]
