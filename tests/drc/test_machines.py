@@ -11,6 +11,7 @@ from pathlib import Path
 
 import klayout.db as kdb
 import pytest
+from tiny_pdk import plain
 
 from layoutgen.cli import run as layoutgen
 from layoutgen.drc import cache, look, machines
@@ -46,27 +47,13 @@ def process(folder: Path) -> Path:
     return folder
 
 
-PROCESS = """
-name = "tiny"
-title = "Three layers"
-source = "this test"
-roles = { metal = "rdl" }
-masks = {}
-connect = { metal = "rdl", pad = [], ball = [] }
-[layers]
-via = { gds = [2, 0], title = "via" }
+PROCESS = plain(
+    """via = { gds = [2, 0], title = "via" }
 rdl = { gds = [3, 0], title = "metal" }
-post = { gds = [5, 0], title = "post" }
-[reserved]
-die = { gds = [200, 0], title = "die" }
-[derived.joined]
-expression = "rdl | via"
-[flows.one]
-title = "One"
-current = "none"
-stages = []
-draws = ["rdl", "via", "post"]
-"""
+post = { gds = [5, 0], title = "post" }""",
+    reserved='die = { gds = [200, 0], title = "die" }',
+    derived='joined = { expression = "rdl | via" }',
+)
 
 
 def wafer(kinds: int, *, alike: bool) -> kdb.Layout:
