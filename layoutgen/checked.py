@@ -27,7 +27,7 @@ from layoutgen.findings import Report, RuleResult, Status
 from layoutgen.pdk import Cut, LayerNumber, Pdk
 from layoutgen.report import NOT_ASKED
 from layoutgen.units import Um, dbu, to_dbu
-from layoutgen.windows.source import covers
+from layoutgen.windows.cover import covers
 
 if TYPE_CHECKING:
     from layoutgen.baseline import Baseline
@@ -163,13 +163,7 @@ def check_file(
         digest = _digest(path) if cache is not None else ""
         if not reading.is_as_it_was():
             digest = ""  # it may be of what has been written since
-    cell = foreign.top_cell(layout, str(path), top)
-    if cell.bbox().empty():
-        raise InputError([Problem(str(path), "", f"cell {printable(cell.name, 60)!r} is empty; name another one")])
-    ignored = _ignored(layout, cell, pdk, str(path), ignore)
-    notes = [*_supply(layout, cell, pdk, dies, str(path))]
-    if ignored:
-        notes.append(f"Not looked at: {', '.join(f'{n}/{d}' for n, d in ignored)}")
+    cell, notes = prepare(layout, path, pdk, top=top, dies=dies, ignore=ignore)
     title = printable(f"{path.name}, cell {cell.name}", 200)
     digest = digest and f"{digest} {cell.name!r} {dies} {pdk.cut}"
     report = check_layout(
@@ -196,6 +190,24 @@ def let_pass(
     if waivers is not None:
         report = waivers.apply(report, layout, top)
     return report if baseline is None else baseline.apply(report)
+
+
+def prepare(
+    layout: kdb.Layout, path: Path, pdk: Pdk, *, top: str, dies: Dies, ignore: Sequence[LayerNumber] | None
+) -> tuple[kdb.Cell, list[str]]:
+    """The cell of a file to look at, with the reserved layers that `dies` supplies drawn; and what there is to say.
+
+    Raises:
+        InputError: the file has no such cell, nothing in it, or a layer that the process does not know.
+    """
+    cell = foreign.top_cell(layout, str(path), top)
+    if cell.bbox().empty():
+        raise InputError([Problem(str(path), "", f"cell {printable(cell.name, 60)!r} is empty; name another one")])
+    ignored = _ignored(layout, cell, pdk, str(path), ignore)
+    notes = [*_supply(layout, cell, pdk, dies, str(path))]
+    if ignored:
+        notes.append(f"Not looked at: {', '.join(f'{n}/{d}' for n, d in ignored)}")
+    return cell, notes
 
 
 def _digest(path: Path) -> str:

@@ -10,14 +10,14 @@ import klayout.db as kdb
 import numpy as np
 
 from layoutgen import foreign
-from layoutgen.checked import Checked, Dies, _ignored, _supply
+from layoutgen.checked import Checked, Dies, prepare
 from layoutgen.connect.pieces import Pieces
 from layoutgen.connect.stack import METAL, stack
 from layoutgen.connect.states import check_wafer
 from layoutgen.connect.terminals import Dies as Places
 from layoutgen.connect.terminals import Terminals, named, of_labels
-from layoutgen.drc.dies import _boxes, in_dies
-from layoutgen.errors import InputError, Problem, printable
+from layoutgen.drc.dies import die_boxes, in_dies
+from layoutgen.errors import printable
 from layoutgen.findings import Report
 from layoutgen.pdk import LayerNumber, Pdk
 from layoutgen.windows.source import Source
@@ -48,16 +48,10 @@ def check_nets_of_file(
     if progress:
         progress("reading")
     layout = foreign.read(path, seconds=seconds, megabytes=megabytes)
-    cell = foreign.top_cell(layout, str(path), top)
-    if cell.bbox().empty():
-        raise InputError([Problem(str(path), "", f"cell {printable(cell.name, 60)!r} is empty; name another one")])
-    ignored = _ignored(layout, cell, pdk, str(path), ignore)
-    notes = [*_supply(layout, cell, pdk, dies or Dies(), str(path))]
-    if ignored:
-        notes.append(f"Not looked at: {', '.join(f'{n}/{d}' for n, d in ignored)}")
+    cell, notes = prepare(layout, path, pdk, top=top, dies=dies or Dies(), ignore=ignore)
     if progress:
         progress("nets")
-    boxes = _boxes(layout, cell, pdk) if "die" in pdk.reserved else np.empty((0, 4), dtype=np.int64)
+    boxes = die_boxes(layout, cell, pdk) if "die" in pdk.reserved else np.empty((0, 4), dtype=np.int64)
     if len(boxes):
         places = named(boxes)
         notes.append(f"Dies: {len(boxes)}, named by rows from the top and columns from the left")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import klayout.db as kdb
@@ -31,24 +32,6 @@ from layoutgen.physics.plating import (
 )  # fmt: skip
 from layoutgen.report.plating import HEAT
 
-SMALL = """\
-name = "small"
-pdk = "PROCESS"
-[chip]
-name = "Small"
-size = [1500, 1500]
-pads = "pads.csv"
-balls = "balls.csv"
-pad_size = [55, 55]
-[wafer]
-diameter = 25_000
-edge_exclusion = 5_000
-street = 100
-[cells."rdl.wire"]
-width = 30
-"""
-PADS = "pad,net,x,y\nP1,a,500,75\nP2,b,1000,75\nP3,c,500,1425\nP4,d,1000,1425\n"
-BALLS = "ball,net,x,y\nA1,c,500,1000\nA2,d,1000,1000\nB1,a,500,500\nB2,b,1000,500\n"
 ALONE, IN_BATH = Load(1e-10), Load(1e-10, 1e-9)
 
 
@@ -212,16 +195,8 @@ def test_what_is_no_bath_is_refused(wrong: dict[str, float]) -> None:
         Bath(**wrong)
 
 
-def built_with(folder: Path, pdk: str) -> MaskSet:
-    """A small chip in a process."""
-    (folder / "small.toml").write_text(SMALL.replace("PROCESS", pdk), "utf-8")
-    (folder / "pads.csv").write_text(PADS, "utf-8")
-    (folder / "balls.csv").write_text(BALLS, "utf-8")
-    return lg.build(folder / "small.toml")
-
-
-def test_a_build_gives_its_own_network(tmp_path: Path) -> None:
-    built = built_with(tmp_path, "post")
+def test_a_build_gives_its_own_network(spec_file: Callable[..., Path]) -> None:
+    built = lg.build(spec_file(('pdk = "wlcsp_500"', 'pdk = "post"')))
     found = lg.plating(built)
     assert found.unfed == 0
     assert len(found.network.wafer.names) == len(built.grid.dies)
@@ -232,6 +207,6 @@ def test_a_build_gives_its_own_network(tmp_path: Path) -> None:
     assert min(float(r.min()) for r in found.resistance) > least
 
 
-def test_a_build_that_is_not_plated_through_the_kerf_has_no_network(tmp_path: Path) -> None:
+def test_a_build_that_is_not_plated_through_the_kerf_has_no_network(small: MaskSet) -> None:
     with pytest.raises(PlatingError, match="takes its plating current from 'blanket', not through the kerf"):
-        lg.plating(built_with(tmp_path, "wlcsp_500"))
+        lg.plating(small)

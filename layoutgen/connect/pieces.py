@@ -20,8 +20,9 @@ import shapely
 
 from layoutgen import derive, gds
 from layoutgen.pdk import Pdk
-from layoutgen.windows.components import _components as unite
-from layoutgen.windows.source import Source, distinct_rows
+from layoutgen.windows.arrays import distinct_rows
+from layoutgen.windows.components import united
+from layoutgen.windows.source import Source
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -484,7 +485,7 @@ def join(pieces: Pieces, sheets: Mapping[str, Sheet], known: Known | None = None
         u, v = known[key]
         links.append(np.column_stack([u + base[a], v + base[b]]))
     u, v = np.concatenate(links).T
-    root = unite(total, (u, v))
+    root = united(total, (u, v))
     first = root == np.arange(total)
     dense = (np.cumsum(first) - 1)[root]
     net = {name: dense[base[name] : base[name] + len(nodes[name].piece)] for name in sheets}

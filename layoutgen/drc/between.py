@@ -17,8 +17,8 @@ from layoutgen.drc.checks import Task
 from layoutgen.drc.place import place
 from layoutgen.findings import Edge, Finding
 from layoutgen.windows import InPlace, Sheet
+from layoutgen.windows.arrays import Ints
 from layoutgen.windows.components import Components
-from layoutgen.windows.source import Ints
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
 

@@ -31,14 +31,14 @@ def in_dies(report: Report, layout: kdb.Layout, top: kdb.Cell, pdk: Pdk) -> Repo
     """
     if not report.findings or DIE not in pdk.reserved:
         return report
-    boxes = _boxes(layout, top, pdk)
+    boxes = die_boxes(layout, top, pdk)
     if not len(boxes):
         return report
     dies = Dies(boxes)
     return replace(report, results=tuple(replace(r, findings=dies.told_apart(r.findings)) for r in report.results))
 
 
-def _boxes(layout: kdb.Layout, top: kdb.Cell, pdk: Pdk) -> Ints:
+def die_boxes(layout: kdb.Layout, top: kdb.Cell, pdk: Pdk) -> Ints:
     """(n, 4) extents of the outlines of dies: as they are drawn, for dies without a street between touch."""
     index = layout.find_layer(gds.layer_info(pdk, DIE))
     boxes = [] if index is None else [_extent(shape) for shape in top.begin_shapes_rec(index)]

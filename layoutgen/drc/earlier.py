@@ -11,7 +11,7 @@ from layoutgen.drc.cache import Cache, Table
 from layoutgen.drc.place import moved_by
 from layoutgen.findings import Finding
 from layoutgen.windows import InPlace, Sheet, View
-from layoutgen.windows.source import Ints
+from layoutgen.windows.arrays import Ints
 
 
 class Earlier:

@@ -12,7 +12,7 @@ from layoutgen.drc.checks import Task
 from layoutgen.drc.checks.kind import Circles
 from layoutgen.findings import Finding
 from layoutgen.pdk import Pdk
-from layoutgen.windows.source import have_area
+from layoutgen.windows.cover import have_area
 
 if TYPE_CHECKING:
     from layoutgen.drc.unit import Judged, Unit

@@ -14,8 +14,8 @@ import numpy as np
 from layoutgen.drc.checks import Task
 from layoutgen.findings import Finding
 from layoutgen.windows import InPlace, Sheet
+from layoutgen.windows.arrays import Ints
 from layoutgen.windows.components import Components
-from layoutgen.windows.source import Ints
 
 
 def passes(job: Task, parts: Components, short: int) -> bool:

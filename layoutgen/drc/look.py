@@ -27,8 +27,8 @@ from layoutgen.findings import Finding
 from layoutgen.pdk import Pdk
 from layoutgen.units import Um, dbu
 from layoutgen.windows import InPlace, Near, Pictures, Sheet, Source, View, Views, lay_out
+from layoutgen.windows.arrays import Ints
 from layoutgen.windows.components import Components, all_on_sheets, is_repeated
-from layoutgen.windows.source import Ints
 from layoutgen.windows.view import Needs
 
 WHOLE: tuple[Um, ...] = (250.0, 500.0, 1000.0)

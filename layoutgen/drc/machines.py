@@ -7,8 +7,9 @@ it its rules. So a cluster finds what one machine finds, or says that it did not
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from layoutgen.drc import unit
 from layoutgen.drc.cache import version
@@ -23,6 +24,8 @@ PATIENCE = 30.0
 """Seconds without any worker, after which what is left has failed."""
 AHEAD = 4
 """Parts that are sent for each thread of the cluster: the next is there when one is done."""
+ARRIVAL, TRIES = 30.0, 3
+"""Seconds that an answer may take from its worker to here, and how often it may fail to."""
 TICK = 0.2
 Answer = dict[str, unit.Judged | str]
 
@@ -38,6 +41,7 @@ def look_at(parts: Mapping[str, list[str]], pack: Callable[[str], unit.Unit], ad
     with _client(address) as client:
         todo = list(parts)
         sent: dict[Future, str] = {}
+        late: Counter[Future] = Counter()
         alone_since = 0.0
         try:
             while todo or sent:
@@ -52,8 +56,14 @@ def look_at(parts: Mapping[str, list[str]], pack: Callable[[str], unit.Unit], ad
                     break
                 done = [future for future in sent if future.done()]
                 for future in done:
+                    answer = _answer(future, parts[sent[future]])
+                    if answer is None:  # its worker went with it: it is done again, if there is one left
+                        late[future] += 1
+                        if late[future] < TRIES:
+                            continue
+                        answer = dict.fromkeys(parts[sent[future]], "what a worker of the cluster said never arrived")
                     part = sent.pop(future)
-                    out[part] = _answer(future, parts[part])
+                    out[part] = answer
                     tell(parts[part][0])
                 if not done:
                     time.sleep(TICK / 10)
@@ -69,12 +79,15 @@ def _work(wanted: str, what: unit.Unit) -> Answer:
     return unit.look_at(what)
 
 
-def _answer(future: Future, rules: list[str]) -> Answer:
-    if future.status != "finished":
-        error: Any = future.exception() if future.status == "error" else "it was cancelled"
-        said = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else str(error)
+def _answer(future: Future, rules: list[str]) -> Answer | None:
+    """What a worker has said, or why it could not; None: it is gone, and its answer with it."""
+    try:
+        answer: Answer = future.result(timeout=ARRIVAL)
+    except TimeoutError:
+        return None
+    except Exception as e:  # the worker's own, or the cluster's: cancelled, killed again and again
+        said = f"{type(e).__name__}: {e}"
         return dict.fromkeys(rules, printable(f"a worker of the cluster could not do its part: {said}", 300))
-    answer: Answer = future.result()
     return answer
 
 

@@ -21,7 +21,7 @@ from layoutgen.drc.checks.marks import hull
 from layoutgen.findings import Edge, Finding, canonical
 from layoutgen.units import Um
 from layoutgen.windows import InPlace, Sheet, View
-from layoutgen.windows.source import Ints
+from layoutgen.windows.arrays import Ints
 
 Where: TypeAlias = Callable[[Finding, int], npt.NDArray[np.bool_]]
 """(finding at its window's first place, window) -> at which of the window's places it holds."""

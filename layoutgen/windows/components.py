@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
+from layoutgen.windows.arrays import Floats, Ints
 from layoutgen.windows.sheet import Pictures, Sheet, lay_out
-from layoutgen.windows.source import Floats, Ints
 from layoutgen.windows.view import View
 
 Bools = npt.NDArray[np.bool_]
@@ -99,7 +99,7 @@ class Components:
         self._base = np.concatenate([[0], np.cumsum(sizes)])
         self.known, contacts = self._sections()
         """Whether a piece touches its window's core, so that the window can tell what it is of."""
-        self.number = _components(int(self._base[-1]), self._links(contacts))
+        self.number = united(int(self._base[-1]), self._links(contacts))
         """The component of each piece at each place; the same number for what is one polygon."""
         self._elsewhere: dict[int, Ints] = {}
 
@@ -256,7 +256,7 @@ def _section(
     return piece[on], np.full(len(low), axis), at[on], low, high
 
 
-def _components(count: int, links: tuple[Ints, Ints]) -> Ints:
+def united(count: int, links: tuple[Ints, Ints]) -> Ints:
     """The number of the component of each of `count` nodes, the least of its nodes, once links join them."""
     root = np.arange(count)
     u, v = links

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
+from layoutgen.windows.arrays import Ints
 from layoutgen.windows.near import shapes_near
-from layoutgen.windows.source import NAME, Ints, Layer, Source
+from layoutgen.windows.source import NAME, Layer, Source
 
 CLOSURES = 2
 """Steps from edge to edge: the slanted edges of a frame, and those that these may cross."""

@@ -9,7 +9,8 @@ import klayout.db as kdb
 import numpy as np
 import numpy.typing as npt
 
-from layoutgen.windows.source import Ints, Items
+from layoutgen.windows.arrays import Ints
+from layoutgen.windows.source import Items
 
 CORE_HALOS = 4
 """A core is at least so many halos long: what lies in the halo is looked at more than once."""

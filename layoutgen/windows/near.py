@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from layoutgen.windows.source import Ints, Layer, distinct_rows
+from layoutgen.windows.arrays import Ints, distinct_rows
+from layoutgen.windows.source import Layer
 
 _FULL = 0.5
 """Part of the box around all boxes from which on they are searched as one."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import klayout.db as kdb
 import numpy as np
 
+from layoutgen.windows.arrays import Ints
 from layoutgen.windows.frame import Gathered, around, gather, known_as_merged, pictures
-from layoutgen.windows.source import Ints, Source
+from layoutgen.windows.source import Source
 from layoutgen.windows.view import View
 
 MOST = 2_000_000_000

@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
+from layoutgen.windows.arrays import Ints, distinct_rows
 from layoutgen.windows.grid import Grid
-from layoutgen.windows.source import NAME, Ints, Layer, distinct_rows
+from layoutgen.windows.source import NAME, Layer
 
 Hashes: TypeAlias = npt.NDArray[np.uint64]
 

@@ -12,17 +12,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress
-from typing import TypeAlias
 
 import klayout.db as kdb
 import numpy as np
 import numpy.typing as npt
 import shapely
 
-Ints: TypeAlias = npt.NDArray[np.int64]
-Floats: TypeAlias = npt.NDArray[np.float64]
+from layoutgen.windows.alike import Alike
+from layoutgen.windows.arrays import Floats, Ints
+from layoutgen.windows.cover import covers
 
-Places: TypeAlias = list[tuple[int, int]]
 _NO_NAME = "\x01"
 """Of a cell while it is written: no file has it, as readers refuse it."""
 NAME = 16
@@ -246,7 +245,7 @@ class Layer:
 
     def _walk(self, source: Source) -> None:
         """Items, boxes and edges from the top down, until cells are met that repeat."""
-        shapes = _Alike()
+        shapes = Alike()
         open_cells = [(source.top, kdb.DCplxTrans())]
         while open_cells:
             cell, motion = open_cells.pop()
@@ -271,7 +270,7 @@ class Layer:
                 number = self._intern((shape.area2(), shape), shape)
                 self._batches.append((number, self._motion(kdb.DCplxTrans()), np.array(places), box))
 
-    def _take_shapes(self, cell: kdb.Cell, motion: kdb.DCplxTrans, shapes: _Alike) -> None:
+    def _take_shapes(self, cell: kdb.Cell, motion: kdb.DCplxTrans, shapes: Alike) -> None:
         """Boxes as they are, others by what they look like."""
         drawn = cell.shapes(self._index)
         if motion.is_unity():
@@ -422,61 +421,6 @@ def _digest(words: str) -> bytes:
     return hashlib.blake2b(words.encode(), digest_size=NAME).digest()
 
 
-class _Alike:
-    """Single shapes, and where those stand that look the same.
-
-    By extent and area first: a polygon's own hash is the same for all that begin with the same corners.
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[int, int, int], tuple[kdb.Polygon, Places, dict[kdb.Polygon, Places]]] = {}
-
-    def add(self, polygon: kdb.Polygon) -> None:
-        """One more, which is moved to where its box begins at (0, 0)."""
-        box = polygon.bbox()
-        x, y = box.left, box.bottom
-        polygon.move(-x, -y)
-        key = box.right - x, box.top - y, polygon.area2()
-        first = self._known.get(key)
-        if first is None:
-            self._known[key] = polygon, [(x, y)], {}
-        elif first[0] == polygon:
-            first[1].append((x, y))
-        else:
-            first[2].setdefault(polygon, []).append((x, y))
-
-    def each(self) -> Iterator[tuple[kdb.Polygon, Places]]:
-        """Each shape, with its places."""
-        for polygon, places, others in self._known.values():
-            yield polygon, places
-            yield from others.items()
-
-
-def covers(cell: kdb.Cell, index: int) -> bool:
-    """Whether a layer covers anything below a cell: texts, lines and flat boxes do not."""
-    if cell.bbox(index).empty():
-        return False
-    layout = cell.layout()
-    drawn = (layout.cell(each).shapes(index) for each in (cell.cell_index(), *cell.called_cells()))
-    if not any(have_area(shape.polygon for shape in shapes.each(kdb.Shapes.SRegions)) for shapes in drawn):
-        return False
-    every = cell.begin_shapes_rec(index)  # a cell may stand there so small that nothing is left of it
-    every.shape_flags = kdb.Shapes.SRegions
-    return have_area(one.shape().polygon.transformed(one.trans()) for one in every.each())
-
-
-def have_area(polygons: Iterable[kdb.Polygon]) -> bool:
-    """Whether any polygon has an area; one that crosses itself may have, though it adds up to none."""
-    crossed = []
-    for polygon in polygons:
-        if polygon.area2():
-            return True
-        box = polygon.bbox()
-        if box.width() and box.height():
-            crossed.append(polygon)
-    return bool(kdb.EdgeProcessor().merge_p2p(crossed, 0, False, False))
-
-
 def _corners_of(shapes: kdb.Shapes) -> int:
     """How many corners shapes have; of very many by a sample of them."""
     size = shapes.size()
@@ -531,26 +475,6 @@ def _placed(inst: kdb.Instance) -> kdb.DCplxTrans:
     motion = inst.dcplx_trans
     dbu = inst.layout().dbu
     return kdb.DCplxTrans(motion.mag, motion.angle, motion.is_mirror(), motion.disp.x / dbu, motion.disp.y / dbu)
-
-
-def distinct_rows(rows: Ints) -> tuple[Ints, Ints]:
-    """Positions of the first of each kind of equal rows, and the number of its kind for each row.
-
-    By numbers mixed from each row, compared in full; kinds come in no order that means anything.
-    """
-    mixed = np.zeros(len(rows), dtype=np.uint64)
-    for column in rows.T:
-        mixed = (mixed ^ column.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
-        mixed ^= mixed >> np.uint64(29)
-    order = np.argsort(mixed, kind="stable")
-    new = np.ones(len(rows), dtype=bool)
-    new[1:] = mixed[order[1:]] != mixed[order[:-1]]
-    if (rows[order[1:]] != rows[order[:-1]]).any(axis=1)[~new[1:]].any():
-        order = np.lexsort(rows.T[::-1])
-        new[1:] = (rows[order[1:]] != rows[order[:-1]]).any(axis=1)
-    number = np.empty(len(rows), dtype=np.int64)
-    number[order] = np.cumsum(new) - 1
-    return order[new], number
 
 
 def _whole_and_rest(places: Floats) -> tuple[Ints, Floats]:

@@ -10,9 +10,10 @@ from typing import TypeAlias
 import klayout.db as kdb
 import numpy as np
 
+from layoutgen.windows.arrays import Ints
 from layoutgen.windows.grid import CORE_HALOS, Grid, Period, find_period, lay
 from layoutgen.windows.signature import Seen, signatures
-from layoutgen.windows.source import NAME, Ints, Source
+from layoutgen.windows.source import NAME, Source
 
 FEW = 4
 """Windows that fewer others are like are looked at more finely, in this many parts along x and y."""

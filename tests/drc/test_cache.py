@@ -21,7 +21,7 @@ from layoutgen.drc.cache import Cache
 from layoutgen.drc.checks import KINDS, Task
 from layoutgen.findings import Report, Status, canonical
 from layoutgen.pdk import Pdk, read
-from layoutgen.windows import sheet, source
+from layoutgen.windows import source
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +31,7 @@ def pdk(tmp_path_factory: pytest.TempPathFactory) -> Pdk:
 
 @pytest.fixture
 def always_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(look, "LITTLE", 0)
-    monkeypatch.setattr(look, "WHOLE", (30.0,))
-    monkeypatch.setattr(sheet, "AT_ONCE", 100)
+    judge.always_windows(monkeypatch)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import klayout.db as kdb
 import pytest
+from tiny_pdk import plain
 
 from layoutgen.cli import run as layoutgen
 from layoutgen.drc import cache, look, machines
@@ -46,27 +47,13 @@ def process(folder: Path) -> Path:
     return folder
 
 
-PROCESS = """
-name = "tiny"
-title = "Three layers"
-source = "this test"
-roles = { metal = "rdl" }
-masks = {}
-connect = { metal = "rdl", pad = [], ball = [] }
-[layers]
-via = { gds = [2, 0], title = "via" }
+PROCESS = plain(
+    """via = { gds = [2, 0], title = "via" }
 rdl = { gds = [3, 0], title = "metal" }
-post = { gds = [5, 0], title = "post" }
-[reserved]
-die = { gds = [200, 0], title = "die" }
-[derived.joined]
-expression = "rdl | via"
-[flows.one]
-title = "One"
-current = "none"
-stages = []
-draws = ["rdl", "via", "post"]
-"""
+post = { gds = [5, 0], title = "post" }""",
+    reserved='die = { gds = [200, 0], title = "die" }',
+    derived='joined = { expression = "rdl | via" }',
+)
 
 
 def wafer(kinds: int, *, alike: bool) -> kdb.Layout:
@@ -193,10 +180,39 @@ def test_workers_of_another_version_are_not_believed(
 
 def test_a_cluster_that_loses_all_its_workers_fails_what_is_left(pdk: Pdk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machines, "PATIENCE", 0.5)
+    monkeypatch.setattr(machines, "ARRIVAL", 0.5)
     with distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as one:
         report = check(pdk, wafer(24, alike=False), one.scheduler_address, lambda _: one.scale(0))
     assert report.exit_code == 2
     assert "has had no worker" in " ".join(r.reason for r in report.results if r.status is Status.FAILED)
+
+
+class Lost:
+    """A future that is done, and whose worker is gone with its answer, as often as it is asked."""
+
+    status = "finished"
+
+    def result(self, timeout: float) -> object:
+        raise TimeoutError
+
+
+def test_an_answer_that_is_lost_with_its_worker_is_waited_for_and_not_for_ever(
+    cluster: object, pdk: Pdk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, lost = machines._answer, []
+
+    def answer(future: object, rules: list[str]) -> object:
+        lost.append(rules)
+        return kept(Lost() if len(lost) <= most else future, rules)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(machines, "_answer", answer)
+    layout = wafer(3, alike=True)
+    most = 2
+    assert findings(check(pdk, layout, cluster.scheduler_address)) == findings(check(pdk, layout))  # type: ignore[attr-defined]
+    most = 10**6
+    report = check(pdk, layout, cluster.scheduler_address)  # type: ignore[attr-defined]
+    assert report.exit_code == 2
+    assert "never arrived" in " ".join(r.reason for r in report.results if r.status is Status.FAILED)
 
 
 def test_where_no_cluster_answers_one_line_says_so(

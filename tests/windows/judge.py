@@ -11,6 +11,7 @@ from pathlib import Path
 import corpus
 import equality
 import klayout.db as kdb
+import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from tiny_pdk import plain
@@ -20,6 +21,7 @@ from layoutgen.drc import look
 from layoutgen.drc.checks import task
 from layoutgen.drc.flat import Flat
 from layoutgen.pdk import Pdk, read
+from layoutgen.windows import sheet
 
 PDK = plain(
     """rdl = { gds = [1, 0], title = "metal" }
@@ -122,3 +124,10 @@ def generated(part: int, count: int, *, slanted: bool, shrink: bool, see: Callab
         see(corpus.layout(rng, slanted=slanted))
 
     each()
+
+
+def always_windows(patch: pytest.MonkeyPatch) -> None:
+    """Look at small layouts as at large ones: through windows, and in many parts where these are looked at together."""
+    patch.setattr(look, "LITTLE", 0)
+    patch.setattr(look, "WHOLE", (30.0,))
+    patch.setattr(sheet, "AT_ONCE", 100)

@@ -14,12 +14,10 @@ import numpy as np
 import pytest
 
 from layoutgen import foreign
-from layoutgen.drc import look
 from layoutgen.drc.checks.kind import Circles
 from layoutgen.drc.run import check_layout
 from layoutgen.pdk import Pdk, read
 from layoutgen.report import lyrdb
-from layoutgen.windows import sheet
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +27,7 @@ def pdk(tmp_path_factory: pytest.TempPathFactory) -> Pdk:
 
 @pytest.fixture
 def always_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(look, "LITTLE", 0)
-    monkeypatch.setattr(look, "WHOLE", (30.0,))
-    monkeypatch.setattr(sheet, "AT_ONCE", 100)  # and in many parts where they are looked at together
+    judge.always_windows(monkeypatch)
 
 
 @pytest.mark.usefixtures("always_windows")

@@ -349,7 +349,7 @@ def test_what_is_joined_outside_of_windows_is_one_polygon(pdk: Pdk, make: Callab
 def test_without_what_windows_share_along_borders_it_goes_wrong(
     pdk: Pdk, make: Callable[[], kdb.Layout], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(components, "_components", lambda count, links: np.arange(count))
+    monkeypatch.setattr(components, "united", lambda count, links: np.arange(count))
     with pytest.raises(AssertionError, match=r"space|notch"):
         compared(pdk, make())
 
@@ -486,6 +486,6 @@ def test_components_are_those_that_links_make() -> None:
         for _ in range(count):
             for a, b in zip(u.tolist(), v.tolist(), strict=True):
                 root[a] = root[b] = min(root[a], root[b])
-        assert components._components(count, (u, v)).tolist() == root
+        assert components.united(count, (u, v)).tolist() == root
     chain = np.arange(999)
-    assert not components._components(1000, (chain, chain + 1)).any()
+    assert not components.united(1000, (chain, chain + 1)).any()
