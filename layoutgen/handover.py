@@ -20,8 +20,9 @@ from layoutgen.errors import OutputError
 from layoutgen.mask import mask_layout
 from layoutgen.maskset import MaskSet
 from layoutgen.report import bending, json_form, junit, lyrdb, manifest, markdown, sarif
-from layoutgen.report.routing import bottleneck_line, chip_table, csv_text, unrouted_line
+from layoutgen.report.routing import bottleneck_line, csv_text, unrouted_line
 from layoutgen.report.routing import markdown as routing_markdown
+from layoutgen.report.routing_table import chip_table
 from layoutgen.units import Um
 
 Progress = Callable[[str], None]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import klayout.db as kdb
+import numpy as np
 
 from layoutgen import discover, drill, gds
 from layoutgen.connect.states import check_wafer
@@ -26,7 +27,7 @@ from layoutgen.kerf import Step, StreetContext, build_step
 from layoutgen.pdk import Pdk
 from layoutgen.spec import Spec
 from layoutgen.units import to_dbu
-from layoutgen.wafer import Grid, Place, Rim, WaferContext, build_wafer, lay_grid
+from layoutgen.wafer import Grid, Rim, WaferContext, build_wafer, lay_grid
 
 Progress = Callable[[str], None]
 T = TypeVar("T")
@@ -152,39 +153,16 @@ def at_place(file: str, place: str, call: Callable[[], T]) -> T:
         raise SpecError([Problem(file, place, line) for line in str(e).splitlines()]) from e
 
 
-def _window(step: Step, grid: Grid, place: Place) -> kdb.Box:
-    """The box of the step at a place, in database units."""
-    (x, y), (x0, y0, x1, y1) = grid.at(place), step.box
-    return kdb.Box(*(int(v) for v in to_dbu([x + x0, y + y0, x + x1, y + y1])))
-
-
 def _with_nets(
     report: Report, spec: Spec, pdk: Pdk, flow: str, die: Die, step: Step, grid: Grid, layout: kdb.Layout
 ) -> Report:  # fmt: skip
-    """The report with the chip's nets as the metal of one step joins them."""
-    origin, window = grid.at(grid.typical), _window(step, grid, grid.typical)
-    found = gds.fetch(layout, pdk, layout.top_cell(), window)
-
-    def here(layer: str) -> kdb.Region:
-        return found(layer) & kdb.Region(window)
-
-    tied = pdk.flows[flow].current == "kerf"
-    table, taken = pdk.connect, die.plan.taken if die.plan else {}
-    metal = pdk.evaluate(table.metal, here)
-    # where the kerf carries the current the nets are apart only when the blade has been through it
-    cut = here("cut_sure") if tied else kdb.Region()
-    upper = apart = None
-    if table.metal_2:
-        upper = Upper(pdk.evaluate(table.metal_2, here), pdk.evaluate(table.via_2, here))
-        apart = Upper(upper.metal - cut, upper.vias - cut)
-    on_pads, on_balls = ({name: pdk.region(name, here) for name in names} for names in (table.pad, table.ball))
-    results = [check_nets(metal - cut, spec.chip, origin, upper=apart, taken=taken, on_pads=on_pads, on_balls=on_balls)]
-    if tied:
-        everywhere = gds.fetch(layout, pdk, layout.top_cell())
-        ring = everywhere(pdk.role("ring"))
-        trunk = everywhere(pdk.role("bus")) + ring
-        bus = here(pdk.role("bus"))
-        results.append(check_tied(metal, bus, trunk, ring, spec.chip, origin, upper=upper, taken=taken))
-    nets = " and ".join(result.rule for result in results)
-    note = f"{nets} looked at one step; {len(grid.dies)} dies repeat it"
+    """The report with the chip's nets as the metal of the whole wafer joins them."""
+    origins = [grid.at(place) for place in grid.dies]
+    low = to_dbu(np.array(origins, dtype=float).reshape(-1, 2)).astype(np.int64)
+    size = to_dbu(step.die_size).astype(np.int64)
+    dies = Dies(np.concatenate([low, low + size], axis=1), [grid.name(place) for place in grid.dies])
+    terminals = of_chip(spec.chip, origins, die.plan.taken if die.plan else {})
+    results = check_wafer(pdk, flow, layout, layout.top_cell(), dies, lambda _: terminals)
+    rules = ", ".join(result.rule for result in results)
+    note = f"{rules}: all {len(grid.dies)} dies"
     return replace(report, scope=(*report.scope, note), results=(*report.results, *results))

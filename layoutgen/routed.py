@@ -25,9 +25,9 @@ from layoutgen.chip.shapes import ring
 from layoutgen.die import Die, DieContext, Stages, build_die
 from layoutgen.errors import ChipError, LayoutgenError, OutputError, Problem
 from layoutgen.pdk import Pdk
-from layoutgen.report import routing
-from layoutgen.report.routing import MatchedRow, NetRow, Totals
+from layoutgen.report import routing, routing_table
 from layoutgen.report.routing_picture import draw_picture
+from layoutgen.report.routing_table import MatchedRow, NetRow, Totals
 from layoutgen.route import NetMetal, RouteOptions, RoutePlan, RouteProblem, Ties
 from layoutgen.route.problem import Point
 from layoutgen.spec import Spec
@@ -68,12 +68,12 @@ class Routed:
     @property
     def totals(self) -> Totals:
         """The sums of the table."""
-        return routing.totals(self.table)
+        return routing_table.totals(self.table)
 
     @property
     def matched(self) -> list[MatchedRow]:
         """What became of groups of nets that shall be equally long."""
-        return routing.matched_table(self.problem, self.table, self.plan.missed)
+        return routing_table.matched_table(self.problem, self.table, self.plan.missed)
 
     @property
     def complete(self) -> bool:
@@ -224,7 +224,7 @@ def route_chip(
         raise LayoutgenError(f"flow {context.flow_name!r} of PDK {context.pdk.name!r} says no routing problem")
     drawing = die.drawing()
     drawing.polygon("die", [*die.problem.outline])
-    table = routing.chip_table(die.problem, die.plan, context.pdk)
+    table = routing_table.chip_table(die.problem, die.plan, context.pdk)
     return Routed(
         name or (source.file.name if isinstance(source, Spec) else file_name(source.name)),
         context.chip, context.pdk, context.flow_name, die.problem, die.plan, dict(die.metal), tuple(table), drawing,
@@ -252,7 +252,7 @@ def _context(
 
 
 def _notes(context: DieContext, problem: RouteProblem, table: list[NetRow]) -> Iterator[str]:
-    metals = [context.pdk.role(name) for name in routing.METAL_ROLES[: problem.layers]]
+    metals = [context.pdk.role(name) for name in routing_table.METAL_ROLES[: problem.layers]]
     for kind, value in (("width", problem.width), ("space", problem.space)):
         broken = [
             f"{name} ({rule.limit:g} um)"

@@ -15,6 +15,7 @@ import pytest
 
 from layoutgen import discover
 from layoutgen.report import routing as report
+from layoutgen.report import routing_table
 from layoutgen.report.page import nice
 from layoutgen.report.routing_picture import draw_picture
 from layoutgen.route import (
@@ -51,7 +52,7 @@ def wire(*points: Spot, start: str = "", end: str = "", layer: int = 0, net: str
 
 def ohm(terminals: list[Terminal], wires: list[Wire], vias: tuple[Via, ...] = (), balls: set[str] | None = None,
         sheet: tuple[float, ...] = (SHEET,)) -> float | None:  # fmt: skip
-    return report.resistance(terminals, wires, vias, sheet, balls or set(), WIDTH)
+    return routing_table.resistance(terminals, wires, vias, sheet, balls or set(), WIDTH)
 
 
 def pair(*more: Spot) -> list[Terminal]:
@@ -122,8 +123,8 @@ def test_an_unbalanced_bridge(across: float) -> None:
     whole = ac + ad + cd
     to_a, to_c, to_d = ac * ad / whole, ac * cd / whole, ad * cd / whole
     expected = to_a + (to_c + cb) * (to_d + db) / (to_c + cb + to_d + db)
-    edges, same = report._network([a, b, c, d], wires, (), (SHEET,), WIDTH)
-    assert report._largest(edges, same, [("a", "b")]) == pytest.approx(OHM * expected, rel=1e-4)
+    edges, same = routing_table._network([a, b, c, d], wires, (), (SHEET,), WIDTH)
+    assert routing_table._largest(edges, same, [("a", "b")]) == pytest.approx(OHM * expected, rel=1e-4)
 
 
 def test_two_layers_are_joined_by_vias_only() -> None:
@@ -180,7 +181,7 @@ def test_spanning_length_is_that_of_the_best_tree(seed: int) -> None:
             parts = [new if p == old else p for p in parts]
         if len(set(parts)) == 1:
             best = min(best, sum(math.dist(points[a], points[b]) for a, b in tree))
-    assert report.spanning_length([(x, y) for x, y in points]) == pytest.approx(best)
+    assert routing_table.spanning_length([(x, y) for x, y in points]) == pytest.approx(best)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +196,7 @@ def test_spanning_length_is_that_of_the_best_tree(seed: int) -> None:
     ],
 )
 def test_bends(points: tuple[Spot, ...], expected: int) -> None:
-    assert report.bends(wire(*points)) == expected
+    assert routing_table.bends(wire(*points)) == expected
 
 
 def two_nets(**changed: object) -> RouteProblem:
@@ -215,13 +216,13 @@ def test_a_row_says_what_a_net_got() -> None:
         ),
         (Unrouted("b", "pad B", "ball B", "full"), Unrouted("b", "pad B", "", "full", tie=True)),
     )
-    a, b = report.net_table(problem, plan, (SHEET,))
+    a, b = routing_table.net_table(problem, plan, (SHEET,))
     assert (a.net, a.terminals, a.links, a.unrouted, a.bends, a.ties, a.untied) == ("a", 2, 1, 0, 2, 1, 0)
     assert (a.length, a.straight, a.tie_length) == pytest.approx((920, 800, 100))
     assert a.ratio == pytest.approx(1.15)
     assert a.resistance == pytest.approx(OHM * 920)
     assert (b.links, b.unrouted, b.untied, b.ratio, b.resistance) == (0, 1, 1, None, None)
-    sums = report.totals([a, b])
+    sums = routing_table.totals([a, b])
     assert (sums.nets, sums.incomplete, sums.links, sums.unrouted, sums.ties, sums.untied) == (2, 1, 1, 1, 1, 1)
     assert sums.ratio == pytest.approx(1.15)  # of the complete net only
 
@@ -234,7 +235,7 @@ def test_a_free_ball_belongs_to_the_net_that_took_it() -> None:
     )
     problem = RouteProblem(box(0, 0, 1000, 400), terminals, (), WIDTH, 20, 15)
     line = wire((100, 100), (900, 300), start="pad A", end="ball 2", net="a")
-    (row,) = report.net_table(problem, RoutePlan((line,), (), taken={"ball 2": "a"}), (SHEET,))
+    (row,) = routing_table.net_table(problem, RoutePlan((line,), (), taken={"ball 2": "a"}), (SHEET,))
     assert row.terminals == 2
     assert row.straight == pytest.approx(math.hypot(800, 200))
     assert row.ratio == pytest.approx(1.0)
@@ -251,7 +252,7 @@ def test_a_net_whose_pads_took_balls_is_measured_in_its_parts() -> None:
         wire((100, 900), (400, 900), start="pad 1", end="ball 1", net="a"),
     )
     plan = RoutePlan(wires, (), taken={"ball 0": "a", "ball 1": "a"})
-    (row,) = report.net_table(problem, plan, (SHEET,), {"ball 0", "ball 1"})
+    (row,) = routing_table.net_table(problem, plan, (SHEET,), {"ball 0", "ball 1"})
     assert row.straight == row.length == pytest.approx(700)
     assert row.ratio == pytest.approx(1.0)
     assert row.resistance == pytest.approx(SHEET * 400 / WIDTH)
@@ -262,8 +263,8 @@ def test_a_missed_group_says_which_net_and_why() -> None:
     a = wire((100, 100), (900, 100), start="pad A", end="ball A", net="a")
     b = wire((100, 300), (900, 200), start="pad B", end="ball B", net="b")
     plan = RoutePlan((a, b), (), missed=(Missed(("a", "b"), "a", 806.2, 800.0, "no room"),))
-    rows = report.net_table(problem, plan, ())
-    (group,) = report.matched_table(problem, rows, plan.missed)
+    rows = routing_table.net_table(problem, plan, ())
+    (group,) = routing_table.matched_table(problem, rows, plan.missed)
     assert not group.met
     assert report.matched_line(group).endswith("5 um wanted: missed; a is 800.0 um of 806.2, no room")
 
@@ -272,17 +273,17 @@ def test_matched_groups_and_their_verdict() -> None:
     problem = two_nets(matched=(Matched(("a", "b"), 50.0),), rules={"a": NetRule(WIDTH, 20.0)})
     straight = wire((100, 300), (900, 300), start="pad B", end="ball B", net="b")
 
-    def verdict(depth: float) -> report.MatchedRow:
+    def verdict(depth: float) -> routing_table.MatchedRow:
         low = 100 - depth
         detour = wire((100, 100), (100, low), (900, low), (900, 100), start="pad A", end="ball A", net="a")
-        rows = report.net_table(problem, RoutePlan((detour, straight), ()), ())
-        return report.matched_table(problem, rows)[0]
+        rows = routing_table.net_table(problem, RoutePlan((detour, straight), ()), ())
+        return routing_table.matched_table(problem, rows)[0]
 
     assert verdict(25).met
     assert verdict(25).spread == pytest.approx(50)
     assert not verdict(26).met
-    rows = report.net_table(problem, RoutePlan((straight,), (Unrouted("a", "pad A", "ball A", "full"),)), ())
-    (group,) = report.matched_table(problem, rows)
+    rows = routing_table.net_table(problem, RoutePlan((straight,), (Unrouted("a", "pad A", "ball A", "full"),)), ())
+    (group,) = routing_table.matched_table(problem, rows)
     assert not group.met
     assert "not all routed" in report.matched_line(group)
 
@@ -291,7 +292,7 @@ def test_resistance_of_every_net_of_a_routed_chip_lies_between_straight_and_way(
     """Another witness for a whole routing: with one wire a net, sheet x length / width of what was drawn."""
     problem = two_nets()
     plan = route(problem)
-    for row in report.net_table(problem, plan, (SHEET,)):
+    for row in routing_table.net_table(problem, plan, (SHEET,)):
         assert row.resistance == pytest.approx(OHM * row.length)
 
 
@@ -304,7 +305,7 @@ def test_hostile_names_stay_names() -> None:
     terminals = tuple(replace(t, net=evil) if t.net == "a" else t for t in problem.terminals)
     problem = replace(problem, terminals=terminals)
     plan = RoutePlan((), (Unrouted(evil, "pad A", "ball A", "full"),))
-    rows = report.net_table(problem, plan, ())
+    rows = routing_table.net_table(problem, plan, ())
     text = report.markdown("x", problem, plan, rows, [evil])
     assert "<script>" not in text
     assert "\n# x" not in text.removeprefix("# x")
@@ -318,7 +319,7 @@ def test_the_report_says_what_is_missing_and_where_it_is_too_narrow() -> None:
     problem = two_nets(ties=True)
     cut = Bottleneck((((500.0, 0.0), (500.0, 150.0)),), 2, 3, ("a",))
     plan = RoutePlan((), (Unrouted("a", "pad A", "", "full", tie=True),), (cut,), tie_bound=1)
-    text = report.markdown("x", problem, plan, report.net_table(problem, plan, ()))
+    text = report.markdown("x", problem, plan, routing_table.net_table(problem, plan, ()))
     assert text.startswith("# x: not complete")
     assert "a: pad A to the die edge: full" in text
     assert "from (500.0, 0.0) to (500.0, 150.0) um: room for 2, 3 want to cross (a left)" in text
@@ -361,7 +362,7 @@ def test_a_picture_shows_what_is_missing_in_red(tmp_path: Path) -> None:
     assert [u.tie for u in plan.unrouted] == [False]
     missing = plan.unrouted[0]
     plan = replace(plan, bottlenecks=(Bottleneck((((1000, 420), (1000, 560)),), 2, 3, (missing.net,)),))
-    rows = report.net_table(problem, plan, (SHEET,))
+    rows = routing_table.net_table(problem, plan, (SHEET,))
     draw_picture(tmp_path / "a.png", "narrow", problem, plan, draw(problem, plan), rows)
     picture = Png(tmp_path / "a.png")
     scale, left, top = 0.7, 40, 80  # 2000 um on 1400 pixels
@@ -375,7 +376,7 @@ def test_a_picture_shows_what_is_missing_in_red(tmp_path: Path) -> None:
     whole = replace(problem, obstacles=())
     plan = route(whole)
     assert plan.complete
-    rows = report.net_table(whole, plan, (SHEET,))
+    rows = routing_table.net_table(whole, plan, (SHEET,))
     draw_picture(tmp_path / "b.png", "wide", whole, plan, draw(whole, plan), rows)
     assert Png(tmp_path / "b.png").red_in(left, y - 40, left + 1400, y + 40) == 0
 
@@ -383,7 +384,7 @@ def test_a_picture_shows_what_is_missing_in_red(tmp_path: Path) -> None:
 def test_the_same_routing_gives_the_same_picture(tmp_path: Path) -> None:
     problem = narrow()
     plan = route(problem)
-    rows = report.net_table(problem, plan, (SHEET,))
+    rows = routing_table.net_table(problem, plan, (SHEET,))
     for name in ("a", "b"):
         draw_picture(tmp_path / f"{name}.png", "same", problem, plan, draw(problem, plan), rows)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
@@ -421,11 +422,11 @@ def test_pictures_of_all_kinds_can_be_drawn(tmp_path: Path) -> None:
         ),
     }  # fmt: skip
     for name, (problem, plan) in problems.items():
-        rows = report.net_table(problem, plan, (SHEET, SHEET)[: problem.layers])
+        rows = routing_table.net_table(problem, plan, (SHEET, SHEET)[: problem.layers])
         metal: dict[str, NetMetal] = {} if problem.layers == 2 else draw(problem, plan)
         draw_picture(tmp_path / f"{name}.png", name, problem, plan, metal, rows)
         assert min(Png(tmp_path / f"{name}.png").size) >= 700
-    assert report.net_table(*problems["layers"], (SHEET, SHEET))[0].vias == 1
+    assert routing_table.net_table(*problems["layers"], (SHEET, SHEET))[0].vias == 1
 
 
 @pytest.mark.parametrize(("value", "expected"), [(897.0, 500.0), (1000.0, 1000.0), (499.9, 200.0), (0.3, 0.2)])

@@ -90,7 +90,7 @@ def _result(built: MaskSet, files: list[Path]) -> dict[str, Any]:
 
 
 def _say(built: MaskSet, folder: Path, files: int) -> None:
-    from layoutgen.report import line, routing, worst
+    from layoutgen.report import line, routing, routing_table, worst
 
     chip, plan, grid, report = built.spec.chip, built.die.plan, built.grid, built.report
     click.echo(f"{built.name}: {chip.name} in {built.pdk.name}, flow {built.flow}")
@@ -105,8 +105,8 @@ def _say(built: MaskSet, folder: Path, files: int) -> None:
         for b in plan.bottlenecks[:MOST_FINDINGS]:
             click.echo(f"          too narrow: {routing.bottleneck_line(b)}")
         problem = built.die.problem
-        rows = routing.chip_table(problem, plan, built.pdk) if problem and problem.matched else []
-        for m in routing.matched_table(problem, rows, plan.missed) if problem and rows else ():
+        rows = routing_table.chip_table(problem, plan, built.pdk) if problem and problem.matched else []
+        for m in routing_table.matched_table(problem, rows, plan.missed) if problem and rows else ():
             click.echo(f"          matched: {routing.matched_line(m)}")
     click.echo(f"  wafer   {built.rim.diameter / 1000:g} mm, {len(grid.dies)} dies, step {built.step.pitch[0]:g} x "
                f"{built.step.pitch[1]:g} um, {len(grid.drop_ins)} mark sites")  # fmt: skip

@@ -12,7 +12,8 @@ from pathlib import Path
 import shapely
 
 from layoutgen.report.page import GREY, INK, RED, Page, nice, text_width
-from layoutgen.report.routing import NetRow, missing_end, net_terminals, ohms, summary, totals
+from layoutgen.report.routing import missing_end, ohms, summary
+from layoutgen.report.routing_table import NetRow, net_terminals, totals
 from layoutgen.route import NetMetal, RoutePlan, RouteProblem
 from layoutgen.units import DBU
 

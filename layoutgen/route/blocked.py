@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from layoutgen.route.escape import Cut, Side, cuts_around, edges_on, joined_parts
+from layoutgen.route.features import Floats, Ints
 from layoutgen.route.flow_network import Network, Space, network, open_space
 from layoutgen.route.search import Quest
-from layoutgen.route.tiles import UNBOUNDED, Floats, Ints
+from layoutgen.route.tiles import UNBOUNDED
 from layoutgen.route.topology import Topology
 from layoutgen.units import Um
 

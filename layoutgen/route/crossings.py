@@ -11,8 +11,8 @@ from itertools import chain
 
 import numpy as np
 
+from layoutgen.route.features import Floats, Ints
 from layoutgen.route.regions import Chord
-from layoutgen.route.tiles import Floats, Ints
 from layoutgen.route.topology import Topology
 from layoutgen.units import Um
 

@@ -14,10 +14,11 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from layoutgen.route.features import Floats, Ints, least_space, sides_of
 from layoutgen.route.flow import ROUNDS, Planar, connect
 from layoutgen.route.flow_network import Network, network, open_space, solve
 from layoutgen.route.problem import RouteProblem
-from layoutgen.route.tiles import Floats, Ints, Tiles, least_space, sides_of
+from layoutgen.route.tiles import Tiles
 from layoutgen.route.topology import Topology
 from layoutgen.units import Um
 

@@ -14,9 +14,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from layoutgen.route.features import Floats, Ints
 from layoutgen.route.flow_network import Flow, Space, flow_of, network, open_space, solve
 from layoutgen.route.program import solve_whole
-from layoutgen.route.tiles import Floats, Ints, Tiles
+from layoutgen.route.tiles import Tiles
 from layoutgen.route.topology import OUTSIDE, Ends, Step, Strand, Topology
 from layoutgen.units import Um
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from layoutgen.route.tiles import UNBOUNDED, Floats, Ints, Tiles
+from layoutgen.route.features import Floats, Ints
+from layoutgen.route.tiles import UNBOUNDED, Tiles
 from layoutgen.route.topology import Topology
 from layoutgen.units import Um
 

@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from layoutgen.route.crossings import Slots, crossings_of, place_in
+from layoutgen.route.features import BOUNDARY, Floats, Ints, corners_of, least_space, normals, squared
 from layoutgen.route.problem import RouteProblem
-from layoutgen.route.tiles import BOUNDARY, Floats, Ints, corners_of, least_space, normals, squared
 from layoutgen.route.topology import OUTSIDE, Topology
 from layoutgen.units import Um
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from layoutgen.route.tiles import Floats, Ints
+from layoutgen.route.features import Floats, Ints
 
 if TYPE_CHECKING:
     from ortools.linear_solver.python import model_builder_helper as helper

@@ -16,9 +16,9 @@ import numpy.typing as npt
 import shapely
 import shapely.ops
 
+from layoutgen.route.features import Floats
 from layoutgen.route.posts import LEFT, RIGHT, Found, Posts
 from layoutgen.route.problem import RouteProblem
-from layoutgen.route.tiles import Floats
 from layoutgen.route.topology import OUTSIDE, Strand, Tee, Topology
 from layoutgen.units import Um
 

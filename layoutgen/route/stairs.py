@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
+from layoutgen.route.features import Floats, corners_of, normals
 from layoutgen.route.problem import Point
-from layoutgen.route.tiles import Floats, corners_of, normals
 
 _MARGIN = 4.0
 """What is kept (dbu) beyond width and space: as much as wires are drawn larger."""

@@ -18,10 +18,10 @@ import shapely
 
 from layoutgen.route.beside import free_ends
 from layoutgen.route.bodies import bodies, solids
+from layoutgen.route.features import OBSTACLE, collect, normals, sides_of
 from layoutgen.route.legal import Conflict, Surroundings, conflicts, extent, leaves, owners, standing
 from layoutgen.route.problem import Point, RouteProblem, Style, Via, Wire
 from layoutgen.route.stairs import Segments, Solids, frame, uppermost
-from layoutgen.route.tiles import OBSTACLE, collect, normals, sides_of
 from layoutgen.units import DBU, dbu
 
 _WINDOW = 7

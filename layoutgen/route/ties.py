@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from layoutgen.route.features import BOUNDARY, Features, Floats, Ints, corners_of, least_space, sides_of
 from layoutgen.route.posts import LEFT, RIGHT
 from layoutgen.route.problem import RouteProblem
 from layoutgen.route.rubber import TieEnd
-from layoutgen.route.tiles import BOUNDARY, Features, Floats, Ints, corners_of, least_space, sides_of
 from layoutgen.route.topology import OUTSIDE, Topology
 from layoutgen.units import Um
 

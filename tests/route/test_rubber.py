@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layoutgen.route import RouteProblem, Terminal, box
+from layoutgen.route.features import corners_of, normals
 from layoutgen.route.rubber import LEFT, RIGHT, Post, Rubber, pulled_tight, search_all, tangent_path
 from layoutgen.route.search import Quest, find
-from layoutgen.route.tiles import build, corners_of, normals
+from layoutgen.route.tiles import build
 from layoutgen.route.topology import Topology, Wires
 
 

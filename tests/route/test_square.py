@@ -11,10 +11,11 @@ import pytest
 import shapely
 
 from layoutgen.route import Obstacle, RouteProblem, Style, Terminal, Via, Wire, box, draw, route, styles
+from layoutgen.route.features import Features, corners_of, squared, unit_supports
 from layoutgen.route.legal import Conflict
 from layoutgen.route.router import _RESTYLES
 from layoutgen.route.styles import Styled
-from layoutgen.route.tiles import Features, build, corners_of, squared, unit_supports
+from layoutgen.route.tiles import build
 
 Make = Callable[..., RouteProblem]
 Gate = Callable[..., dict[str, int]]

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layoutgen.route import NetRule, Obstacle, RouteProblem, Style, Terminal, WideSpace, box
-from layoutgen.route.tiles import BOUNDARY, UNBOUNDED, Tiles, boundary_points, build, collect, pieces, slot_of
+from layoutgen.route.features import BOUNDARY, boundary_points, collect, pieces
+from layoutgen.route.tiles import UNBOUNDED, Tiles, build, slot_of
 
 
 def two(kind: bool, distance: float, angle: float = 0.0, width: float = 10.0, space: float = 8.0) -> Tiles:
