@@ -8,8 +8,9 @@ what is as large as the wafer is a piece like any other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -17,11 +18,12 @@ import klayout.db as kdb
 import numpy as np
 import numpy.typing as npt
 import shapely
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from layoutgen import derive, gds
 from layoutgen.pdk import Pdk
 from layoutgen.windows.arrays import distinct_rows
-from layoutgen.windows.components import united
 from layoutgen.windows.source import Source
 
 Ints = npt.NDArray[np.int64]
@@ -71,7 +73,11 @@ class Cloud:
         if len(fresh):
             parts = [pick.reduceat(at, fresh, axis=0) for pick in (np.minimum, np.maximum)]
             self.extents = np.concatenate(parts, axis=1)
-        seen = at - np.repeat(self.origin, ends - fresh, axis=0)
+        self.size = ends - fresh
+        """How many points each group has."""
+        self.key = at.tobytes()
+        """Clouds with the same are alike."""
+        seen = at - np.repeat(self.origin, self.size, axis=0)
         numbers: dict[bytes, int] = {}
         self._seen: list[Ints] = []
         like = []
@@ -83,6 +89,18 @@ class Cloud:
             like.append(numbers[key])
         self.like = np.array(like, dtype=np.int64)
         """Of each group, the number of how its points stand."""
+
+    @cached_property
+    def geometries(self) -> npt.NDArray[np.object_]:
+        """The groups' extents as shapely has them."""
+        out: npt.NDArray[np.object_] = shapely.box(*self.extents.T.astype(float))
+        return out
+
+    def points(self, groups: Ints) -> tuple[Ints, Ints]:
+        """All points of some groups, and the position in `groups` that each is of."""
+        size = self.size[groups]
+        of = np.repeat(np.arange(len(groups)), size)
+        return np.arange(len(of)) - np.repeat(np.cumsum(size) - size, size) + self.start[groups][of], of
 
     def seen(self, like: int) -> Ints:
         """(n, 2) points of a group from its first."""
@@ -108,6 +126,7 @@ class Pieces:
         self._is_box: list[bool] = []
         self._known: dict[str, Sheet] = {}
         self._trees: dict[Sheet, shapely.STRtree] = {}
+        self._points: dict[tuple[Sheet, bytes], Ints] = {}
         self.names: list[str] = []
         """Of layers, by number."""
 
@@ -369,18 +388,21 @@ class Pieces:
         order = np.lexsort((relation, first))
         first, second, relation = first[order], second[order], relation[order]
         who, begin = np.unique(first, return_index=True)
+        count = np.diff(begin, append=len(first))
         kind = sheet.kind.copy()
         extents = self._extents(sheet)
-        ends = np.append(begin[1:], len(first)).tolist()
-        done: dict[tuple[int, bytes], int] = {}
-        for k, start, end in zip(who.tolist(), begin.tolist(), ends, strict=True):
-            key = int(sheet.kind[k]), relation[start:end].tobytes()
-            if key not in done:
+        for number in np.unique(count).tolist():  # those that as many others meet: a row of relations each
+            some, start = who[count == number], begin[count == number]
+            alike, like = distinct_rows(
+                np.column_stack([sheet.kind[some], relation[start[:, None] + np.arange(number)]])
+            )
+            left = []
+            for k, at in zip(some[alike].tolist(), start[alike].tolist(), strict=True):
                 here = kdb.Box(*(extents[k] - np.tile(sheet.at[k], 2)).tolist())
-                others = second[start:end].tolist()
+                others = second[at : at + number].tolist()
                 gone = frozenset(self._clipped(int(cut.kind[j]), cut.at[j] - sheet.at[k], here) for j in others)
-                done[key] = self._left(key[0], gone)
-            kind[k] = done[key]
+                left.append(self._left(int(sheet.kind[k]), gone))
+            kind[some] = np.array(left)[like]
         return Sheet(kind, sheet.at, sheet.layer)
 
     def _clipped(self, kind: int, step: Ints, box: kdb.Box) -> tuple[int, ...]:
@@ -411,16 +433,32 @@ class Pieces:
 
     def at(self, sheet: Sheet, cloud: Cloud) -> Ints:
         """The node that each point of a cloud lies in or on; -1: none."""
+        key = sheet, cloud.key
+        if key not in self._points:
+            self._points[key] = self._nodes_at(sheet, cloud)
+        return self._points[key]
+
+    def _nodes_at(self, sheet: Sheet, cloud: Cloud) -> Ints:
         out = np.full(len(cloud.at), NONE)
         if not len(sheet) or not len(out):
             return out
-        group, instance = self._tree(sheet).query(shapely.box(*cloud.extents.T.astype(float)))
+        group, instance = self._tree(sheet).query(cloud.geometries)
+        start, boxes, is_box = self._table()
+        base = self._base(sheet)
+        # a single box holds points wherever it lies
+        plain = (np.diff(start) == 1) & is_box[np.minimum(start[:-1], len(is_box) - 1)]
+        single = plain[sheet.kind[instance]]
+        for some, one in _in_parts(group[single], instance[single], cloud.size):
+            point, pair = cloud.points(some)
+            x, y = cloud.at[point].T
+            x0, y0, x1, y1 = (boxes[start[sheet.kind[one]]] + np.tile(sheet.at[one], 2))[pair].T
+            hit = (x0 <= x) & (x <= x1) & (y0 <= y) & (y <= y1)
+            out[point[hit]] = base[one[pair[hit]]]
+        group, instance = group[~single], instance[~single]
         if not len(group):
             return out
         rows = np.column_stack([cloud.like[group], sheet.kind[instance], cloud.origin[group] - sheet.at[instance]])
         _, relation = distinct_rows(rows)
-        start, _, _ = self._table()
-        base = self._base(sheet)
         order = np.argsort(relation, kind="stable")
         splits = np.split(order, np.flatnonzero(np.diff(relation[order])) + 1)
         for some in splits:
@@ -485,11 +523,10 @@ def join(pieces: Pieces, sheets: Mapping[str, Sheet], known: Known | None = None
         u, v = known[key]
         links.append(np.column_stack([u + base[a], v + base[b]]))
     u, v = np.concatenate(links).T
-    root = united(total, (u, v))
-    first = root == np.arange(total)
-    dense = (np.cumsum(first) - 1)[root]
-    net = {name: dense[base[name] : base[name] + len(nodes[name].piece)] for name in sheets}
-    return Joined(pieces, sheets, nodes, net, int(first.sum()))
+    graph = csr_array((np.ones(len(u), dtype=bool), (u, v)), shape=(total, total))
+    count, number = connected_components(graph, directed=False)
+    net = {name: number[base[name] : base[name] + len(nodes[name].piece)] for name in sheets}
+    return Joined(pieces, sheets, nodes, net, count)
 
 
 def merged_sheets(sheets: Sequence[Sheet]) -> Sheet:
@@ -502,6 +539,14 @@ def outline(polygon: kdb.Polygon) -> shapely.Polygon:
     """As shapely has it."""
     holes = [[(p.x, p.y) for p in polygon.each_point_hole(k)] for k in range(polygon.holes())]
     return shapely.Polygon([(p.x, p.y) for p in polygon.each_point_hull()], holes)
+
+
+def _in_parts(group: Ints, instance: Ints, size: Ints) -> Iterator[tuple[Ints, Ints]]:
+    """Pairs of a group and an instance, so many at a time that their points fit in memory."""
+    part = np.cumsum(size[group]) // MANY
+    for some in np.split(np.arange(len(group)), np.flatnonzero(np.diff(part)) + 1):
+        if len(some):
+            yield group[some], instance[some]
 
 
 def _box(width: int, height: int) -> kdb.Polygon:
