@@ -29,17 +29,23 @@ from layoutgen.windows.source import Source
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 NONE = -1
+LARGE = 1_000_000
+"""Database units: single polygons that are larger both ways are searched as such, not by their extents."""
 MANY = 4_000_000
 """Pairs of pieces of two kinds from which on they are searched in a tree."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """A level or layer as n instances: the kind of each, (n, 2) where it stands, and the layer that it was drawn on."""
+    """A level or layer as n instances: the kind of each, (n, 2) where it stands, and the layer that it was drawn on.
+
+    of: the sheet that this is what is left of, instance by instance.
+    """
 
     kind: Ints
     at: Ints
     layer: Ints
+    of: Sheet | None = None
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -126,6 +132,7 @@ class Pieces:
         self._is_box: list[bool] = []
         self._known: dict[str, Sheet] = {}
         self._trees: dict[Sheet, shapely.STRtree] = {}
+        self._pairs: dict[tuple[Sheet, Sheet], tuple[Ints, Ints]] = {}
         self._points: dict[tuple[Sheet, bytes], Ints] = {}
         self.names: list[str] = []
         """Of layers, by number."""
@@ -303,13 +310,42 @@ class Pieces:
         if not len(a) or not len(b):
             none = np.empty(0, dtype=np.int64)
             return none, none, none, np.empty((0, 4), dtype=np.int64)
-        first, second = self._tree(b).query(self._tree(a).geometries)
-        if a is b:
-            once = first < second
-            first, second = first[once], second[once]
+        first, second = self._near(a.of or a, b.of or b)
         rows = np.column_stack([a.kind[first], b.kind[second], b.at[second] - a.at[first]])
         distinct, relation = distinct_rows(rows) if len(rows) else (np.empty(0, dtype=np.int64),) * 2
         return first, second, relation, rows[distinct]
+
+    def _near(self, a: Sheet, b: Sheet) -> tuple[Ints, Ints]:
+        """Instances whose extents touch; of a single polygon, those that touch itself."""
+        if (a, b) not in self._pairs:
+            first, second = self._tree(b).query(self._tree(a).geometries)
+            if a is b:
+                once = first < second
+                first, second = first[once], second[once]
+            keep = self._reaches(a, first, b, second)
+            keep[keep] = self._reaches(b, second[keep], a, first[keep])
+            self._pairs[a, b] = first[keep], second[keep]
+        return self._pairs[a, b]
+
+    def _reaches(self, a: Sheet, first: Ints, b: Sheet, second: Ints) -> Bools:
+        """Whether instances touch the extents of others; a single large polygon, itself."""
+        keep = np.ones(len(first), dtype=bool)
+        large = np.flatnonzero(self._large(a)[first])
+        if len(large):
+            extents = self._extents(b)[second[large]] - np.tile(a.at[first[large]], 2)
+            pieces = self._table()[0][a.kind[first[large]]]
+            keep[large] = shapely.intersects(self._shape(pieces), shapely.box(*extents.T.astype(float)))
+        return keep
+
+    def _large(self, sheet: Sheet) -> Bools:
+        """Which instances are of single polygons that fill little of a large extent, as parts of a ring do."""
+        start, boxes, is_box = self._table()
+        kinds = np.zeros(len(start) - 1, dtype=bool)
+        single = np.flatnonzero(np.diff(start) == 1)
+        size = (boxes[start[single], 2:] - boxes[start[single], :2]).min(axis=1)
+        kinds[single] = (size > LARGE) & ~is_box[start[single]]
+        large: Bools = kinds[sheet.kind]
+        return large
 
     def _contacts(self, rows: Ints, area: bool) -> tuple[Ints, Ints, Ints]:
         """For each relation the pieces of both kinds that meet: its number, and the pieces, in order of the number."""
@@ -403,7 +439,7 @@ class Pieces:
                 gone = frozenset(self._clipped(int(cut.kind[j]), cut.at[j] - sheet.at[k], here) for j in others)
                 left.append(self._left(int(sheet.kind[k]), gone))
             kind[some] = np.array(left)[like]
-        return Sheet(kind, sheet.at, sheet.layer)
+        return Sheet(kind, sheet.at, sheet.layer, sheet.of or sheet)
 
     def _clipped(self, kind: int, step: Ints, box: kdb.Box) -> tuple[int, ...]:
         """What a kind takes away of a box: known by its extent where it is a box itself."""
@@ -442,7 +478,7 @@ class Pieces:
         out = np.full(len(cloud.at), NONE)
         if not len(sheet) or not len(out):
             return out
-        group, instance = self._tree(sheet).query(cloud.geometries)
+        group, instance = self._tree(sheet.of or sheet).query(cloud.geometries)
         start, boxes, is_box = self._table()
         base = self._base(sheet)
         # a single box holds points wherever it lies
@@ -455,6 +491,13 @@ class Pieces:
             hit = (x0 <= x) & (x <= x1) & (y0 <= y) & (y <= y1)
             out[point[hit]] = base[one[pair[hit]]]
         group, instance = group[~single], instance[~single]
+        large = np.flatnonzero(self._large(sheet)[instance])
+        if len(large):
+            keep = np.ones(len(group), dtype=bool)
+            extents = cloud.extents[group[large]] - np.tile(sheet.at[instance[large]], 2)
+            shapes = self._shape(start[sheet.kind[instance[large]]])
+            keep[large] = shapely.intersects(shapes, shapely.box(*extents.T.astype(float)))
+            group, instance = group[keep], instance[keep]
         if not len(group):
             return out
         rows = np.column_stack([cloud.like[group], sheet.kind[instance], cloud.origin[group] - sheet.at[instance]])
