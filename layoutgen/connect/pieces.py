@@ -338,12 +338,13 @@ class Pieces:
         return keep
 
     def _large(self, sheet: Sheet) -> Bools:
-        """Which instances are of single polygons that fill little of a large extent, as parts of a ring do."""
+        """Which instances are of single polygons that stand once and are large both ways, as parts of a ring are."""
         start, boxes, is_box = self._table()
         kinds = np.zeros(len(start) - 1, dtype=bool)
         single = np.flatnonzero(np.diff(start) == 1)
         size = (boxes[start[single], 2:] - boxes[start[single], :2]).min(axis=1)
-        kinds[single] = (size > LARGE) & ~is_box[start[single]]
+        once = np.bincount(sheet.kind, minlength=len(kinds))[single] == 1
+        kinds[single] = once & (size > LARGE) & ~is_box[start[single]]
         large: Bools = kinds[sheet.kind]
         return large
 
@@ -565,7 +566,7 @@ def join(pieces: Pieces, sheets: Mapping[str, Sheet], known: Known | None = None
             known[key] = pieces.meetings(sheets[a], sheets[b], area=a != b)
         u, v = known[key]
         links.append(np.column_stack([u + base[a], v + base[b]]))
-    u, v = np.concatenate(links).T
+    u, v = np.concatenate(links).astype(np.int32).T  # as the search has them
     graph = csr_array((np.ones(len(u), dtype=bool), (u, v)), shape=(total, total))
     count, number = connected_components(graph, directed=False)
     net = {name: number[base[name] : base[name] + len(nodes[name].piece)] for name in sheets}

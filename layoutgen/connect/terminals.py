@@ -175,5 +175,6 @@ def named(boxes: Ints) -> Dies:
     """Dies by where they are: rows lettered from the top, columns counted from the left."""
     columns, rows = np.unique(boxes[:, 0]), np.unique(boxes[:, 1])
     column, row = np.searchsorted(columns, boxes[:, 0]), np.searchsorted(rows, boxes[:, 1])
-    names = [f"{row_letters(len(rows) - 1 - r)}{c + 1}" for c, r in zip(column.tolist(), row.tolist(), strict=True)]
+    letters = [row_letters(len(rows) - 1 - r) for r in range(len(rows))]
+    names = [f"{letters[r]}{c + 1}" for c, r in zip(column.tolist(), row.tolist(), strict=True)]
     return Dies(boxes, names)
