@@ -60,6 +60,15 @@ class Level(Model):
     material: str = ""
     resistivity: float | None = Field(default=None, gt=0)
     """Ohm m at 20 degrees C, as measured on the film; left out, the bulk value of the material."""
+    angle: float | None = Field(default=None, gt=0, le=90)
+    """Of the walls of openings through it, against its face, in degrees."""
+
+    @property
+    def lean(self) -> dict[str, float]:
+        """`lean`: by how much a wall stands out from the narrower end of an opening to the wider one (um)."""
+        if self.angle is None:
+            return {}
+        return {"lean": round(self.thickness / math.tan(math.radians(self.angle)), 6), "angle": self.angle}
 
 
 class Cut(Model):
@@ -196,6 +205,17 @@ OF_FLOW = ("roles", "stack", "connect", "cells")
 """What a flow may have otherwise than its process."""
 
 
+class Opening(Model):
+    """Openings that join what they overlap: metals, or other openings that they go on through."""
+
+    opening: str
+    """An expression: the openings."""
+    below: tuple[str, ...] = Field(min_length=1)
+    """What they lead down to: names of metals, "metal" among them, and of other openings; to one of them at least."""
+    above: tuple[str, ...] = Field(min_length=1)
+    """What they lead up to, likewise."""
+
+
 class Connect(Model):
     """What conducts, and what has to stand on the chip's terminals; the chip's nets are checked against it."""
 
@@ -209,6 +229,12 @@ class Connect(Model):
     """An expression: all metal of a second level, which balls then stand on."""
     via_2: str = ""
     """An expression: the openings through which both levels are joined."""
+    metals: dict[Name, str] = Field(default_factory=dict)
+    """Instead of a second level, any number: an expression of each by its name."""
+    vias: dict[Name, Opening] = Field(default_factory=dict)
+    """The openings that join them, by name."""
+    top: str = ""
+    """Which of `metals` balls stand on."""
 
 
 CellDefault = bool | int | float | str | dict[str, str]
@@ -317,7 +343,7 @@ class Pdk(Model):
         known = {
             f"level.{level}.{name}": float(value)
             for level, fields in self.stack.items()
-            for name, value in {**(fields.model_extra or {}), "thickness": fields.thickness}.items()
+            for name, value in {**fields.lean, **(fields.model_extra or {}), "thickness": fields.thickness}.items()
             if isinstance(value, int | float) and not isinstance(value, bool)
         }
         if path not in known:
@@ -571,6 +597,7 @@ def _contradictions(pdk: Pdk, file: str) -> Iterator[Problem]:
     second = [key in pdk.roles for key in SECOND_METAL] + [bool(getattr(pdk.connect, key)) for key in SECOND_METAL]
     if any(second) and not all(second):
         yield Problem(file, "roles", "a second metal needs metal_2 and via_2 here and in connect; give all or none")
+    yield from _levels(pdk, file, unknown, expression)
     for layer_name in (*pdk.connect.pad, *pdk.connect.ball):
         yield from unknown("connect", layer_name, layers)
     for name, flow_ in pdk.flows.items():
@@ -580,6 +607,28 @@ def _contradictions(pdk: Pdk, file: str) -> Iterator[Problem]:
         yield from unknown("cut.keeps", layer_name, set(pdk.drawn_layers))
     if pdk.cut and (pdk.cut.kerf_min > pdk.cut.kerf_max or pdk.cut.removed <= 0):
         yield Problem(file, "cut", "kerf_min must not exceed kerf_max, and must exceed 2 * tolerance")
+
+
+def _levels(
+    pdk: Pdk, file: str, unknown: Callable[..., Iterator[Problem]], expression: Callable[[str, str], Iterator[Problem]]
+) -> Iterator[Problem]:
+    """What is wrong with the metals beyond the first and the openings between them."""
+    table = pdk.connect
+    metals, known = {"metal", *table.metals}, {"metal", *table.metals, *table.vias}
+    for name, text in table.metals.items():
+        yield from expression(f"connect.metals.{name}", text)
+        if name in ("metal", *SECOND_METAL):
+            yield Problem(file, f"connect.metals.{name}", "is a name that connect gives a meaning; choose another")
+    for name, via in table.vias.items():
+        yield from expression(f"connect.vias.{name}.opening", via.opening)
+        for other in (*via.below, *via.above):
+            yield from unknown(f"connect.vias.{name}", other, known - {name}, "metal or opening")
+        if name in ("metal", *SECOND_METAL, *table.metals):
+            yield Problem(file, f"connect.vias.{name}", "is the name of a metal; choose another")
+    if table.metals and table.metal_2:
+        yield Problem(file, "connect.metals", "stands beside metal_2; keep the one or the other")
+    if table.top:
+        yield from unknown("connect.top", table.top, metals, "metal")
 
 
 def _circle(pdk: Pdk, file: str, start: str) -> Iterator[Problem]:

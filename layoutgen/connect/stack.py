@@ -1,14 +1,15 @@
-"""What conducts through a process's stack: its levels from the chip's pads to the balls, each joined with the next."""
+"""What conducts through a process's stack: its levels from the chip's pads to the balls, and which of them are joined."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import klayout.db as kdb
 
 from layoutgen import derive
-from layoutgen.pdk import Pdk
+from layoutgen.pdk import Opening, Pdk
 from layoutgen.units import Um
 
 METAL = "metal"
@@ -17,18 +18,31 @@ VIA_2 = "via_2"
 
 
 @dataclass(frozen=True)
+class Via:
+    """A level of openings: the levels that it leads down to and up to, one of either at least."""
+
+    name: str
+    below: tuple[str, ...]
+    above: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Stack:
-    """The levels of a process, lowest first, by name: each joins what it overlaps of the next.
+    """The levels of a process, by name, lowest first.
 
     levels: an expression of each. pad and ball: names of those below and above the metal, from the chip's outwards.
-    top: the metal that balls stand on.
+    metals and vias: those of metal, the one that pads stand on first, and those of openings between them.
+    top: the metal that balls stand on. links: pairs of levels, joined where they overlap.
     """
 
     pdk: Pdk
     levels: Mapping[str, str]
     pad: tuple[str, ...]
     ball: tuple[str, ...]
+    metals: tuple[str, ...]
+    vias: tuple[Via, ...]
     top: str
+    links: tuple[tuple[str, str], ...]
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -55,12 +69,20 @@ class Stack:
 def stack(pdk: Pdk) -> Stack:
     """The levels of a process's `[connect]` table."""
     table = pdk.connect
-    levels = {f"pad: {name}": name for name in table.pad}
-    levels[METAL] = table.metal
+    metals, vias, top = {METAL: table.metal, **table.metals}, dict(table.vias), table.top or METAL
     if table.metal_2:
-        levels |= {VIA_2: table.via_2, METAL_2: table.metal_2}
-    levels |= {f"ball: {name}": name for name in table.ball}
+        metals[METAL_2] = table.metal_2
+        vias[VIA_2] = Opening(opening=table.via_2, below=(METAL,), above=(METAL_2,))
+        top = METAL_2
+    pad, ball = (tuple(f"{kind}: {name}" for name in names) for kind, names in (("pad", table.pad), ("ball", table.ball)))
+    openings = {name: via.opening for name, via in vias.items()}
+    named = zip((*pad, *ball), (*table.pad, *table.ball), strict=True)
+    levels = dict(named) | metals | openings
+    chain = (*pad, METAL, *openings, *(name for name in metals if name != METAL), *ball)
+    links = [*pairwise((*pad, METAL)), *pairwise((top, *ball))]
+    for name, via in vias.items():
+        links += [*((below, name) for below in via.below), *((name, above) for above in via.above)]
     return Stack(
-        pdk, levels, tuple(f"pad: {name}" for name in table.pad), tuple(f"ball: {name}" for name in table.ball),
-        METAL_2 if table.metal_2 else METAL,
+        pdk, {name: levels[name] for name in chain}, pad, ball, tuple(metals),
+        tuple(Via(name, via.below, via.above) for name, via in vias.items()), top, tuple(dict.fromkeys(links)),
     )  # fmt: skip

@@ -15,7 +15,7 @@ import numpy as np
 
 from layoutgen.connect import nets as words
 from layoutgen.connect.pieces import NONE, Bools, Ints, Joined, Known, Pieces, Sheet, join
-from layoutgen.connect.stack import METAL, METAL_2, VIA_2, Stack, stack
+from layoutgen.connect.stack import METAL, Stack, stack
 from layoutgen.connect.terminals import Dies, Terminals
 from layoutgen.connect.witness import gap, way
 from layoutgen.findings import Finding, Hull, RuleResult, Status
@@ -44,7 +44,7 @@ class _Wafer:
     known: Known
 
     def joined(self, metal: Mapping[str, Sheet]) -> Joined:
-        return join(self.pieces, {**self.sheets, **metal}, self.known)
+        return join(self.pieces, {**self.sheets, **metal}, self.known, self.stack.links)
 
     def role(self, name: str) -> int:
         """The number of the layer that plays a role; -1: none does, or nothing is on it."""
@@ -107,9 +107,8 @@ def check_wafer(
 
 def _cut(wafer: _Wafer, cut: Sheet) -> dict[str, Sheet]:
     """The levels of metal without what the blade takes of them, and the openings between them."""
-    return {
-        name: wafer.pieces.without(wafer.sheets[name], cut) for name in (METAL, VIA_2, METAL_2) if name in wafer.sheets
-    }
+    names = (*wafer.stack.metals, *(via.name for via in wafer.stack.vias))
+    return {name: wafer.pieces.without(wafer.sheets[name], cut) for name in names}
 
 
 def _on(wafer: _Wafer, joined: Joined) -> tuple[Ints, Ints]:
@@ -254,15 +253,15 @@ def _extra(wafer: _Wafer, joined: Joined, level: str, used: Ints, layer: str) ->
 
 def _loose_vias(wafer: _Wafer, joined: Joined) -> Iterator[Finding]:
     """Openings between two metals that do not lie on both."""
-    if VIA_2 not in joined.sheets:
-        return
-    nodes, sheet = joined.nodes[VIA_2], joined.sheets[VIA_2]
-    below = wafer.known[joined.sheets[METAL], sheet][1]
-    above = wafer.known[sheet, joined.sheets[METAL_2]][0]
-    for where, found in (("lower", below), ("upper", above)):
-        left = np.setdiff1d(np.arange(len(nodes.piece)), found)
-        yield from _pieces_found(wafer, sheet, nodes.instance[left], nodes.piece[left],
-                                 words.NETS_RULE, f"this via lies on no {where} metal")  # fmt: skip
+    for via in wafer.stack.vias:
+        nodes, sheet = joined.nodes[via.name], joined.sheets[via.name]
+        for where, levels in (("lower", via.below), ("upper", via.above)):
+            pairs = [(joined.sheets[n], sheet) if where == "lower" else (sheet, joined.sheets[n]) for n in levels]
+            side = 1 if where == "lower" else 0
+            found = np.concatenate([wafer.known[pair][side] for pair in pairs])
+            left = np.setdiff1d(np.arange(len(nodes.piece)), found)
+            yield from _pieces_found(wafer, sheet, nodes.instance[left], nodes.piece[left],
+                                     words.NETS_RULE, f"this via lies on no {where} metal")  # fmt: skip
 
 
 # before the cut -------------------------------------------------------------------------------------------------
@@ -310,9 +309,7 @@ def _left_of_bus(wafer: _Wafer, after: Joined) -> Iterator[Finding]:
 
 def _in_kerf(wafer: _Wafer, kerf: Sheet, but: Sequence[str]) -> Iterator[Finding]:
     """Metal in the kerf that does not play one of some roles."""
-    for level in (METAL, METAL_2):
-        if level not in wafer.sheets:
-            continue
+    for level in wafer.stack.metals:
         sheet = wafer.sheets[level]
         other = np.ones(len(sheet), dtype=bool)
         for role in but:

@@ -9,7 +9,7 @@ import klayout.db as kdb
 import numpy as np
 import shapely
 
-from layoutgen.connect.pieces import Ints, Joined, outline
+from layoutgen.connect.pieces import Bools, Ints, Joined, outline
 from layoutgen.findings import Hull
 
 MOST = 20_000
@@ -42,7 +42,10 @@ def way(joined: Joined, net: int, start: tuple[str, Ints], end: tuple[str, Ints]
             of += [number] * len(here)
             if len(parts) > MOST:
                 return _around(points)
-    found = _shortest(parts, of, [(names.index(level), at) for level, at in (start, end)])
+    met = np.eye(len(names), dtype=bool)
+    for a, b in joined.links:
+        met[names.index(a), names.index(b)] = met[names.index(b), names.index(a)] = True
+    found = _shortest(parts, of, [(names.index(level), at) for level, at in (start, end)], met)
     if not found:
         return _around(points)
     corridor = kdb.Region([parts[k] for k in found]).merged()
@@ -50,15 +53,15 @@ def way(joined: Joined, net: int, start: tuple[str, Ints], end: tuple[str, Ints]
     return tuple((p.x, p.y) for p in largest.each_point_hull())
 
 
-def _shortest(parts: list[kdb.Polygon], of: list[int], ends: list[tuple[int, Ints]]) -> list[int]:
-    """The parts along the shortest way; none where there is no way."""
+def _shortest(parts: list[kdb.Polygon], of: list[int], ends: list[tuple[int, Ints]], met: Bools) -> list[int]:
+    """The parts along the shortest way; none where there is no way. met: which levels are joined."""
     if not parts:
         return []
     shapes = np.array([outline(p) for p in parts], dtype=object)
     tree = shapely.STRtree(shapes)
     level = np.array(of)
     u, v = tree.query(shapes, predicate="dwithin", distance=TOUCH)
-    near = (u != v) & (np.abs(level[u] - level[v]) <= 1)
+    near = (u != v) & met[level[u], level[v]]
     u, v = u[near], v[near]
     across = level[u] != level[v]
     apart = np.zeros(len(u), dtype=bool)
