@@ -15,7 +15,7 @@ from layoutgen.chip import Chip
 from layoutgen.errors import ParamError, UnknownNameError
 from layoutgen.pdk import Flow, Pdk
 from layoutgen.route import NetMetal, RouteOptions, RoutePlan, RouteProblem
-from layoutgen.units import Um
+from layoutgen.units import Deg, Um
 
 Side = Literal["left", "bottom", "right", "top"]
 Box = tuple[Um, Um, Um, Um]
@@ -30,6 +30,37 @@ class Port:
     width: Um
     layer: str
     net: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A cell that the spec puts on the die: at (um), turned by a multiple of 90 degrees, and the nets of its pins."""
+
+    cell: str
+    at: tuple[Um, Um]
+    angle: Deg
+    parameters: Mapping[str, Any]
+    nets: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """A wire that the spec draws: layer, width (um), net, and its middle line from point to point (um)."""
+
+    layer: str
+    width: Um
+    net: str
+    points: tuple[tuple[Um, Um], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NetPin:
+    """A place in the die (um) where metal of a layer has to be of a net."""
+
+    name: str
+    net: str
+    layer: str
+    at: tuple[Um, Um]
 
 
 @dataclass(frozen=True)
@@ -67,7 +98,15 @@ class Context:
         own = self.parameters.get(name, {})
         if fixed := sorted(own.keys() & changed.keys()):
             raise ParamError(f"{name}: {fixed[0]} follows from the chip and the wafer; leave it out of the spec")
-        given = {**own, **changed}
+        return self.variant(name, {**own, **changed})
+
+    def variant(self, name: str, given: Mapping[str, Any]) -> Drawing:
+        """A cell with the PDK's parameters, and those given over them; equal ones are one drawing.
+
+        Raises:
+            UnknownNameError: there is no such cell.
+            ParamError: a parameter is wrong.
+        """
         key = (name, repr(sorted(given.items())))
         if key not in self._drawn:
             self._drawn[key] = self.cell_library[name](self.pdk, **given)
@@ -87,6 +126,10 @@ class DieContext(Context):
     """Where the spec wants the die label's lower-left corner (um); None: a free corner."""
     routing: RouteOptions = field(kw_only=True, default_factory=RouteOptions)
     """What the caller wants of the routing otherwise than the process."""
+    places: tuple[Place, ...] = field(kw_only=True, default=())
+    """The cells that the spec puts on the die."""
+    tracks: tuple[Track, ...] = field(kw_only=True, default=())
+    """The wires that it draws."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +152,8 @@ class Die:
     """The metal of the plan, by net; of the first layer where there are two."""
     metal_2: Mapping[str, NetMetal] = field(default_factory=dict)
     """That of the second layer."""
+    pins: tuple[NetPin, ...] = ()
+    """Where, besides the chip's pads and balls, nets are known."""
 
     def add(self, *parts: Placement) -> Die:
         """The die with more on it."""

@@ -15,10 +15,11 @@ import klayout.db as kdb
 import numpy as np
 
 from layoutgen import discover, drill, gds
+from layoutgen.connect.stack import stack
 from layoutgen.connect.states import check_wafer
 from layoutgen.connect.terminals import Dies, of_chip
 from layoutgen.cuts import SawCut, check_cuts, cut_list
-from layoutgen.die import Context, Die, DieContext, Stages, build_die
+from layoutgen.die import Context, Die, DieContext, Place, Stages, Track, build_die
 from layoutgen.drc.dies import in_dies
 from layoutgen.drc.run import check_layout
 from layoutgen.errors import InputError, LayoutgenError, Problem, SpecError
@@ -136,6 +137,8 @@ def die_context(spec: Spec, base: Context) -> DieContext:
         labelled=spec.file.label.draw,
         label_at=spec.file.label.at,
         routing=spec.file.routing.options,
+        places=tuple(Place(p.cell, p.at, p.angle, p.set, p.nets) for p in spec.file.place),
+        tracks=tuple(Track(base.pdk.roles.get(t.on, t.on), t.width, t.net, t.points) for t in spec.file.track),
     )  # fmt: skip
 
 
@@ -161,7 +164,7 @@ def _with_nets(
     low = to_dbu(np.array(origins, dtype=float).reshape(-1, 2)).astype(np.int64)
     size = to_dbu(step.die_size).astype(np.int64)
     dies = Dies(np.concatenate([low, low + size], axis=1), [grid.name(place) for place in grid.dies])
-    terminals = of_chip(spec.chip, origins, die.plan.taken if die.plan else {})
+    terminals = of_chip(spec.chip, origins, die.plan.taken if die.plan else {}, die.pins, stack(pdk).level_of)
     results = check_wafer(pdk, flow, layout, layout.top_cell(), dies, lambda _: terminals)
     rules = ", ".join(result.rule for result in results)
     note = f"{rules}: all {len(grid.dies)} dies"

@@ -81,12 +81,16 @@ def labels(pdk: Pdk, layout: kdb.Layout, top: kdb.Cell, pieces: Pieces, places: 
     layers = dict.fromkeys([*([note] if note else []), *levels.sources])
     indexes = {n: layout.find_layer(*pdk.gds(n)) for n in layers}
     present = {n: index for n, index in indexes.items() if index is not None}
-    found = of_labels(Source(layout, top, present), present, note, places)
+    found = of_labels(Source(layout, top, present), present, note, places, levels.level_of)
     metal = pieces.at(pieces.sheet(levels.levels[METAL]), found.cloud) >= 0
     upper = pieces.at(pieces.sheet(levels.levels[levels.top]), found.cloud) >= 0
     pad = metal & ~upper
     if levels.pad:
         pad |= pieces.at(pieces.sheet(levels.levels[levels.pad[0]]), found.cloud) >= 0
     some = found.whole | metal | upper
-    arrays = {key: getattr(found, key)[some] for key in ("die", "name", "net", "at", "whole", "asks", "took")}
+    for number, name in enumerate(levels.metals):
+        here = found.level == number
+        if here.any():
+            some[here] = pieces.at(pieces.sheet(levels.levels[name]), found.cloud)[here] >= 0
+    arrays = {key: getattr(found, key)[some] for key in ("die", "name", "net", "at", "whole", "asks", "took", "level")}
     return replace(found, pad=pad[some], **arrays)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -14,16 +15,20 @@ from pydantic import Field
 from layoutgen import discover, tomlfile
 from layoutgen.cell import Library
 from layoutgen.chip import Chip, LayoutLayers, array_chip, check, load, read_tables
+from layoutgen.chip.model import MOST_LETTERS
+from layoutgen.connect.stack import stack
 from layoutgen.errors import ChipError, InputError, LayoutgenError, Problem, SpecError, UnknownNameError
 from layoutgen.kerf import too_narrow
 from layoutgen.pdk import Pdk
 from layoutgen.route import Matched, RouteOptions, Style, Ties
 from layoutgen.tomlfile import FILE_NAME, SPACED_NAME, Model, NonNegativeUm, OneOrPair, PositiveUm
-from layoutgen.units import DBU, LARGEST, Um
+from layoutgen.units import DBU, LARGEST, Um, off_grid
 
 M = TypeVar("M", bound=Model)
 
 OnWafer = Annotated[Um, Field(gt=0, le=LARGEST)]
+OnDie = Annotated[Um, Field(ge=-LARGEST, le=LARGEST)]
+NetName = Annotated[str, Field(max_length=MOST_LETTERS)]
 
 
 class ArraySpec(Model):
@@ -155,6 +160,35 @@ class RoutingSpec(Model):
         return RouteOptions(style=Style(self.style), ties=Ties(self.ties) if self.ties else None, matched=groups)
 
 
+class PlaceSpec(Model):
+    """A cell put on the die, over what the flow draws there."""
+
+    cell: str
+    """Its name: see `layoutgen cells`."""
+    at: tuple[OnDie, OnDie]
+    """Where its origin stands, from the die's lower-left corner."""
+    angle: Literal[0, 90, 180, 270] = 0
+    """By how many degrees it is turned, counter-clockwise."""
+    set: dict[str, Any] = Field(default_factory=dict)
+    """Its parameters here; the rest is that of `[cells]`, or comes from the process."""
+    nets: dict[str, NetName] = Field(default_factory=dict)
+    """Nets by the names of its pins; the metal there has to be of that net."""
+
+
+class TrackSpec(Model):
+    """A wire drawn on the die, cut square at its ends."""
+
+    on: str
+    """A role of the process (`metal`, ...) or a drawn layer. One on role `ground` may end on the die's edge: it is led
+    on into the street."""
+    width: PositiveUm
+    """Its width."""
+    points: tuple[tuple[OnDie, OnDie], ...] = Field(min_length=2)
+    """Its middle line from point to point, from the die's lower-left corner."""
+    net: NetName = ""
+    """The net that it has to be of; left out, nobody asks."""
+
+
 class SpecFile(Model):
     """What to build, and in which process; tables say the rest."""
 
@@ -174,6 +208,10 @@ class SpecFile(Model):
     """How wires run."""
     cells: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """`[cells."NAME"]`: parameters of a cell; the rest comes from the process."""
+    place: tuple[PlaceSpec, ...] = ()
+    """`[[place]]`: cells put on the die."""
+    track: tuple[TrackSpec, ...] = ()
+    """`[[track]]`: wires drawn on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +251,8 @@ def read(path: Path, cells: Iterable[Path] = ()) -> Spec:
         problems += _tables(raw.get("chip"), path)
     step = _step(wafer, chip, shown, problems) if isinstance(wafer, WaferSpec) else None
     problems += _process(raw, shown, folders)
+    if file is not None:
+        problems += _drawn(file, chip, shown, folders)
     problems += _routing(_table(raw.get("routing", {}), RoutingSpec), chip, raw.get("pdk"), shown)
     if chip is not None and step is not None and isinstance(raw.get("pdk"), str):
         street = (round(step[0] - chip.width, 3), round(step[1] - chip.height, 3))
@@ -277,6 +317,80 @@ def _process(raw: dict[str, Any], file: str, folders: tuple[Path, ...]) -> Itera
         if isinstance(given, dict) and not wrong.get(cell):
             for line in _wrong_parameters(library, pdk, cell, given):
                 yield Problem(file, f'cells."{cell}"', line)
+
+
+def _drawn(file: SpecFile, chip: Chip | None, shown: str, folders: tuple[Path, ...]) -> Iterator[Problem]:
+    """What is wrong with the cells and tracks that a spec puts on the die."""
+    if not file.place and not file.track:
+        return
+    try:
+        library, stages = discover.cells(*folders), discover.stages(*folders)
+        pdk = discover.pdk(file.pdk)
+        name, flow = pdk.flow(file.flow)
+        pdk = pdk.in_flow(name)
+        _ = [*stages.pick("die", flow.stages)]
+    except LayoutgenError:  # what is wrong with the process has been said, or will be
+        return
+    if "placed" not in flow.stages:
+        first = "place" if file.place else "track"
+        yield Problem(shown, first, f"flow {name!r} of PDK {pdk.name!r} draws nothing that a spec places; leave it out")
+        return
+    for number, place in enumerate(file.place, 1):
+        for key, line in _wrong_place(library, pdk, place, file.cells.get(place.cell, {}), chip):
+            yield Problem(shown, f"place {number}{key}", line)
+    for number, track in enumerate(file.track, 1):
+        for key, line in _wrong_track(pdk, track, chip):
+            yield Problem(shown, f"track {number}{key}", line)
+
+
+def _wrong_place(
+    library: Library, pdk: Pdk, place: PlaceSpec, base: dict[str, Any], chip: Chip | None
+) -> Iterator[tuple[str, str]]:
+    """What is wrong with one cell put on the die: the key, and the message."""
+    given = {**base, **place.set}
+    if wrong := list(_wrong_parameters(library, pdk, place.cell, given)):
+        key = ".set" if place.cell in [*library] else ".cell"
+        yield from ((key, line) for line in wrong)
+        return
+    yield from _off_die("at", [place.at], chip)
+    if not place.nets:
+        return
+    try:
+        pins = {pin.name: pin for pin in library[place.cell](pdk, **given).pins}
+    except LayoutgenError as e:
+        yield from ((".set", line.removeprefix(f"{place.cell}: ")) for line in str(e).splitlines())
+        return
+    level_of = stack(pdk).level_of
+    for name in place.nets:
+        if name not in pins:
+            yield ".nets", str(UnknownNameError("pin", name, pins, where=f"cell {place.cell!r}"))
+        elif level_of(pins[name].layer) < 0:
+            yield ".nets", f"pin {name!r} is on layer {pins[name].layer!r}, which conducts nothing in this process"
+
+
+def _wrong_track(pdk: Pdk, track: TrackSpec, chip: Chip | None) -> Iterator[tuple[str, str]]:
+    """What is wrong with one track: the key, and the message."""
+    layer = pdk.roles.get(track.on, track.on)
+    if layer not in pdk.layers:
+        yield ".on", str(UnknownNameError("role or layer", track.on, [*pdk.roles, *pdk.layers]))
+    elif pdk.layers[layer].drawn is None:
+        yield ".on", f"no mask prints layer {layer!r}; draw on another"
+    elif track.net and stack(pdk).level_of(layer) < 0:
+        yield ".net", f"layer {layer!r} conducts nothing in this process; leave the net out"
+    yield from _off_die("points", track.points, chip)
+    if any(a == b for a, b in pairwise(track.points)):
+        yield ".points", "two points that follow each other are the same; remove one"
+    elif track.width > 2 * sum(math.dist(a, b) for a, b in pairwise(track.points)):
+        yield ".width", f"{track.width:g} um is more than twice its length; make it narrower"
+
+
+def _off_die(key: str, points: Iterable[tuple[Um, Um]], chip: Chip | None) -> Iterator[tuple[str, str]]:
+    """Points that lie between grid points, or outside the die."""
+    for x, y in points:
+        if off_grid(x) or off_grid(y):
+            yield f".{key}", f"({x!r}, {y!r}) um is not a whole number of nm; round it"
+        elif chip is not None and not (0 <= x <= chip.width and 0 <= y <= chip.height):
+            yield f".{key}", f"({x:g}, {y:g}) is not on the die of {chip.width:g} x {chip.height:g} um; move it"
 
 
 def _routing(routing: RoutingSpec | None, chip: Chip | None, pdk: Any, file: str) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""What conducts through a process's stack: its levels from the chip's pads to the balls, and which of them are joined."""
+"""What conducts through a process's stack: its levels from the chip's pads to the balls, and which are joined."""
 
 from __future__ import annotations
 
@@ -54,6 +54,10 @@ class Stack:
         found = [s for text in expressions for name in derive.names(text) for s in self.pdk.sources(name)]
         return tuple(dict.fromkeys(found))
 
+    def level_of(self, layer: str) -> int:
+        """The number of the first metal that is made of a drawn layer; -1: none is."""
+        return next((k for k, name in enumerate(self.metals) if layer in self.drawn(self.levels[name])), -1)
+
     @property
     def reach(self) -> Um:
         """How far drawn shapes can lie that decide what a level is at a point."""
@@ -74,7 +78,7 @@ def stack(pdk: Pdk) -> Stack:
         metals[METAL_2] = table.metal_2
         vias[VIA_2] = Opening(opening=table.via_2, below=(METAL,), above=(METAL_2,))
         top = METAL_2
-    pad, ball = (tuple(f"{kind}: {name}" for name in names) for kind, names in (("pad", table.pad), ("ball", table.ball)))
+    pad, ball = (tuple(f"pad: {name}" for name in table.pad), tuple(f"ball: {name}" for name in table.ball))
     openings = {name: via.opening for name, via in vias.items()}
     named = zip((*pad, *ball), (*table.pad, *table.ball), strict=True)
     levels = dict(named) | metals | openings

@@ -2,7 +2,8 @@
 
 Where the kerf carries the current, all nets of all dies and the contact ring are one conductor before the cut; after
 it, whatever the blade surely takes, each net of each die stands alone, and whatever it may take, each is still whole.
-Where another current plates, nets stand apart before and after, and no metal lies in the kerf.
+Where another current plates, nets stand apart before and after, and no metal lies in the kerf but that of one net,
+drawn on the layer of role `ground`, that is to be cut through: so it can be met from the cut's wall.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from layoutgen.pdk import Pdk
 KERF_RULE = "KERF"
 KERF_TEXT = (
     "only the bus and what ties nets to it lie in the kerf where it carries the plating current, and all of the bus is "
-    "surely cut away; where it does not, no metal lies there"
+    "surely cut away; where it does not, no metal lies there but a ground conductor, all of one net"
 )
 NAMELESS = "no pad, ball or label says what is a net"
 MOST = 50
@@ -78,7 +79,8 @@ def check_wafer(
         rules = ((words.NETS_RULE, words.NETS_TEXT), (words.TIED_RULE, words.TIED_TEXT), (KERF_RULE, KERF_TEXT))
         return [RuleResult(rule, text, Status.SKIPPED, reason) for rule, text in rules]
     before = wafer.joined({}) if not (tied and only_cut) else None
-    after = wafer.joined(_cut(wafer, sure)) if tied else before
+    parted = tied or (wafer.role("ground") >= 0 and "cut_sure" in pdk.reserved and len(sure) > 0)
+    after = wafer.joined(_cut(wafer, sure)) if parted else before
     assert after is not None  # noqa: S101  one of both is there
     results = [RuleResult(words.NETS_RULE, words.NETS_TEXT, Status.RUN, "", tuple(_lvs(wafer, after)))]
     if not len(wafer.terminals.die):
@@ -101,7 +103,8 @@ def check_wafer(
             reason = "there is nothing on layer 'street'"
             results.append(RuleResult(KERF_RULE, KERF_TEXT, Status.NOT_APPLICABLE, reason))
         else:
-            results.append(RuleResult(KERF_RULE, KERF_TEXT, Status.RUN, "", tuple(_in_kerf(wafer, street, ()))))
+            kerf = (*_in_kerf(wafer, street, ("ground",)), *_grounds(wafer, after))
+            results.append(RuleResult(KERF_RULE, KERF_TEXT, Status.RUN, "", kerf))
     return results
 
 
@@ -115,12 +118,19 @@ def _on(wafer: _Wafer, joined: Joined) -> tuple[Ints, Ints]:
     """The net at each terminal (-1: it stands on no metal), and who it belongs to: a net of a die, or itself."""
     t = wafer.terminals
     on = np.full(len(t.die), NONE)
-    for pad, level in ((True, METAL), (False, wafer.stack.top)):
-        mine = t.pad == pad
+    levels = _levels(wafer)
+    for number, level in enumerate(wafer.stack.metals):
+        mine = levels == number
         if mine.any():
             on[mine] = joined.at(level, t.cloud)[mine]
     own = np.where(t.net >= 0, t.net, len(t.nets) + t.name)
     return on, t.die * (len(t.nets) + len(t.names)) + own
+
+
+def _levels(wafer: _Wafer) -> Ints:
+    """The number of the metal that each terminal is on."""
+    t, metals = wafer.terminals, wafer.stack.metals
+    return np.where(t.level >= 0, t.level, np.where(t.pad, 0, metals.index(wafer.stack.top)))
 
 
 # after the cut --------------------------------------------------------------------------------------------------
@@ -153,7 +163,7 @@ def _opens(wafer: _Wafer, joined: Joined, on: Ints, who: Ints) -> Iterator[Findi
         groups.setdefault((int(t.net[pieces[start[k]]]), int(count[k])), []).append(int(start[k]))
     for (net, number), starts in list(groups.items())[:MOST]:
         a, b = int(pieces[starts[0]]), int(pieces[starts[0] + 1])
-        level = METAL if t.pad[a] or wafer.stack.top == METAL else wafer.stack.top
+        level = wafer.stack.metals[int(_levels(wafer)[a])]
         hull = gap(joined, level, int(on[a]), int(on[b]), (t.at[a], t.at[b]))
         dies = t.die[pieces[starts]]
         note = f"net {t.nets[net]} is in {number} pieces{_in(wafer, dies)}"
@@ -178,7 +188,7 @@ def _shorts(wafer: _Wafer, joined: Joined, on: Ints, who: Ints) -> Iterator[Find
     for places in list(groups.values())[:MOST]:
         some = places[0]
         a, b = int(some[0]), int(some[1])
-        ends = [(METAL if t.pad[k] else wafer.stack.top, t.at[k]) for k in (a, b)]
+        ends = [(wafer.stack.metals[int(_levels(wafer)[k])], t.at[k]) for k in (a, b)]
         hull = way(joined, int(on[a]), ends[0], ends[1])
         dies = np.unique(t.die[some])
         named = sorted({t.nets[n] for n in t.net[some].tolist() if n >= 0})
@@ -222,9 +232,9 @@ def _unanswered(wafer: _Wafer, on: Ints) -> Iterator[Finding]:
 def _standing(wafer: _Wafer, joined: Joined) -> Iterator[Finding]:
     """Terminals that lack one of their layers, and shapes of these that belong to no terminal."""
     t = wafer.terminals
-    whole = bool(t.whole.all()) and len(t.die) > 0
+    whole = bool(t.whole[t.level < 0].all()) and len(t.die) > 0
     for pad, levels in ((True, wafer.stack.pad), (False, wafer.stack.ball)):
-        mine = np.flatnonzero((t.pad == pad) & t.whole)
+        mine = np.flatnonzero((t.pad == pad) & t.whole & (t.level < 0))
         for level in levels if len(t.die) else ():
             layer = level.split(": ", 1)[1]
             node = wafer.pieces.at(joined.sheets[level], t.cloud)[mine]
@@ -319,6 +329,20 @@ def _in_kerf(wafer: _Wafer, kerf: Sheet, but: Sequence[str]) -> Iterator[Finding
         nodes = wafer.pieces.nodes(some)
         yield from _pieces_found(wafer, some, nodes.instance[found], nodes.piece[found],
                                  KERF_RULE, "this metal lies in the kerf")  # fmt: skip
+
+
+def _grounds(wafer: _Wafer, joined: Joined) -> Iterator[Finding]:
+    """Terminals on a conductor of role `ground` whose net is not the one that most of them are of."""
+    t = wafer.terminals
+    ground = [joined.net[name][wafer.on(joined.sheets[name], "ground")[joined.nodes[name].instance]]
+              for name in wafer.stack.metals]  # fmt: skip
+    on, _ = _on(wafer, joined)
+    mine = np.flatnonzero(np.isin(on, np.concatenate(ground)) & (on >= 0) & (t.net >= 0))
+    if len(mine):
+        first = int(np.argmax(np.bincount(t.net[mine])))
+        name = t.nets[first]
+        other = mine[t.net[mine] != first]
+        yield from _alike(wafer, other, lambda k: f"{t.title(k)} reaches the kerf, where only {name} may", KERF_RULE)
 
 
 # findings -------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,7 +12,8 @@ import numpy.typing as npt
 import shapely
 
 from layoutgen.chip import Chip
-from layoutgen.connect.pieces import Cloud
+from layoutgen.connect.pieces import NONE, Cloud
+from layoutgen.die import NetPin
 from layoutgen.errors import printable
 from layoutgen.units import Um, to_dbu
 from layoutgen.wafer import row_letters
@@ -67,11 +68,12 @@ class Dies:
 
 @dataclass(frozen=True)
 class Terminals:
-    """n places where nets come out.
+    """n places where nets come out, or are known.
 
     Those of one die stand together.
 
-    die, name, net: numbers, -1 for no net known. pad: whether it is one of the chip's, else a ball. whole: whether all
+    die, name, net: numbers, -1 for no net known. level: the number of the metal it is on; -1: the first for a pad, the
+    one that balls stand on for a ball. pad: whether it is one of the chip's, else a ball. whole: whether all
     that stands on such a one must stand here. asks, took: it asks for a free one, or was free and was taken; such
     are joined with each other instead of with the rest of their net.
     """
@@ -84,6 +86,7 @@ class Terminals:
     whole: Bools
     asks: Bools
     took: Bools
+    level: Ints
     names: Sequence[str]
     nets: Sequence[str]
 
@@ -98,8 +101,14 @@ class Terminals:
         return f"{name} of net {self.nets[net]}" if net >= 0 else f"{name}, which is free,"
 
 
-def of_chip(chip: Chip, origins: Sequence[tuple[Um, Um]], taken: Mapping[str, str]) -> Terminals:
-    """The chip's pads and balls in dies with these lower left corners (um); `taken` as in `check_nets`."""
+def of_chip(
+    chip: Chip, origins: Sequence[tuple[Um, Um]], taken: Mapping[str, str],
+    pins: Sequence[NetPin] = (), level_of: Callable[[str], int] = lambda _: NONE,
+) -> Terminals:  # fmt: skip
+    """The chip's pads and balls in dies with these lower left corners (um), and `pins` where nets are known besides.
+
+    `taken` is as in `check_nets`; `level_of` gives the number of the metal that a layer is of, -1 for none.
+    """
     groups = [group for pair in chip.groups.values() for group in pair]
     asking = {id(m) for group in groups if group.free for m in group.askers}
     names: list[str] = []
@@ -110,20 +119,32 @@ def of_chip(chip: Chip, origins: Sequence[tuple[Um, Um]], taken: Mapping[str, st
             name = f"{kind} {m.name}"
             net = m.net or taken.get(name, "")
             number = nets.setdefault(net, len(nets)) if net else -1
-            rows.append((len(names), number, kind == "pad", id(m) in asking, not m.net and name in taken, m.x, m.y))
+            free = not m.net and name in taken
+            rows.append((len(names), number, kind == "pad", id(m) in asking, free, m.x, m.y, NONE, True))
             names.append(name)
+    for pin in pins:
+        number, on = nets.setdefault(pin.net, len(nets)), level_of(pin.layer)
+        rows.append((len(names), number, on <= 0, False, False, *pin.at, on, False))
+        names.append(pin.name)
     count, dies = len(rows), len(origins)
     at = np.array([(x0 + r[5], y0 + r[6]) for x0, y0 in origins for r in rows], dtype=float).reshape(-1, 2)
-    which, of, pad, asks, took = (np.tile(np.array([r[k] for r in rows]), dies) for k in range(5))
+    which, of, pad, asks, took, levels, whole = (
+        np.tile(np.array([r[k] for r in rows]), dies) for k in (0, 1, 2, 3, 4, 7, 8)
+    )
     return Terminals(
         np.repeat(np.arange(dies), count), which.astype(np.int64), of.astype(np.int64),
-        to_dbu(at).astype(np.int64).reshape(-1, 2), pad.astype(bool), np.ones(count * dies, dtype=bool),
-        asks.astype(bool), took.astype(bool), names, list(nets),
+        to_dbu(at).astype(np.int64).reshape(-1, 2), pad.astype(bool), whole.astype(bool),
+        asks.astype(bool), took.astype(bool), levels.astype(np.int64), names, list(nets),
     )  # fmt: skip
 
 
-def of_labels(source: Source, layers: Mapping[str, int], note: str, dies: Dies) -> Terminals:
-    """What texts name in dies: "NAME NET" on the layer of notes, or a net's name alone, on any layer."""
+def of_labels(
+    source: Source, layers: Mapping[str, int], note: str, dies: Dies, level_of: Callable[[str], int] = lambda _: NONE
+) -> Terminals:
+    """What texts name in dies: "NAME NET" on the layer of notes, or a net's name alone, on any layer.
+
+    `level_of` gives the number of the metal that a layer is of, -1 for none.
+    """
     found = _texts(source, layers)
     words: dict[str, int] = {}
     nets: dict[str, int] = {}
@@ -134,17 +155,17 @@ def of_labels(source: Source, layers: Mapping[str, int], note: str, dies: Dies) 
             continue
         both = len(split) == 2 and layer == note
         word = words.setdefault(split[0] if both else f"label {split[0]}", len(words))
-        parts.append((word, nets.setdefault(split[-1], len(nets)), both, points))
+        parts.append((word, nets.setdefault(split[-1], len(nets)), both, points, level_of(layer)))
     at = np.concatenate([p[3] for p in parts] or [np.empty((0, 2), dtype=np.int64)])
     count = [len(p[3]) for p in parts]
-    name, net = (np.repeat(np.array([p[k] for p in parts], dtype=np.int64), count) for k in (0, 1))
+    name, net, level = (np.repeat(np.array([p[k] for p in parts], dtype=np.int64), count) for k in (0, 1, 4))
     whole = np.repeat(np.array([p[2] for p in parts], dtype=bool), count)
     die = dies.of(at)
     inside = np.flatnonzero(die >= 0)
     inside = inside[np.lexsort((at[inside, 1], at[inside, 0], name[inside], die[inside]))]
     no = np.zeros(len(inside), dtype=bool)
     return Terminals(
-        die[inside], name[inside], net[inside], at[inside], no, whole[inside], no, no,
+        die[inside], name[inside], net[inside], at[inside], no, whole[inside], no, no, level[inside],
         [printable(w, 60) for w in words], [printable(n, 60) for n in nets],
     )  # fmt: skip
 
