@@ -10,6 +10,25 @@ from layoutgen_cells.common.kerf import (
 )
 from layoutgen_cells.common.label import die_label_box, die_labels, label_text
 from layoutgen_cells.common.marks import alignment_marks, mark_key, mark_target
+from layoutgen_cells.common.placed import placed
+from layoutgen_cells.hermetic.assembly import (
+    cover_vias_to_wafer,
+    cover_vias_to_wiring,
+    frame_street,
+    frames,
+    ground_ends,
+    label_spot,
+    rim_seal_stage,
+    rings,
+)
+from layoutgen_cells.hermetic.frames import branch, frame, island, rim_seal
+from layoutgen_cells.hermetic.vias import (
+    bump_bead,
+    underside_contact,
+    via_cover_wafer,
+    via_cover_wiring,
+    via_intermediate_wafer,
+)
 from layoutgen_cells.redistribution.assembly import (
     balls,
     chip,
@@ -35,19 +54,30 @@ __all__ = [
     "alignment_marks",
     "ball",
     "balls",
+    "branch",
+    "bump_bead",
     "chip",
     "chip_pad",
     "contact_opening_stage",
     "contact_ring_stage",
+    "cover_vias_to_wafer",
+    "cover_vias_to_wiring",
     "die_label_box",
     "die_labels",
+    "frame",
+    "frame_street",
+    "frames",
+    "ground_ends",
+    "island",
     "kerf_bus",
     "kerf_bus_stage",
     "kerf_ring",
     "kerf_tie",
+    "label_spot",
     "label_text",
     "mark_key",
     "mark_target",
+    "placed",
     "polymer_opening",
     "polymer_openings",
     "polymer_via",
@@ -57,9 +87,16 @@ __all__ = [
     "rdl_via",
     "rdl_wire",
     "redistribute",
+    "rim_seal",
+    "rim_seal_stage",
+    "rings",
     "stencil_aperture",
     "stencil_apertures",
     "ubm",
     "under_bump_metal",
+    "underside_contact",
+    "via_cover_wafer",
+    "via_cover_wiring",
+    "via_intermediate_wafer",
     "vias_on_pads",
 ]

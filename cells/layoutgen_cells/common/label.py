@@ -76,7 +76,7 @@ def die_label_box(c: DieContext, die: Die) -> Die:
     width, height = label_size(c.pdk, c.settings("label.text").line, letters + digits)
     free = c.label_at if c.label_at is not None and _is_free(c, die, c.label_at, (width, height)) else None
     if c.label_at is None:
-        free = next((at for at in _spots(die, width, height) if _is_free(c, die, at, (width, height))), None)
+        free = next((at for at in spots(die, width, height) if _is_free(c, die, at, (width, height))), None)
     if free is not None:
         box = (*free, free[0] + width, free[1] + height)
         return replace(die, keepouts=(*die.keepouts, box), label=box)
@@ -86,7 +86,7 @@ def die_label_box(c: DieContext, die: Die) -> Die:
     raise SpecError([Problem("", place, message)])
 
 
-def _spots(die: Die, width: Um, height: Um) -> list[tuple[Um, Um]]:
+def spots(die: Die, width: Um, height: Um) -> list[tuple[Um, Um]]:
     """Places to try, nearest the upper left corner first, the four corners before all others (um)."""
     x0, y0, x1, y1 = INSET, INSET, die.width - INSET - width, die.height - INSET - height
     corners = [(x0, y1), (x1, y1), (x0, y0), (x1, y0)]

@@ -1,0 +1,1 @@
+"""Caps on the wafer: frames, branches and islands, vias through cover and intermediate layer, contacts, streets."""
