@@ -166,7 +166,7 @@ def _nearest(walls: shapely.Geometry, at: tuple[Um, Um], die: Die) -> tuple[floa
 @stage("label_spot", at="die")
 def label_spot(c: DieContext, die: Die) -> Die:
     """Keep a box free for the die's label: where the spec says, else the first place, from the upper left on, that is
-    clear of all walls, metal and structures on the chip.
+    clear of all walls, metal and structures on the chip, and not below a contact.
 
     Raises:
         SpecError: there is none, or the place in the spec is not clear.
@@ -175,7 +175,7 @@ def label_spot(c: DieContext, die: Die) -> Die:
         return die
     drawing = die.drawing()
     taken = kdb.Region()
-    for role in ("frame", "metal", "structure"):
+    for role in ("frame", "metal", "structure", "contact"):
         taken += _region(c, drawing, role)
     taken = taken.sized(dbu(LABEL_SPACE)).merged()
     letters, digits = len(row_letters(c.most_rows - 1)), len(str(c.most_columns))
