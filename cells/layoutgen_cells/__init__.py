@@ -10,6 +10,14 @@ from layoutgen_cells.common.kerf import (
 )
 from layoutgen_cells.common.label import die_label_box, die_labels, label_text
 from layoutgen_cells.common.marks import alignment_marks, mark_key, mark_target
+from layoutgen_cells.hermetic.passives import (
+    capacitor_interdigital,
+    capacitor_plate,
+    crossing,
+    inductor_spiral,
+    resistor_meander,
+)
+from layoutgen_cells.hermetic.saw import saw_resonator
 from layoutgen_cells.redistribution.assembly import (
     balls,
     chip,
@@ -35,12 +43,16 @@ __all__ = [
     "alignment_marks",
     "ball",
     "balls",
+    "capacitor_interdigital",
+    "capacitor_plate",
     "chip",
     "chip_pad",
     "contact_opening_stage",
     "contact_ring_stage",
+    "crossing",
     "die_label_box",
     "die_labels",
+    "inductor_spiral",
     "kerf_bus",
     "kerf_bus_stage",
     "kerf_ring",
@@ -57,6 +69,8 @@ __all__ = [
     "rdl_via",
     "rdl_wire",
     "redistribute",
+    "resistor_meander",
+    "saw_resonator",
     "stencil_aperture",
     "stencil_apertures",
     "ubm",
