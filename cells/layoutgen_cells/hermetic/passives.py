@@ -96,7 +96,7 @@ def capacitor_plate(pdk: Pdk, p: CapacitorPlate) -> Drawing:
         raise out_of_reach("capacitor.plate", "capacitance", p.capacitance, "pF", e, "change largest or lead") from None
     height = snapped(height, pdk, 2)
     width = snapped(p.aspect * height, pdk, 2)
-    at = width / 2 + p.overhang + p.space + p.landing / 2
+    at = width / 2 + p.overhang + p.space + pdk.guard + p.landing / 2
     d.polygon(wiring, geom.box(width + 2 * p.overhang, height + 2 * p.overhang))
     half = p.lead / 2
     tee = [(width / 2, -half), (at, -half), (at, half), (width / 2, half)]
@@ -223,29 +223,29 @@ def inductor_spiral(pdk: Pdk, p: InductorSpiral) -> Drawing:
     d = Drawing("inductor_spiral")
     wiring, bridge, opening = pdk.role("wiring"), pdk.role("bridge"), pdk.role("bridge_via")
     spiral = _smallest(pdk, p)
-    tracks = spiral_lines(spiral)
-    inside = start_radius(spiral)
-    start = inside - spiral.space - p.landing / 2
-    left = _edge(tracks, -0.5 * spiral.width)
-    right = _edge(tracks, 0.5 * spiral.width)
-    outside = max(float(right[1:, 0].max()), float(left[1:, 0].max()))
-    end = snapped(outside + spiral.space + p.landing / 2, pdk)
-    middle = np.array([(start, 0.0), *_edge(tracks, 0.0), (end, tracks[-1][1] * -1)])
-    reach = -middle[-1][1] - spiral.width / 2 - p.landing / 2
+    tracks, low = spiral_lines(spiral), lead_in(spiral)
+    # a drawn circle stands out by the guard at most
+    start = _landing_at(spiral, p.landing + 2 * pdk.guard)
+    if start is None:
+        raise ParamError(f"inductor.spiral: landing={p.landing:g} um does not fit inside")
+    left, middle, right = (_edge(tracks, share * spiral.width) for share in (-0.5, 0.0, 0.5))
+    outside = max(float(right[2:, 0].max()), float(left[2:, 0].max()))
+    end, away = snapped(outside + spiral.space + pdk.guard + p.landing / 2, pdk), -tracks[-1][1]
+    reach = low - away - spiral.width / 2 - p.landing / 2 - pdk.guard
     if reach < p.space:
         raise ParamError(
             f"inductor.spiral: landing={p.landing:g} um leaves {max(reach, 0):.4g} um to the outer end, not"
             f" space={p.space:g}; make it smaller, or the inner diameter larger"
         )
-    ends = [[(start, e[0, 1]), *e, (end, e_end)] for e, e_end in (
-        (right, middle[-1][1] - spiral.width / 2), (left, middle[-1][1] + spiral.width / 2))]  # fmt: skip
-    d.polygon(wiring, [*ends[0], *ends[1][::-1]])
-    half = p.width / 2
-    d.polygon(bridge, geom.span(start, -half, end, half))
+    half = spiral.width / 2
+    middle = np.array([(start, low), *middle, (end, away)])
+    d.polygon(wiring, [(start, low - half), *right, (end, away - half), (end, away + half), *left[::-1],
+                       (start, low + half)])  # fmt: skip
+    d.polygon(bridge, geom.span(start, low - half, end, low + half))
     for x in (start, end):
-        _landing(d, (x, 0.0), p.via, p.landing, wiring, bridge, opening)
-    d.pin("outer", wiring, (end, float(middle[-1][1])), p.width)
-    d.pin("inner", wiring, (end, 0.0), p.landing)
+        _landing(d, (x, low), p.via, p.landing, wiring, bridge, opening)
+    d.pin("outer", wiring, (end, away), p.width)
+    d.pin("inner", wiring, (end, low), p.landing)
     with named("inductor.spiral"):
         d.value("inductance", "nH", inductor.current_sheet(spiral), SHEET, p.inductance)
         if spiral.shape in inductor.WHEELER:
@@ -254,7 +254,7 @@ def inductor_spiral(pdk: Pdk, p: InductorSpiral) -> Drawing:
         track = resistor.resistance(middle, spiral.width, _sheet(pdk, wiring))
     except ValidityError:  # turns so narrow that bends lie too near each other: no number
         return d
-    d.value("resistance", "ohm", track + (end - start) / p.width * _sheet(pdk, bridge), SQUARES)
+    d.value("resistance", "ohm", track + (end - start) / spiral.width * _sheet(pdk, bridge), SQUARES)
     return d
 
 
@@ -268,8 +268,13 @@ def _smallest(pdk: Pdk, p: InductorSpiral) -> inductor.Spiral:
     # slanted edges: what the grid takes from them
     more = 0.0 if p.shape == "square" else pdk.guard
     width, space = p.width + more, p.space + more
-    steps = (width + space) if p.shape == "circle" else 0.0
-    least = max(p.inner, p.landing + 2 * space + steps)
+    least = max(p.inner, p.landing + 2 * (space + pdk.guard))
+    if p.shape == "octagon":  # its right side holds the lead, away from the first turn's end and from its own
+        least = max(least, (2 * width + (1 + math.sqrt(2)) * space) / math.tan(math.pi / 8))
+    if p.shape == "circle":  # its lead bends, and the landing stands apart from that bend
+        least = max(p.inner, 4 * (width + space))
+        while _landing_at(inductor.Spiral("circle", 1, least, width, space), p.landing + 2 * pdk.guard) is None:
+            least += max(width, 1.0)
     found: list[inductor.Spiral] = []
     reach: list[OutOfReachError] = []
     refused: ValidityError | None = None
@@ -308,6 +313,31 @@ def start_radius(spiral: inductor.Spiral) -> Um:
     return spiral.inner / 2 - ((spiral.width + spiral.space) / 2 if grows else 0.0)
 
 
+def lead_in(spiral: inductor.Spiral) -> Um:
+    """Height of the lead to the inner end (um)."""
+    if spiral.shape == "octagon":  # as low as the end of the first turn allows
+        inside = spiral.inner / 2
+        return max(0.0, inside + 1.5 * spiral.width - math.sqrt(2) * (inside - spiral.space))
+    return -(spiral.width + spiral.space) if spiral.shape == "circle" else 0.0
+
+
+def _landing_at(spiral: inductor.Spiral, landing: Um) -> Um | None:
+    """Where the inner landing stands: as far out as the space to the first turn allows, x in um; None: it does not fit.
+
+    In a circle it also keeps that space to where the lead bends by 45 degrees.
+    """
+    free = start_radius(spiral) - spiral.space - landing / 2
+    if spiral.shape != "circle":
+        return free
+    low = lead_in(spiral)
+    if free <= -low:
+        return None
+    bent = start_radius(spiral) + spiral.width / 4 + low
+    out = math.sqrt(free**2 - low**2)
+    at = min(out, bent - math.sqrt(2) * (landing / 2 + spiral.space + spiral.width / 2))
+    return at if at >= -out else None
+
+
 def spiral_lines(spiral: inductor.Spiral) -> list[tuple[float, Um]]:
     """The track's middle as lines that follow each other: direction of their outer side (degrees), and distance from
     the middle to there (um). The first leads in along the x axis, the last leads out along it."""
@@ -315,7 +345,9 @@ def spiral_lines(spiral: inductor.Spiral) -> list[tuple[float, Um]]:
     first = start_radius(spiral) + spiral.width / 2
     grows = spiral.shape == "circle"
     count = sides * spiral.rings - (sides // 8 - 1 if grows else 0)
-    lines = [(-90.0, 0.0)]
+    lines = [(-90.0, -lead_in(spiral))]
+    if grows:
+        lines.append((-45.0, (first - spiral.width / 4) / math.sqrt(2)))
     for k in range(count):
         lines.append((360.0 / sides * (k % sides), first + pitch * (k / sides if grows else k // sides)))
     if spiral.shape != "square":
@@ -444,7 +476,7 @@ def crossing(pdk: Pdk, p: Crossing) -> Drawing:
     """Draws on roles `wiring`, `bridge` and `bridge_via`; pins `left`, `right` (over), `bottom`, `top` (under)."""
     d = Drawing("crossing")
     wiring, bridge, opening = pdk.role("wiring"), pdk.role("bridge"), pdk.role("bridge_via")
-    at, half = p.width / 2 + p.space + p.landing / 2, p.length / 2
+    at, half = p.width / 2 + p.space + pdk.guard + p.landing / 2, p.length / 2
     d.polygon(wiring, geom.box(p.width, p.length))
     d.polygon(bridge, geom.box(2 * at, p.width))
     for side in (-1, 1):

@@ -74,10 +74,10 @@ class Spiral:
         """
         if not (self.inner > 0 and self.width > 0 and self.space > 0):
             raise ValidityError(f"{formula} needs an inner diameter, a width and a space above 0 um")
+        within("space over width", self.space / self.width, *SPACE, formula)
         # a spiral of 1 turn may lack a part of it, where its outer end leaves
         within("turns", self.rings, *TURNS, formula)
         within("a fill ratio", self.fill, *FILL, formula)
-        within("space over width", self.space / self.width, *SPACE, formula)
 
 
 def current_sheet(spiral: Spiral) -> float:
