@@ -299,7 +299,7 @@ def test_a_value_out_of_reach_is_refused_with_the_nearest_which_can_be_drawn(nam
         ("inductor.spiral", {"space": 40.0}, "space over width from 0 to 3, not 4"),
         (
             "inductor.spiral",
-            {"shape": "octagon", "landing": 90.0, "turns": 1, "inductance": 0.4},
+            {"shape": "octagon", "landing": 90.0, "turns": 2, "inductance": 1.5},
             "um to the outer end, not space=10",
         ),
         ("inductor.spiral", {"largest": 100.0}, "nothing fits"),

@@ -260,7 +260,7 @@ def inductor_spiral(pdk: Pdk, p: InductorSpiral) -> Drawing:
 
 MISSING = {"square": 1 / 8, "octagon": 1 / 16, "circle": 1 / 8}
 """Share of the last turn that the outer end leaves out."""
-SIDES = {"square": 4, "octagon": 8, "circle": 64}
+SIDES = {"square": 4, "octagon": 8, "circle": 32}
 
 
 def _smallest(pdk: Pdk, p: InductorSpiral) -> inductor.Spiral:
@@ -272,7 +272,7 @@ def _smallest(pdk: Pdk, p: InductorSpiral) -> inductor.Spiral:
     if p.shape == "octagon":  # its right side holds the lead, away from the first turn's end and from its own
         least = max(least, (2 * width + (1 + math.sqrt(2)) * space) / math.tan(math.pi / 8))
     if p.shape == "circle":  # its lead bends, and the landing stands apart from that bend
-        least = max(p.inner, 4 * (width + space))
+        least = max(p.inner, 5 * (width + space))
         while _landing_at(inductor.Spiral("circle", 1, least, width, space), p.landing + 2 * pdk.guard) is None:
             least += max(width, 1.0)
     found: list[inductor.Spiral] = []
@@ -321,6 +321,11 @@ def lead_in(spiral: inductor.Spiral) -> Um:
     return -(spiral.width + spiral.space) if spiral.shape == "circle" else 0.0
 
 
+def _middle(spiral: inductor.Spiral) -> Um:
+    """How far the middle of a side of a growing spiral lies beyond the foot of its perpendicular (um)."""
+    return (spiral.width + spiral.space) / (2 * math.pi)
+
+
 def _landing_at(spiral: inductor.Spiral, landing: Um) -> Um | None:
     """Where the inner landing stands: as far out as the space to the first turn allows, x in um; None: it does not fit.
 
@@ -332,7 +337,7 @@ def _landing_at(spiral: inductor.Spiral, landing: Um) -> Um | None:
     low = lead_in(spiral)
     if free <= -low:
         return None
-    bent = start_radius(spiral) + spiral.width / 4 + low
+    bent = start_radius(spiral) + spiral.width / 2 - _middle(spiral) + low
     out = math.sqrt(free**2 - low**2)
     at = min(out, bent - math.sqrt(2) * (landing / 2 + spiral.space + spiral.width / 2))
     return at if at >= -out else None
@@ -347,12 +352,13 @@ def spiral_lines(spiral: inductor.Spiral) -> list[tuple[float, Um]]:
     count = sides * spiral.rings - (sides // 8 - 1 if grows else 0)
     lines = [(-90.0, -lead_in(spiral))]
     if grows:
-        lines.append((-45.0, (first - spiral.width / 4) / math.sqrt(2)))
+        lines.append((-45.0, (first - _middle(spiral)) / math.sqrt(2)))
     for k in range(count):
         lines.append((360.0 / sides * (k % sides), first + pitch * (k / sides if grows else k // sides)))
     if spiral.shape != "square":
-        angle, far = lines[-1]
-        at = far * math.sin(math.radians(angle)) if grows else -lines[-sides][1] * math.tan(math.pi / sides)
+        far = lines[-1][1]
+        last = (_middle(spiral) - far) / math.sqrt(2)  # turned by 315 degrees
+        at = last if grows else -lines[-sides][1] * math.tan(math.pi / sides)
         lines.append((-90.0, -at))
     return lines
 

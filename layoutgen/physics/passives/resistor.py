@@ -29,7 +29,7 @@ from layoutgen.units import Ohm, Points, Um
 
 SHARPEST = 120.0
 """Degrees by which a bend may turn."""
-GENTLE = 10.0
+GENTLE = 15.0
 """Degrees below which bends need no straight track between them: they stand for a curve."""
 
 
