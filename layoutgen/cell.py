@@ -73,6 +73,22 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Value:
+    """What a formula says of a drawing: a quantity with its unit, as it is drawn and as it was asked for."""
+
+    name: str
+    unit: str
+    drawn: float
+    formula: str
+    asked: float | None = None
+
+    @property
+    def error(self) -> float | None:
+        """By how much the drawn value misses the asked one, as a share of it; None where none was asked for."""
+        return None if self.asked is None else self.drawn / self.asked - 1
+
+
+@dataclass(frozen=True, slots=True)
 class Placement:
     """A drawing placed at `at` (um), turned by a multiple of 90 degrees; `columns` x `rows` of it, `step` um apart."""
 
@@ -86,7 +102,7 @@ class Placement:
 
 @dataclass(slots=True, eq=False)
 class Drawing:
-    """Plain data: polygons, circles and texts by layer name, pins, and placements of other drawings."""
+    """Plain data: polygons, circles and texts by layer name, pins, placements of other drawings, and values."""
 
     name: str
     polygons: dict[str, list[Points]] = field(default_factory=dict)
@@ -94,6 +110,7 @@ class Drawing:
     texts: dict[str, list[Text]] = field(default_factory=dict)
     pins: list[Pin] = field(default_factory=list)
     placements: list[Placement] = field(default_factory=list)
+    values: list[Value] = field(default_factory=list)
 
     def polygon(self, layer: str, points: npt.ArrayLike) -> None:
         """A polygon from corner points in um."""
@@ -123,6 +140,10 @@ class Drawing:
     ) -> None:
         """Another drawing, once or as an array."""
         self.placements.append(Placement(drawing, at, angle, columns, rows, step))
+
+    def value(self, name: str, unit: str, drawn: float, formula: str, asked: float | None = None) -> None:
+        """What a formula says of what is drawn, computed back from the drawing."""
+        self.values.append(Value(name, unit, drawn, formula, asked))
 
     def below(self) -> Iterator[Drawing]:
         """This drawing and all that it places, each once, children first."""

@@ -19,7 +19,7 @@ from layoutgen.cuts import csv_text as cuts_text
 from layoutgen.errors import OutputError
 from layoutgen.mask import mask_layout
 from layoutgen.maskset import MaskSet
-from layoutgen.report import bending, json_form, junit, lyrdb, manifest, markdown, sarif
+from layoutgen.report import bending, json_form, junit, lyrdb, manifest, markdown, sarif, values
 from layoutgen.report.routing import bottleneck_line, csv_text, unrouted_line
 from layoutgen.report.routing import markdown as routing_markdown
 from layoutgen.report.routing_table import chip_table
@@ -71,6 +71,8 @@ def _write_all(built: MaskSet, folder: Path, previews: bool, progress: Progress)
         rows = chip_table(die.problem, die.plan, pdk)
         texts["routing/nets.csv"] = csv_text(rows)
         texts["routing/report.md"] = routing_markdown(name, die.problem, die.plan, rows)
+    if found := values.rows(built.step.full):
+        texts["values.csv"], texts["values.md"] = values.csv_text(found), values.markdown(found)
     maps = bending.stress_maps(layout, layout.cell("DIE"), pdk, built.flow)
     texts |= {f"bending/{m.rule}.csv": bending.csv_text(m) for m in maps}
     for drill_name, holes in built.holes.items():

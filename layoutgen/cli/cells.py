@@ -60,16 +60,32 @@ def show(
     with discover.blamed_on(*folders):
         pdk = _process(generator, changed, pdk_name)
         values = generator.parameters(pdk, **changed)
-        drawing = generator(pdk, **changed) if output is not None else None
+        drawing = _drawn(generator, pdk, changed, needed=output is not None)
     units, meanings = generator.units(), generator.meanings()
     click.echo(f"{name} in {pdk.name}: {first_line(generator.params.__doc__)}")
     for f in fields(generator.params):
         value = f"{getattr(values, f.name)!r} {units[f.name]}".strip()
         click.echo(f"  {f.name:14} {value:14} {meanings.get(f.name, '')}".rstrip())
+    for v in drawing.values if drawing is not None else ():
+        asked = "" if v.asked is None or v.error is None else f" (asked: {v.asked:g}, {v.error:+.2%})"
+        click.echo(f"  {v.name}: {v.drawn:.6g} {v.unit}{asked}, by {v.formula}")
     if output is not None and drawing is not None:
         _write(drawing, pdk, output)
         click.echo(f"wrote {output}")
     return 0
+
+
+def _drawn(generator: Any, pdk: Pdk, changed: dict[str, Any], *, needed: bool) -> Drawing | None:
+    """The cell as it is drawn; None where this process lacks a layer for it, unless the drawing is needed."""
+    from layoutgen.errors import UnknownNameError
+
+    try:
+        drawing: Drawing = generator(pdk, **changed)
+    except UnknownNameError:
+        if needed:
+            raise
+        return None
+    return drawing
 
 
 def _process(generator: Any, changed: dict[str, Any], name: str | None) -> Pdk:

@@ -1,1 +1,1 @@
-"""Caps on the wafer: frames, branches and islands, vias through cover and intermediate layer, contacts, streets."""
+"""Caps on the wafer: frames, vias through the cover, passives of the wiring level, and what stands in the cavity."""
