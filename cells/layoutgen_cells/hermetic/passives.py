@@ -219,7 +219,10 @@ class InductorSpiral:
 
 @generator("inductor.spiral", InductorSpiral)
 def inductor_spiral(pdk: Pdk, p: InductorSpiral) -> Drawing:
-    """Draws on roles `wiring` (spiral), `bridge` (underpass) and `bridge_via`; pins `outer` and `inner`, both at +x."""
+    """Draws on roles `wiring` (spiral), `bridge` (underpass) and `bridge_via`; pins `outer` and `inner`, both at +x.
+
+    A process may have a role `coil` for the turns: the same metal, on a layer that joins nothing in the netlist.
+    """
     d = Drawing("inductor_spiral")
     wiring, bridge, opening = pdk.role("wiring"), pdk.role("bridge"), pdk.role("bridge_via")
     spiral = _smallest(pdk, p)
@@ -239,8 +242,11 @@ def inductor_spiral(pdk: Pdk, p: InductorSpiral) -> Drawing:
         )
     half = spiral.width / 2
     middle = np.array([(start, low), *middle, (end, away)])
-    d.polygon(wiring, [(start, low - half), *right, (end, away - half), (end, away + half), *left[::-1],
-                       (start, low + half)])  # fmt: skip
+    d.polygon(pdk.roles.get("coil", wiring), [
+        (start, low - half), *right, (end, away - half), (end, away + half), *left[::-1], (start, low + half),
+    ])  # fmt: skip
+    if "coil" in pdk.roles:
+        d.polygon(wiring, geom.span(end - spiral.width, away - half, end, away + half))
     d.polygon(bridge, geom.span(start, low - half, end, low + half))
     for x in (start, end):
         _landing(d, (x, low), p.via, p.landing, wiring, bridge, opening)
