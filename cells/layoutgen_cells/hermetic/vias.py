@@ -166,15 +166,15 @@ def bump_bead(pdk: Pdk, p: BumpBead) -> Drawing:
 
     The bead touches the metal on the bore's wall in a circle: it must neither lie on the bore's rim nor sink in.
     """
-    d = Drawing("bump_bead")
+    d, layer = Drawing("bump_bead"), pdk.role("bump")
     bead = pdk.number("level.bead.thickness") if p.bead is None else p.bead
     out = stands_out(pdk, bead, outer(pdk, least_foot(pdk)) if p.over is None else p.over)
     if out is None:
         raise ParamError(f"bump_bead: a bead of {bead:g} um does not enter the bore; take a smaller one, or widen it")
     if out <= 0:
         raise ParamError(f"bump_bead: a bead of {bead:g} um sinks {-out:.3g} um into the bore; take a larger one")
-    d.circle(pdk.role("bump"), bead)
-    d.pin("bump", pdk.role("bump"), (0.0, 0.0), bead)
+    d.circle(layer, bead)
+    d.pin("bump", layer, (0.0, 0.0), bead)
     return d
 
 
