@@ -27,7 +27,7 @@ from layoutgen.units import DBU, LARGEST, Um, off_grid
 M = TypeVar("M", bound=Model)
 
 OnWafer = Annotated[Um, Field(gt=0, le=LARGEST)]
-OnDie = Annotated[Um, Field(ge=-LARGEST, le=LARGEST)]
+OnDie = Annotated[Um, Field(ge=0, le=LARGEST)]
 NetName = Annotated[str, Field(max_length=MOST_LETTERS)]
 
 
