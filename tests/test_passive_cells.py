@@ -43,10 +43,10 @@ def region(drawing: Drawing, layer: str) -> kdb.Region:
     return gds.fetch(layout, process(), layout.cell(drawing.name))(layer).merged()
 
 
-def shapes(drawing: Drawing, layer: str) -> list[shapely.Polygon]:
-    """The pieces of a layer as written, in um."""
+def shapes(drawing: Drawing, *layers: str) -> list[shapely.Polygon]:
+    """The pieces of some layers together as written, in um."""
     out = []
-    for piece in region(drawing, layer).each():
+    for piece in sum((region(drawing, layer) for layer in layers), kdb.Region()).merged().each():
         hull = [(q.x / 1000, q.y / 1000) for q in piece.each_point_hull()]
         holes = [[(q.x / 1000, q.y / 1000) for q in piece.each_point_hole(h)] for h in range(piece.holes())]
         out.append(shapely.Polygon(hull, holes))
@@ -59,6 +59,11 @@ def value(drawing: Drawing, name: str) -> Value:
 
 def crossings(piece: shapely.Geometry, ray: shapely.LineString) -> int:
     return len(shapely.get_parts(piece & ray))
+
+
+def track() -> tuple[str, ...]:
+    """The layers of a spiral's metal: its turns may have one of their own."""
+    return tuple({"wiring", process().roles.get("coil", "wiring")})
 
 
 SEEDED = np.random.default_rng(20)
@@ -75,13 +80,13 @@ def test_a_spiral_has_its_value_turns_and_spaces(shape: str, asked: float) -> No
     (found,) = [v for v in d.values if v.asked is not None]
     assert found.unit == "nH"
     assert found.drawn == pytest.approx(asked, rel=1e-3)
-    metal = region(d, "wiring")
+    metal = sum((region(d, layer) for layer in track()), kdb.Region()).merged()
     assert metal.count() == 2  # the spiral, and the landing beside it
     assert metal.space_check(8000).count() == 0
     assert metal.space_check(8030).count() > 0
     assert metal.width_check(10000, min_projection=5000).count() == 0
     (start,) = [c.at for c in d.circles["cross_via"] if c.at[0] < max(p.at[0] for p in d.pins)]
-    spiral = max(shapes(d, "wiring"), key=lambda s: s.length) - shapely.Point(start).buffer(20.1)
+    spiral = max(shapes(d, *track()), key=lambda s: s.length) - shapely.Point(start).buffer(20.1)
     # the bare spiral by six rays, and its diameters by what they meet: width, space, and turns agree with the formula
     far = 4000.0
     counts, inner, outer = [], [], []
@@ -110,7 +115,7 @@ def test_a_spiral_has_its_value_turns_and_spaces(shape: str, asked: float) -> No
 @pytest.mark.parametrize("shape", ["square", "octagon", "circle"])
 def test_the_underpass_joins_the_inner_end_to_its_pin(shape: str) -> None:
     d = cell("inductor.spiral", shape=shape)
-    spiral, landing = sorted(shapes(d, "wiring"), key=lambda s: -s.area)
+    spiral, landing = sorted(shapes(d, *track()), key=lambda s: -s.area)
     (bridge,), openings = shapes(d, "bridge"), shapes(d, "cross_via")
     assert len(openings) == 2
     assert all(bridge.contains(hole) for hole in openings)
@@ -125,7 +130,7 @@ def test_the_underpass_joins_the_inner_end_to_its_pin(shape: str) -> None:
 
 def test_a_drawn_spirals_resistance_is_that_of_its_film() -> None:
     d = cell("inductor.spiral", inductance=1.5, turns=2)
-    spiral = max(region(d, "wiring").each(), key=lambda s: s.area())
+    spiral = max(sum((region(d, layer) for layer in track()), kdb.Region()).merged().each(), key=lambda s: s.area())
     outer = next(p.at for p in d.pins if p.name == "outer")
     (start,) = [c.at for c in d.circles["cross_via"] if c.at[0] < outer[0] - 1]
     ends = [kdb.Polygon(kdb.DBox(x - 0.5, y - 5, x + 0.5, y + 5).to_itype(0.001)) for x, y in (start, outer)]
@@ -141,7 +146,7 @@ def test_a_drawn_spirals_resistance_is_that_of_its_film() -> None:
 
 def test_the_number_of_turns_may_be_given() -> None:
     d = cell("inductor.spiral", inductance=10.0, turns=4)
-    spiral = max(shapes(d, "wiring"), key=lambda s: s.length)
+    spiral = max(shapes(d, *track()), key=lambda s: s.length)
     assert crossings(spiral, shapely.LineString([(0, 0.001), (0, 3000)])) == 4
 
 
