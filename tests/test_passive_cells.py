@@ -13,10 +13,12 @@ import klayout.db as kdb
 import numpy as np
 import pytest
 import shapely
+from filaments import inductance
 from scipy import special
 
 from layoutgen import discover, gds
 from layoutgen.cell import Drawing, Library, Value
+from layoutgen.cli import run
 from layoutgen.errors import ParamError
 from layoutgen.pdk import Pdk
 from layoutgen.physics.passives import EPSILON_0, saw
@@ -142,6 +144,17 @@ def test_a_drawn_spirals_resistance_is_that_of_its_film() -> None:
     landing = max(p.at[0] for p in d.pins) - start[0]
     # the landing is wider than the track: a little less than by its squares
     assert value(d, "resistance").drawn == pytest.approx(-1 / film[0, 1] + bridge * landing / 10.0, rel=0.02)
+
+
+@pytest.mark.parametrize(("asked", "turns"), [(1.5, 2), (4.0, 3), (7.3, 4), (20.0, 5), (20.0, 8)])
+def test_a_drawn_squares_inductance_is_that_of_its_bars(asked: float, turns: int) -> None:
+    """Of the drawn track with both its leads, by partial inductances."""
+    d = cell("inductor.spiral", inductance=asked, turns=turns, width=10.0, space=8.0)
+    layer = process().roles.get("coil", "wiring")
+    corners = max(d.polygons[layer], key=len)
+    half = len(corners) // 2
+    middle = (corners[:half] + corners[half:][::-1]) / 2
+    assert inductance(middle, 10.0, 3.0) == pytest.approx(asked, rel=0.05)
 
 
 def test_the_number_of_turns_may_be_given() -> None:
@@ -337,3 +350,12 @@ def test_the_table_of_values_says_each_once_with_its_error() -> None:
     assert values.markdown(found).splitlines()[-1] == (
         "| R\\|1 | resistance | ohm | 100 | 101 | +1.000 | some \\| formula |"
     )
+
+
+def test_cells_show_says_the_values(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["cells", "show", "resistor.meander", "--pdk", "hermetic", "-p", "resistance=470.0"]) == 0
+    assert re.search(
+        r"^  resistance: 4[67][0-9.]+ ohm \(asked: 470, [+-]0\.0[0-9]%\), by squares", capsys.readouterr().out, re.M
+    )
+    assert run(["cells", "show", "resistor.meander", "--pdk", "hermetic", "-p", "resistance=1.0"]) == 2
+    assert capsys.readouterr().err.startswith("error: resistor.meander: resistance=1 ohm cannot be drawn: at least 50.01 ")
