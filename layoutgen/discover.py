@@ -68,15 +68,20 @@ def pdk_names() -> list[str]:
 
 
 def fitting(cell: Generator[Any]) -> Iterator[str]:
-    """Names of all PDKs: first those that draw a cell with their own parameters, sorted, then the others."""
+    """Names of all PDKs: first those that draw a cell with their own parameters and layers, then the others."""
     others = []
     for name in pdk_names():
+        process = pdk(name)
         try:
-            cell(pdk(name))
+            parts = list(cell(process).below())
         except LayoutgenError:
             others.append(name)
-        else:
+            continue
+        drawn = {layer for part in parts for shapes in (part.polygons, part.circles, part.texts) for layer in shapes}
+        if drawn <= process.drawn_layers.keys():
             yield name
+        else:
+            others.append(name)
     yield from others
 
 
