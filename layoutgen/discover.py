@@ -25,7 +25,7 @@ from layoutgen.errors import InputError, LayoutgenError, PdkError, Problem, Unkn
 from layoutgen.pdk import Pdk
 
 if TYPE_CHECKING:  # who looks for a process alone needs neither cells nor stages, nor the router that comes with them
-    from layoutgen.cell import Library
+    from layoutgen.cell import Generator, Library
     from layoutgen.die import Stages
 
 PACKAGE = "layoutgen_user_"
@@ -65,6 +65,24 @@ def pdk_folder(name_or_path: str) -> Path:
 def pdk_names() -> list[str]:
     """Names of all PDKs that can be found, sorted."""
     return sorted({folder.name for folders in _sources() for folder in folders})
+
+
+def fitting(cell: Generator[Any]) -> Iterator[str]:
+    """Names of all PDKs: first those that draw a cell with their own parameters and layers, then the others."""
+    others = []
+    for name in pdk_names():
+        process = pdk(name)
+        try:
+            parts = list(cell(process).below())
+        except LayoutgenError:
+            others.append(name)
+            continue
+        drawn = {layer for part in parts for shapes in (part.polygons, part.circles, part.texts) for layer in shapes}
+        if drawn <= process.drawn_layers.keys():
+            yield name
+        else:
+            others.append(name)
+    yield from others
 
 
 def _sources() -> Iterator[list[Path]]:

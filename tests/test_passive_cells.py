@@ -13,10 +13,12 @@ import klayout.db as kdb
 import numpy as np
 import pytest
 import shapely
+from filaments import inductance
 from scipy import special
 
 from layoutgen import discover, gds
 from layoutgen.cell import Drawing, Library, Value
+from layoutgen.cli import run
 from layoutgen.errors import ParamError
 from layoutgen.pdk import Pdk
 from layoutgen.physics.passives import EPSILON_0, saw
@@ -43,10 +45,10 @@ def region(drawing: Drawing, layer: str) -> kdb.Region:
     return gds.fetch(layout, process(), layout.cell(drawing.name))(layer).merged()
 
 
-def shapes(drawing: Drawing, layer: str) -> list[shapely.Polygon]:
-    """The pieces of a layer as written, in um."""
+def shapes(drawing: Drawing, *layers: str) -> list[shapely.Polygon]:
+    """The pieces of some layers together as written, in um."""
     out = []
-    for piece in region(drawing, layer).each():
+    for piece in sum((region(drawing, layer) for layer in layers), kdb.Region()).merged().each():
         hull = [(q.x / 1000, q.y / 1000) for q in piece.each_point_hull()]
         holes = [[(q.x / 1000, q.y / 1000) for q in piece.each_point_hole(h)] for h in range(piece.holes())]
         out.append(shapely.Polygon(hull, holes))
@@ -59,6 +61,11 @@ def value(drawing: Drawing, name: str) -> Value:
 
 def crossings(piece: shapely.Geometry, ray: shapely.LineString) -> int:
     return len(shapely.get_parts(piece & ray))
+
+
+def track() -> tuple[str, ...]:
+    """The layers of a spiral's metal: its turns may have one of their own."""
+    return tuple({"wiring", process().roles.get("coil", "wiring")})
 
 
 SEEDED = np.random.default_rng(20)
@@ -75,13 +82,13 @@ def test_a_spiral_has_its_value_turns_and_spaces(shape: str, asked: float) -> No
     (found,) = [v for v in d.values if v.asked is not None]
     assert found.unit == "nH"
     assert found.drawn == pytest.approx(asked, rel=1e-3)
-    metal = region(d, "wiring")
+    metal = sum((region(d, layer) for layer in track()), kdb.Region()).merged()
     assert metal.count() == 2  # the spiral, and the landing beside it
     assert metal.space_check(8000).count() == 0
     assert metal.space_check(8030).count() > 0
     assert metal.width_check(10000, min_projection=5000).count() == 0
     (start,) = [c.at for c in d.circles["cross_via"] if c.at[0] < max(p.at[0] for p in d.pins)]
-    spiral = max(shapes(d, "wiring"), key=lambda s: s.length) - shapely.Point(start).buffer(20.1)
+    spiral = max(shapes(d, *track()), key=lambda s: s.length) - shapely.Point(start).buffer(20.1)
     # the bare spiral by six rays, and its diameters by what they meet: width, space, and turns agree with the formula
     far = 4000.0
     counts, inner, outer = [], [], []
@@ -110,7 +117,7 @@ def test_a_spiral_has_its_value_turns_and_spaces(shape: str, asked: float) -> No
 @pytest.mark.parametrize("shape", ["square", "octagon", "circle"])
 def test_the_underpass_joins_the_inner_end_to_its_pin(shape: str) -> None:
     d = cell("inductor.spiral", shape=shape)
-    spiral, landing = sorted(shapes(d, "wiring"), key=lambda s: -s.area)
+    spiral, landing = sorted(shapes(d, *track()), key=lambda s: -s.area)
     (bridge,), openings = shapes(d, "bridge"), shapes(d, "cross_via")
     assert len(openings) == 2
     assert all(bridge.contains(hole) for hole in openings)
@@ -125,7 +132,7 @@ def test_the_underpass_joins_the_inner_end_to_its_pin(shape: str) -> None:
 
 def test_a_drawn_spirals_resistance_is_that_of_its_film() -> None:
     d = cell("inductor.spiral", inductance=1.5, turns=2)
-    spiral = max(region(d, "wiring").each(), key=lambda s: s.area())
+    spiral = max(sum((region(d, layer) for layer in track()), kdb.Region()).merged().each(), key=lambda s: s.area())
     outer = next(p.at for p in d.pins if p.name == "outer")
     (start,) = [c.at for c in d.circles["cross_via"] if c.at[0] < outer[0] - 1]
     ends = [kdb.Polygon(kdb.DBox(x - 0.5, y - 5, x + 0.5, y + 5).to_itype(0.001)) for x, y in (start, outer)]
@@ -139,9 +146,20 @@ def test_a_drawn_spirals_resistance_is_that_of_its_film() -> None:
     assert value(d, "resistance").drawn == pytest.approx(-1 / film[0, 1] + bridge * landing / 10.0, rel=0.02)
 
 
+@pytest.mark.parametrize(("asked", "turns"), [(1.5, 2), (4.0, 3), (7.3, 4), (20.0, 5), (20.0, 8)])
+def test_a_drawn_squares_inductance_is_that_of_its_bars(asked: float, turns: int) -> None:
+    """Of the drawn track with both its leads, by partial inductances."""
+    d = cell("inductor.spiral", inductance=asked, turns=turns, width=10.0, space=8.0)
+    layer = process().roles.get("coil", "wiring")
+    corners = max(d.polygons[layer], key=len)
+    half = len(corners) // 2
+    middle = (corners[:half] + corners[half:][::-1]) / 2
+    assert inductance(middle, 10.0, 3.0) == pytest.approx(asked, rel=0.05)
+
+
 def test_the_number_of_turns_may_be_given() -> None:
     d = cell("inductor.spiral", inductance=10.0, turns=4)
-    spiral = max(shapes(d, "wiring"), key=lambda s: s.length)
+    spiral = max(shapes(d, *track()), key=lambda s: s.length)
     assert crossings(spiral, shapely.LineString([(0, 0.001), (0, 3000)])) == 4
 
 
@@ -332,3 +350,13 @@ def test_the_table_of_values_says_each_once_with_its_error() -> None:
     assert values.markdown(found).splitlines()[-1] == (
         "| R\\|1 | resistance | ohm | 100 | 101 | +1.000 | some \\| formula |"
     )
+
+
+def test_cells_show_says_the_values(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["cells", "show", "resistor.meander", "--pdk", "hermetic", "-p", "resistance=470.0"]) == 0
+    assert re.search(
+        r"^  resistance: 4[67][0-9.]+ ohm \(asked: 470, [+-]0\.0[0-9]%\), by squares", capsys.readouterr().out, re.M
+    )
+    assert run(["cells", "show", "resistor.meander", "--pdk", "hermetic", "-p", "resistance=1.0"]) == 2
+    start = "error: resistor.meander: resistance=1 ohm cannot be drawn: at least 50.01 "
+    assert capsys.readouterr().err.startswith(start)

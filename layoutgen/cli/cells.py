@@ -96,7 +96,7 @@ def _process(generator: Any, changed: dict[str, Any], name: str | None) -> Pdk:
     if name is not None:
         return discover.pdk(name)
     trouble: LayoutgenError | None = None
-    for candidate in discover.pdk_names():
+    for candidate in discover.fitting(generator):
         pdk = discover.pdk(candidate)
         try:
             generator(pdk, **changed)

@@ -85,8 +85,9 @@ def _write_and_draw() -> str:
     from layoutgen import discover, gds, technology
     from layoutgen.report.preview import Picture, render
 
-    pdk = discover.pdk(discover.pdk_names()[0])
-    layout = gds.to_layout(discover.cells()["polymer.opening"](pdk), pdk)
+    cell = discover.cells()["polymer.opening"]
+    pdk = discover.pdk(next(discover.fitting(cell)))
+    layout = gds.to_layout(cell(pdk), pdk)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         gds.save(layout, folder / "a.gds")

@@ -39,7 +39,7 @@ space = {space:g}
 
 @click.command("init", short_help="Write a commented spec that builds at once.")
 @click.argument("name")
-@click.option("--pdk", "pdk_name", help="The process to write it for; left out, the first that `layoutgen pdk` lists.")
+@click.option("--pdk", "pdk_name", help="The process to write it for; left out, the first that routes wires.")
 @click.option("--force", is_flag=True, help="Replace files that are there.")
 def command(name: str, pdk_name: str | None, force: bool) -> int:
     """Write NAME.toml, NAME_pads.csv and NAME_balls.csv here: a small chip that builds at once."""
@@ -48,8 +48,9 @@ def command(name: str, pdk_name: str | None, force: bool) -> int:
 
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}", name):
         raise click.BadParameter(f"{name!r} must be letters, digits, _ and - only", param_hint="NAME")
-    pdk_name = pdk_name or discover.pdk_names()[0]
-    pdk, library = discover.pdk(pdk_name), discover.cells()
+    library = discover.cells()
+    pdk_name = pdk_name or next(discover.fitting(library["rdl.wire"]))
+    pdk = discover.pdk(pdk_name)
     wire = library["rdl.wire"].parameters(pdk)
     chip = array_chip(name, columns=4, rows=4, pitch=500.0, margin=500.0, pad_size=(55.0, 55.0), pad_inset=75.0)
     pads, balls = write_tables(chip)

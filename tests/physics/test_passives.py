@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from filaments import inductance
 from scipy import integrate, special
 
 from layoutgen.physics.passives import EPSILON_0, MU_0, ValidityError, capacitor, inductor, resistor, saw
@@ -47,7 +47,7 @@ def disc(inner: float, outer: float, turns: float) -> float:
 def test_a_disc_filled_to_its_middle_has_spielreins_value() -> None:
     """Spielrein, Arch. Elektrotech. 3 (1915) 187, as in Grover, "Inductance Calculations" (1946), chapter 17: 6.96957
     nH for each cm of outer radius at one turn. It is the witness here that is checked, and the bare formula."""
-    assert disc(1e-9, 10_000.0, 1.0) == pytest.approx(6.96957, rel=2e-3)
+    assert disc(1e-9, 10_000.0, 1.0) == pytest.approx(6.96957, rel=2e-4)
     assert inductor.sheet("circle", 1.0, 10_000.0, 1.0) == pytest.approx(6.96957, rel=0.01)
 
 
@@ -55,7 +55,7 @@ def test_a_disc_filled_to_its_middle_has_spielreins_value() -> None:
 def test_a_circle_by_the_current_sheet_is_a_disc_of_even_turns(fill: float) -> None:
     outer, turns = 200.0, 5.0
     inner = outer * (1 - fill) / (1 + fill)
-    assert inductor.sheet("circle", turns, outer + inner, fill) == pytest.approx(disc(inner, outer, turns), rel=0.01)
+    assert inductor.sheet("circle", turns, outer + inner, fill) == pytest.approx(disc(inner, outer, turns), rel=5e-3)
 
 
 MONOMIAL = {
@@ -68,7 +68,7 @@ MONOMIAL = {
 
 @pytest.mark.parametrize("shape", MONOMIAL)
 def test_both_formulas_agree_with_the_fit_to_a_field_solver(shape: Shape) -> None:
-    """The paper: each lies within some percent of the solver; so no pair of them is further apart than twice 8 %."""
+    """The paper: typical errors of 2 to 3 %, at most 8 %, of each against the solver."""
     b, *powers = MONOMIAL[shape]
     rng = np.random.default_rng(7)
     errors = []
@@ -81,46 +81,11 @@ def test_both_formulas_agree_with_the_fit_to_a_field_solver(shape: Shape) -> Non
         fit = b * math.prod(v**p for v, p in zip(values, powers, strict=True))
         errors += [inductor.current_sheet(spiral) / fit - 1, inductor.modified_wheeler(spiral) / fit - 1]
     assert len(errors) > 200
-    assert np.max(np.abs(errors)) < 0.16
-    assert np.sqrt(np.mean(np.square(errors))) < 0.05
+    assert np.max(np.abs(errors)) < 0.09
+    assert np.sqrt(np.mean(np.square(errors))) < 0.03
 
 
-def bars(corners: Floats, width: float, thickness: float, parts: int) -> float:
-    """Partial inductances of all straight bars of a track along x and y, each split in filaments over its width (nH).
-
-    Grover's formula for parallel filaments; a filament's own by that of a thin bar (Greenhouse 1974)."""
-
-    def pair(l1: tuple[float, float], l2: tuple[float, float], d: float) -> float:
-        def f(u: float) -> float:
-            return u * math.asinh(u / d) - math.hypot(u, d)
-
-        (a, b), (c, e) = l1, l2
-        return MU_0 / (4 * math.pi) * (f(e - a) - f(e - b) - f(c - a) + f(c - b))
-
-    total = 0.0
-    bits = [
-        (k, axis, sign, *span, at)
-        for k, (p, q) in enumerate(pairwise(corners))
-        for axis in (0 if abs(q[0] - p[0]) > abs(q[1] - p[1]) else 1,)
-        for sign, span in ((1, (p[axis], q[axis])) if q[axis] > p[axis] else (-1, (q[axis], p[axis])),)
-        for at in p[1 - axis] + width * ((np.arange(parts) + 0.5) / parts - 0.5)
-    ]
-    for i, (k, axis, sign, a, b, at) in enumerate(bits):
-        for j, (m, axis2, sign2, c, e, at2) in enumerate(bits):
-            if axis != axis2:
-                continue
-            if i == j:
-                wide = width / parts + thickness
-                long = b - a
-                own = MU_0 / (2 * math.pi) * long * (math.log(2 * long / wide) + 0.5 + wide / (3 * long))
-                total += own / parts**2
-            else:
-                total += sign * sign2 * pair((a, b), (c, e), max(abs(at - at2), 1e-3)) / parts**2
-            assert (k == m) or i != j
-    return total
-
-
-def test_a_drawn_square_by_its_bars() -> None:
+def test_a_square_by_its_bars() -> None:
     """A square of 3 turns, 10 wide, 3 apart, 80 inside, side by side: the formula's value within 5 %, which another
     implementation of the same paper gives as 1.638 nH."""
     w, s, inner, n = 10.0, 3.0, 80.0, 3
@@ -130,7 +95,7 @@ def test_a_drawn_square_by_its_bars() -> None:
         below = -r if k == 0 else -(r - pitch)
         total += [(r, below), (r, r), (-r, r), (-r, -r)]
     end = inner / 2 + w / 2 + (n - 1) * pitch
-    found = bars(np.array([*total, (end, -end)]), w, 1.0, 3)
+    found = inductance(np.array([*total, (end, -end)]), w, 1.0, 3)
     assert inductor.current_sheet(Spiral("square", n, inner, w, s)) == pytest.approx(found, rel=0.05)
     assert inductor.current_sheet(Spiral("square", n, inner, w, s)) == pytest.approx(1.638, abs=5e-4)
 
