@@ -65,7 +65,7 @@ def frame(pdk: Pdk, p: Frame) -> Drawing:
     if p.cavities:
         cavities = [_polygon(f"frame: cavity {k}", corners) for k, corners in enumerate(p.cavities, 1)]
         for k, cavity in enumerate(cavities, 1):
-            if not shapely.contains(outer, cavity):
+            if not shapely.contains_properly(outer, cavity):
                 raise ParamError(f"frame: cavity {k} reaches the outline; leave a wall around it")
         inner = shapely.union_all(cavities)
     else:
