@@ -45,6 +45,7 @@ def check_nets_of_file(
         UnknownNameError: the process has no such flow.
     """
     flow_name, _ = pdk.flow(flow)
+    pdk = pdk.in_flow(flow_name)
     if progress:
         progress("reading")
     layout = foreign.read(path, seconds=seconds, megabytes=megabytes)

@@ -16,6 +16,7 @@ from layoutgen.die import Die, build_die
 from layoutgen.errors import ParamError, SpecError
 from layoutgen.findings import Report
 from layoutgen.kerf import StreetContext, build_step
+from layoutgen.netcheck import check_nets_of_file
 from layoutgen.pdk import Pdk
 from layoutgen.wafer import Rim, WaferContext, build_wafer, lay_grid
 
@@ -211,6 +212,7 @@ def build(tmp_path: Path) -> Build:
         pdk = replace_stages(base.pdk)
         context = WaferContext(pdk, *common[1:], rim=rim, grid=grid, step=step, die=die)
         layout = gds.to_layout(build_wafer(context, stages, "tiny"), pdk)
+        gds.save(layout, tmp_path / "tiny.oas")
         report = Report("", pdk.name, base.flow_name, (), ())
         return die, maskset._with_nets(report, read, pdk, base.flow_name, die, step, grid, layout)
 
@@ -232,6 +234,14 @@ def test_three_metals_are_joined_as_the_process_says_and_ground_may_reach_the_ke
     assert notes(report) == {"NETS": [], "KERF": []}
     assert [(p.side, p.net) for p in die.ports] == [("right", "gnd")]
     assert {p.net for p in die.pins} == {"in", "gnd"}
+
+
+def test_a_file_is_judged_by_the_metals_of_its_flow_and_pins_by_their_labels(build: Build, tmp_path: Path) -> None:
+    build()
+    assert notes(check_nets_of_file(tmp_path / "tiny.oas", PDK, "wired").report) == {"NETS": [], "KERF": []}
+    build(("points = [[650, 350], [650, 520]]", "points = [[650, 350], [650, 440]]"))
+    found = notes(check_nets_of_file(tmp_path / "tiny.oas", PDK, "wired").report)
+    assert found == {"NETS": ["net gnd is in 2 pieces in every die"], "KERF": []}
 
 
 def test_a_pin_of_the_wrong_net_a_track_of_the_wrong_net_and_an_open_are_found(build: Build) -> None:
