@@ -1,8 +1,8 @@
 """How much of a wafer, and of a die, each mask leaves open to a bath, and the current that it asks for.
 
-KLayout merges each mask through the hierarchy: what overlaps, in whichever cells, counts once, and what a cell holds
-alone counts as often as the cell stands. Exact but for slanted edges that cross each other, whose crossings lie on the
-database grid. A wafer whose bus joins all dies takes KLayout some ten seconds.
+What overlaps, in whichever cells, counts once. The area of what repeats is found once, and what its surroundings cover
+of it once for each way in which they do (`Pieces.area2`), so a whole wafer takes about a second. Exact but for slanted
+edges that cross each other, whose crossings lie on the database grid.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import klayout.db as kdb
 
-from layoutgen import gds
+from layoutgen import derive, gds
+from layoutgen.connect.pieces import Pieces
 from layoutgen.pdk import Mask, Pdk
 from layoutgen.physics.current import current
 from layoutgen.units import DBU
@@ -46,13 +47,14 @@ def open_areas(layout: kdb.Layout, pdk: Pdk, flow: str, die: kdb.Cell) -> list[O
     outline = gds.fetch(layout, pdk, top)("wafer").merged().area() * MM2 if "wafer" in pdk.reserved else 0.0
     on_die = gds.fetch(layout, pdk, die)
     frame = on_die("die") if "die" in pdk.reserved else kdb.Region()
+    opening = {name: mask for name, mask in pdk.masks_of(flow).items() if opens(mask)}
+    drawn = (s for mask in opening.values() for n in derive.names(mask.data) for s in pdk.sources(n))
+    pieces = Pieces(pdk, layout, top, dict.fromkeys(drawn))
     out = []
-    for name, mask in pdk.masks_of(flow).items():
-        if not opens(mask):
-            continue
+    for name, mask in opening.items():
         here = pdk.evaluate(mask.data, on_die)
         within = (here if frame.is_empty() else here & frame).merged().area() * MM2
-        everywhere = _area(layout, pdk, mask.data) * MM2
+        everywhere = pieces.area2(pieces.sheet(mask.data)) / 2 * MM2
         density = mask.current_density
         amps = None if density is None else current(everywhere, density)
         out.append(OpenArea(name, within, everywhere, everywhere / outline if outline else None, density, amps))
@@ -62,21 +64,6 @@ def open_areas(layout: kdb.Layout, pdk: Pdk, flow: str, die: kdb.Cell) -> list[O
 def opens(mask: Mask) -> bool:
     """Whether what a mask draws is what a bath reaches: openings, and metal that is plated through resist."""
     return mask.drawn == "opening" or mask.transfer == "plate-through"
-
-
-def _area(layout: kdb.Layout, pdk: Pdk, expression: str) -> float:
-    """Area of an expression over all of a layout, in square database units."""
-    store = kdb.DeepShapeStore()
-    regions: dict[str, kdb.Region] = {}
-    top = layout.top_cell()
-
-    def fetch(layer: str) -> kdb.Region:
-        if layer not in regions:
-            index = layout.find_layer(gds.layer_info(pdk, layer))
-            regions[layer] = kdb.Region() if index is None else kdb.Region(top.begin_shapes_rec(index), store)
-        return regions[layer]
-
-    return float(pdk.evaluate(expression, fetch).merged().area())
 
 
 def table(areas: Iterable[OpenArea]) -> Iterator[list[str]]:
