@@ -12,7 +12,7 @@ import klayout.db as kdb
 import klayout.lay as lay
 import numpy as np
 import pytest
-from plating_cases import OHMS, a_die, a_wafer, box, direct, one_mesh, placed, square
+from plating_cases import OHMS, a_die, a_wafer, box, direct, direct_alone, one_mesh, placed, square
 
 import layoutgen as lg
 from layoutgen.current import write_plating
@@ -63,6 +63,39 @@ def test_it_equals_the_same_network_unreduced(kinds: tuple[DieMetal, ...], load:
     assert np.concatenate(placed(network, network.solve(load).posts)) == pytest.approx(
         np.concatenate(direct(network, load)), rel=1e-9
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("most_shared", [0, 6])
+@pytest.mark.parametrize("kinds", [(a_die(),), (a_die(True),), (a_die(), a_die(True, "two"))])
+def test_a_post_alone_has_the_resistance_of_the_network_unreduced(
+    kinds: tuple[DieMetal, ...], most_shared: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("layoutgen.physics.plating.wafer.MOST_SHARED", most_shared)
+    network = Network(a_wafer(4, 3, *kinds))
+    alone = network.alone()
+    assert alone is not None
+    assert np.concatenate(placed(network, alone)) == pytest.approx(np.concatenate(direct_alone(network)), rel=1e-9)
+
+
+def test_a_post_alone_sees_less_than_one_among_others_that_draw_through_the_same_metal() -> None:
+    found = analyse(Network(a_wafer(3, 3)))
+    assert found.alone is not None
+    assert (found.alone[0] < found.resistance[0]).all()
+    # a single post on a single line to the ring, 400 + 50 um of bus on each side, is its wire and half of that
+    one = DieMetal("one", 800, 600, ((kdb.Region(box(0, 285, 220, 315)), OHMS),), {"P": square(240, 300)},
+                   kdb.Region(box(-35, 285, 0, 315)))  # fmt: skip
+    bus = (Line(1, -50.0, 30.0, -10_000.0, 10_600.0, (True, True)),)
+    single = analyse(Network(WaferMetal((one,), np.array([0]), np.zeros((1, 2)), ("A1",), bus, OHMS)))
+    assert single.alone is not None
+    assert single.alone[0][0, 0] == pytest.approx(single.resistance[0][0, 0], rel=1e-9)
+    assert single.alone[0][0, 0] == pytest.approx(OHMS * (10_300 / 2 / 30 + 255 / 30), rel=0.01)
+
+
+def test_where_it_would_take_minutes_no_resistance_of_a_post_alone_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("layoutgen.physics.plating.inverse.MOST", 1.0)
+    found = analyse(Network(a_wafer(2, 2)))
+    assert found.alone is None
+    assert {row["resistance_alone_ohm"] for row in csv.DictReader(io.StringIO(found.csv()))} == {"not computed"}
 
 
 def test_streets_with_many_ties_of_nets_that_have_several_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,8 +165,8 @@ def test_a_post_that_nothing_feeds_is_named_so() -> None:
     found = analyse(Network(a_wafer(2, 1, lost)))
     assert found.unfed == 2
     rows = list(csv.DictReader(io.StringIO(found.csv())))
-    assert [r["die"] for r in rows if r["resistance_ohm"] == "not fed"] == ["0.0", "1.0"]
-    assert all(r["name"] == "X" for r in rows if r["resistance_ohm"] == "not fed")
+    assert [r["die"] for r in rows if r["resistance_all_draw_ohm"] == "not fed"] == ["0.0", "1.0"]
+    assert all(r["name"] == "X" for r in rows if r["resistance_all_draw_ohm"] == "not fed")
     assert found.worst.name != "X"
     assert "2 posts are not fed" in found.summary()
 
@@ -149,7 +182,7 @@ def test_the_table_holds_every_post_and_its_mean_is_one() -> None:
         ("1.0", "A"),
     ]
     assert len(rows) == 24
-    worst = max(rows, key=lambda r: float(r["resistance_ohm"]))
+    worst = max(rows, key=lambda r: float(r["resistance_all_draw_ohm"]))
     assert (worst["die"], worst["name"]) == (found.worst.die, found.worst.name)
     area = {"A": 1600, "B": 1600, "C": 1600, "D": 400}
     mean = sum(float(r["thickness_over_mean"]) * area[r["name"]] for r in rows) / sum(area[r["name"]] for r in rows)
