@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ import klayout.db as kdb
 import numpy as np
 
 from layoutgen import discover, drill, gds
+from layoutgen.areas import OpenArea, open_areas
 from layoutgen.connect.states import check_wafer
 from layoutgen.connect.terminals import Dies, of_chip
 from layoutgen.cuts import SawCut, check_cuts, cut_list
@@ -59,6 +60,11 @@ class MaskSet:
     def name(self) -> str:
         """The build's name, and its folder's."""
         return self.spec.file.name
+
+    @cached_property
+    def areas(self) -> list[OpenArea]:
+        """How much of wafer and die each mask leaves open to a bath (mm2), and the current (A) that it asks for."""
+        return open_areas(self.layout, self.pdk, self.flow, self.layout.cell("DIE"))
 
     @property
     def exit_code(self) -> int:

@@ -142,6 +142,23 @@ class Mask(Model):
         return "digitized data clear" if clear else "digitized data dark"
 
 
+class Bath(Model):
+    """The bath that plates what stands on the network in the kerf, as `physics.plating.Bath` takes it."""
+
+    current_density: float = Field(gt=0)
+    """The mean over all that it plates, in A/dm2."""
+    conductivity: float = Field(gt=0)
+    """Of the electrolyte, in S/m."""
+    height: NonNegativeUm
+    """From the wafer to the anode, or to the shield that evens the field (um)."""
+    polarisation: float | None = Field(default=None, ge=0)
+    """Slope of the overpotential against current density (ohm m2); left out, that of a Tafel line."""
+    alpha: float = Field(default=0.5, gt=0, le=2)
+    """Transfer coefficient of that line."""
+    celsius: float = Field(default=25.0, ge=0, le=100)
+    source: str
+
+
 class Drill(Model):
     """Openings that are drilled, not printed: handed over as a table of holes, one for each shape."""
 
@@ -150,6 +167,8 @@ class Drill(Model):
     title: str
     aligns_to: str
     """The mask whose marks the drill aims at."""
+    current_density: float | None = Field(default=None, gt=0)
+    """As a mask's."""
     flows: tuple[str, ...] = ()
 
 
@@ -232,6 +251,8 @@ class Pdk(Model):
     roles: dict[Name, str]
     stack: dict[Name, Level] = Field(default_factory=dict)
     cut: Cut | None = None
+    bath: Bath | None = None
+    """Left out: builds do not predict what the bath makes of the network in the kerf."""
     flows: dict[Name, Flow]
     default_flow: str = ""
     """The flow that is meant where none is named; may be left out where there is only one."""
@@ -574,6 +595,10 @@ def _contradictions(pdk: Pdk, file: str) -> Iterator[Problem]:
             yield from unknown(f"flows.{name}.draws", layer_name, layers)
     for layer_name in pdk.cut.keeps if pdk.cut else ():
         yield from unknown("cut.keeps", layer_name, set(pdk.drawn_layers))
+    if pdk.bath and not any(flow_.current == "kerf" for flow_ in pdk.flows.values()):
+        yield Problem(file, "bath", "no flow takes its current from 'kerf', so nothing is plated with it; leave it out")
+    if pdk.bath and pdk.bath.height == 0 and pdk.bath.polarisation == 0:
+        yield Problem(file, "bath", "height and polarisation are both 0; one must be above")
     if pdk.cut and (pdk.cut.kerf_min > pdk.cut.kerf_max or pdk.cut.removed <= 0):
         yield Problem(file, "cut", "kerf_min must not exceed kerf_max, and must exceed 2 * tolerance")
 

@@ -146,7 +146,7 @@ class Pieces:
         """What an expression over layers, drawn or derived, is made of: the layers that it unites, or else all of it
         flat."""
         if expression not in self._known:
-            layers = self._united(expression)
+            layers = self.united(expression)
             if layers is None:
                 region = self._pdk.evaluate(expression, lambda n: self._pdk.region(n, self._fetch))
                 self._known[expression] = self._singles(region.each(), expression)
@@ -156,7 +156,7 @@ class Pieces:
                 self._known[expression] = merged_sheets([self.sheet(layer) for layer in layers])
         return self._known[expression]
 
-    def _united(self, expression: str) -> list[str] | None:
+    def united(self, expression: str) -> list[str] | None:
         """The drawn layers whose union an expression is; None: it is none."""
         parts = derive.union_of(expression)
         if parts is None:
@@ -165,7 +165,7 @@ class Pieces:
         for part in parts:
             more = [part]
             if part in self._pdk.derived:
-                found = self._united(self._pdk.derived[part].expression)
+                found = self.united(self._pdk.derived[part].expression)
                 if found is None:
                     return None
                 more = found
@@ -369,6 +369,8 @@ class Pieces:
         order = np.lexsort((relation, first))
         first, second, relation = first[order], second[order], relation[order]
         who, begin = np.unique(first, return_index=True)
+        if not len(who):  # near, but nothing in common
+            return sheet
         kind = sheet.kind.copy()
         extents = self._extents(sheet)
         ends = np.append(begin[1:], len(first)).tolist()

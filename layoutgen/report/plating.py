@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from layoutgen.physics.plating import Plating
-from layoutgen.report.page import GREY, INK, PALE, RED, Page
+from layoutgen.report.page import GREY, INK, PALE, RED, Page, nice
+from layoutgen.units import Um
 
 SIZE, HEAD, LEGEND, MARGIN = 1000.0, 90.0, 230.0, 40.0
 HEAT = ("#2c7fb8", "#3fa7a0", "#7fbf5a", "#c9c23a", "#f0a52e", "#e8772a", "#b8482a", "#7a2d1a")
@@ -32,16 +33,18 @@ def draw_wafer(path: Path, name: str, found: Plating, what: str = "resistance") 
         low[b.axis], high[b.axis] = min(low[b.axis], b.start), max(high[b.axis], b.stop)
     page, colour = _page(low, high), _Colours(values)
     for (x, y), (w, h), v in zip(wafer.origins.tolist(), sizes.tolist(), values.tolist(), strict=True):
-        page.box(*page.at(x, y), *page.at(x + w, y + h), colour(v), 2)
+        (x0, y0), (x1, y1) = page.at(x, y), page.at(x + w, y + h)
+        page.box(x0 + 0.5, y0 + 0.5, x1 - 0.5, y1 - 0.5, colour(v), 2)  # streets are seen, however narrow
     for b in wafer.bus:
         ends = ((b.start, b.at), (b.stop, b.at)) if b.axis == 0 else ((b.at, b.start), (b.at, b.stop))
         page.line([page.at(*e) for e in ends], max(0.6, b.width * page.scale), GREY, 1)
     title = (
         "thickness over the mean, mean of each die"
         if thick
-        else "resistance from the contact ring, worst post of each die"
+        else "ohm from the contact ring to the worst post of each die, all drawing"
     )
     _legend(page, f"{name}: {title}", found.summary(), values, "" if thick else " ohm")
+    _bar(page, float(high[0] - low[0]))
     page.write(path)
 
 
@@ -62,8 +65,18 @@ def draw_die(path: Path, name: str, found: Plating) -> None:
         if label == worst.name:
             c = shape.bbox().center()
             page.rim(page.at(c.x / 1000, c.y / 1000), 18.0, 4.0, RED, 4)
-    _legend(page, f"{name}: resistance from the contact ring, die {worst.die}", found.summary(), values, " ohm")
+    title = f"{name}: ohm from the contact ring to each post of die {worst.die}, all drawing"
+    _legend(page, title, found.summary(), values, " ohm")
+    _bar(page, metal.width)
     page.write(path)
+
+
+def _bar(page: Page, across: Um) -> None:
+    """A bar with its length, about a quarter of the picture."""
+    length = nice(across / 4)
+    page.box(MARGIN, MARGIN / 2 - 8, MARGIN + length * page.scale, MARGIN / 2 - 3, INK, 6)
+    words = f"{length / 1000:g} mm" if length >= 1000 else f"{length:g} um"
+    page.text(words, (MARGIN + length * page.scale + 12, MARGIN / 2 - 12), 14, INK, 8)
 
 
 def _page(low: npt.NDArray[np.float64], high: npt.NDArray[np.float64]) -> Page:
@@ -99,6 +112,7 @@ def _legend(page: Page, title: str, line: str, values: Sequence[float] | npt.NDA
         y = page.height - HEAD - 60 - (len(HEAT) - k) * 28
         page.box(x, y, x + 24, y + 24, colour, 5)
         above = colours.low + (colours.high - colours.low) * k / len(HEAT)
-        page.text(f"from {above:.4g}{unit}", (x + 34, y + 5), 13, INK, 8, most=LEGEND - 60)
+        to = f" to {colours.high:.4g}" if k == len(HEAT) - 1 else ""
+        page.text(f"from {above:.4g}{to}{unit}", (x + 34, y + 5), 13, INK, 8, most=LEGEND - 60)
     if not np.isfinite(np.asarray(values)).all():
         page.text("red: not fed", (x, page.height - HEAD - 60 - (len(HEAT) + 1) * 28), 13, INK, 8)

@@ -15,7 +15,6 @@ from layoutgen.physics.plating.mesh import Floats
 from layoutgen.physics.plating.wafer import Load, Network
 from layoutgen.units import Ohm, Um
 
-
 COLUMNS = ("die", "name", "net", "x_um", "y_um", "resistance_all_draw_ohm", "resistance_alone_ohm",
            "thickness_over_mean")  # fmt: skip
 INFINITE, NOT_COMPUTED, NOT_FED = float("inf"), "not computed", "not fed,not fed,\n"
@@ -90,17 +89,13 @@ class Plating:
 
     @cached_property
     def worst(self) -> Post:
-        """The fed post of the largest resistance; the first of those that are equal."""
-        best: tuple[float, int, int, int] | None = None
+        """The fed post of the largest resistance; the first of those that are equal, but for rounding."""
+        least = self.largest * (1 - 1e-9) if np.isfinite(self.largest) else np.inf
         for kind, r in enumerate(self.resistance):
-            if r.size:
-                flat = int(np.argmax(np.where(np.isfinite(r), r, -1.0)))
-                row, number = divmod(flat, r.shape[1])
-                if best is None or r[row, number] > best[0]:
-                    best = (float(r[row, number]), kind, row, number)
-        if best is None:
-            raise ValueError("there is no post")
-        return self.one(*best[1:])
+            if (np.isfinite(r) & (r >= least)).any():
+                row, number = divmod(int(np.argmax(np.isfinite(r) & (r >= least))), r.shape[1])
+                return self.one(kind, row, number)
+        raise ValueError("no post is fed")
 
     def one(self, kind: int, row: int, number: int) -> Post:
         """A post by kind of die, number among the places of that kind, and number on the die."""
@@ -152,9 +147,8 @@ class Plating:
         if not any(np.isfinite(r).any() for r in self.resistance):
             return "no post is fed"
         w = self.worst
-        line = (
-            f"worst post {w.name} of die {w.die}: {w.resistance:.4g} ohm while all posts draw (mean {self.mean:.4g} ohm)"
-        )
+        line = f"worst post {w.name} of die {w.die}: {w.resistance:.4g} ohm while all posts draw"
+        line += f" (mean {self.mean:.4g} ohm)"
         line += f", {w.alone:.4g} ohm alone" if np.isfinite(w.alone) else ""
         line += f"; thickness spread +-{100 * self.spread:.2f} %"
         return line + (f"; {self.unfed} posts are not fed" if self.unfed else "")

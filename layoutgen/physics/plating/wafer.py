@@ -296,7 +296,9 @@ class Network:
                 share = -own @ die.matrix[np.ix_(p + die.ties, t)]
                 share /= share.sum(axis=1, keepdims=True)
                 ties = single[:, t, None] if len(t) == 1 else several[int(t[0])]
-                found[:, p] = own.diagonal() + np.einsum("pi,mij,pj->mp", share, ties.reshape(-1, len(t), len(t)), share)
+                found[:, p] = own.diagonal() + np.einsum(
+                    "pi,mij,pj->mp", share, ties.reshape(-1, len(t), len(t)), share
+                )
             found[~np.isfinite(found)] = np.inf
             out.append(found)
         return tuple(out)
