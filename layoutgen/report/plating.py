@@ -15,6 +15,8 @@ from layoutgen.report.page import GREY, INK, PALE, RED, Page, nice
 from layoutgen.units import Um
 
 SIZE, HEAD, LEGEND, MARGIN = 1000.0, 90.0, 230.0, 40.0
+UPPER = "#46525e"
+"""Colour of a second metal."""
 HEAT = ("#2c7fb8", "#3fa7a0", "#7fbf5a", "#c9c23a", "#f0a52e", "#e8772a", "#b8482a", "#7a2d1a")
 
 
@@ -59,12 +61,13 @@ def draw_die(path: Path, name: str, found: Plating) -> None:
     page, colour = _page(np.zeros(2), np.array([metal.width, metal.height])), _Colours(values)
     page.box(*page.at(0, 0), *page.at(metal.width, metal.height), PALE, 0)
     for k, (region, _) in enumerate(metal.metal):
-        page.add(page.region(region + (metal.stubs if k == 0 else kdb.Region())), GREY, 1)
+        page.add(page.region(region + (metal.stubs if k == 0 else kdb.Region())), (GREY, UPPER)[min(k, 1)], 1 + min(k, 1))
     for (label, shape), v in zip(metal.posts.items(), values.tolist(), strict=True):
         page.add(page.region(kdb.Region(shape)), colour(v), 3)
         if label == worst.name:
             c = shape.bbox().center()
-            page.rim(page.at(c.x / 1000, c.y / 1000), 18.0, 4.0, RED, 4)
+            size = max(18.0, shape.bbox().width() / 2000 * page.scale + 8)
+            page.rim(page.at(c.x / 1000, c.y / 1000), size, 4.0, RED, 4)
     title = f"{name}: ohm from the contact ring to each post of die {worst.die}, all drawing"
     _legend(page, title, found.summary(), values, " ohm")
     _bar(page, metal.width)
@@ -112,7 +115,8 @@ def _legend(page: Page, title: str, line: str, values: Sequence[float] | npt.NDA
         y = page.height - HEAD - 60 - (len(HEAT) - k) * 28
         page.box(x, y, x + 24, y + 24, colour, 5)
         above = colours.low + (colours.high - colours.low) * k / len(HEAT)
-        to = f" to {colours.high:.4g}" if k == len(HEAT) - 1 else ""
-        page.text(f"from {above:.4g}{to}{unit}", (x + 34, y + 5), 13, INK, 8, most=LEGEND - 60)
+        page.text(f"from {above:.4g}{unit}", (x + 34, y + 5), 13, INK, 8, most=LEGEND - 60)
+    top = page.height - HEAD - 60 + 6
+    page.text(f"up to {colours.high:.4g}{unit}", (x + 34, top), 13, INK, 8, most=LEGEND - 60)
     if not np.isfinite(np.asarray(values)).all():
         page.text("red: not fed", (x, page.height - HEAD - 60 - (len(HEAT) + 1) * 28), 13, INK, 8)
