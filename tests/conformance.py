@@ -167,7 +167,8 @@ def exact_size(s: Setting) -> Iterator[Pattern]:
     yield Pattern("two halves that abut", False, ([box(0, 0, 9, h), box(9, 0, w - 9, h)],))
     yield Pattern("abutting", True, ([box(0, 0, w, h), box(w, 0, w, h)],))
     yield Pattern("kissing corners", True, ([box(0, 0, w, h), box(w, h, w, h)],))
-    yield Pattern("crossing", True, ([box(0, 0, w, h), box(w // 2, h // 2, w, h)],))
+    beside = [(side + min(most, side - 2)) // 2 + 1 for side in (w, h)]  # farther off than the tolerance
+    yield Pattern("crossing", True, ([box(0, 0, w, h), box(*beside, w, h)],))
     yield Pattern("inside", False, ([box(0, 0, w, h), box(9, 9, 9)],))
     yield Pattern("coincident", False, ([box(0, 0, w, h), box(0, 0, w, h)],))
     yield Pattern("apart", False, ([box(0, 0, w, h), box(10 * w, 0, w, h)],))

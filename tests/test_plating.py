@@ -309,7 +309,7 @@ def test_two_levels_are_wires_in_a_row() -> None:
 def test_a_process_with_two_metals_has_a_network_and_what_is_none_is_refused(
     spec_file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LAYOUTGEN_PDK_PATH", str(Path(__file__).parent / "pdk"))
+    monkeypatch.setenv("LAYOUTGEN_PDK_PATH", str(Path(__file__).parent / "processes"))
     crossed = "ball,net,x,y\nA1,d,500,1000\nA2,c,1000,1000\nB1,b,500,500\nB2,a,1000,500\n"
     spec = spec_file(('pdk = "wlcsp_500"', 'pdk = "two_levels"'), ("diameter = 25_000", "diameter = 20_000"),
                      balls=crossed)  # fmt: skip

@@ -61,7 +61,9 @@ def draw_die(path: Path, name: str, found: Plating) -> None:
     page, colour = _page(np.zeros(2), np.array([metal.width, metal.height])), _Colours(values)
     page.box(*page.at(0, 0), *page.at(metal.width, metal.height), PALE, 0)
     for k, (region, _) in enumerate(metal.metal):
-        page.add(page.region(region + (metal.stubs if k == 0 else kdb.Region())), (GREY, UPPER)[min(k, 1)], 1 + min(k, 1))
+        page.add(
+            page.region(region + (metal.stubs if k == 0 else kdb.Region())), (GREY, UPPER)[min(k, 1)], 1 + min(k, 1)
+        )
     for (label, shape), v in zip(metal.posts.items(), values.tolist(), strict=True):
         page.add(page.region(kdb.Region(shape)), colour(v), 3)
         if label == worst.name:
