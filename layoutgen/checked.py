@@ -301,10 +301,10 @@ def _skipped(
     result: RuleResult, pdk: Pdk, flow: str, rules: Collection[str] | None, missing: Collection[str]
 ) -> RuleResult:
     """The result, unless the rule asks for a reserved layer that is not there: then it is skipped."""
-    rule = pdk.rules.get(result.rule)
+    rule = pdk.rules_of(flow).get(result.rule)
     if rules is not None and result.rule not in rules:
         return replace(result, reason=NOT_ASKED)
-    if rule is None or (rule.flows and flow not in rule.flows):
+    if rule is None:
         return result
     lacks = [s for s in dict.fromkeys(s for layer in rule.layers for s in pdk.sources(layer)) if s in missing]
     if not lacks:

@@ -404,6 +404,10 @@ class Pdk(Model):
         """The process as it is in a flow: with what the flow has otherwise in place of the process's own."""
         return self._in_flow.get(name, self)
 
+    def rules_of(self, flow: str) -> dict[str, Rule]:
+        """The rules that a flow has to keep, by name."""
+        return {name: rule for name, rule in self.rules.items() if not rule.flows or flow in rule.flows}
+
     def drills_of(self, flow: str) -> dict[str, Drill]:
         """The tables of holes that a flow hands over."""
         return {name: drill for name, drill in self.drills.items() if not drill.flows or flow in drill.flows}

@@ -259,7 +259,7 @@ def test_klayout_finds_the_same(name: str, tmp_path: Path, klayout_version: deck
     for rule_name, rule in pdk.rules.items():
         description, markers = found[rule_name]
         if rule.flows and flow not in rule.flows:
-            assert description.startswith("NOT CHECKED: a rule of flow")
+            assert description.startswith("DOES NOT APPLY: a rule of flow")
             continue
         if KINDS[rule.check].deck is None:
             assert description.startswith("NOT CHECKED: a deck has no check of kind")
@@ -323,7 +323,7 @@ def broken_kind(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 NOT_CHECKED = {
-    "OTHER": "a rule of flow other?'#{exit!}", "INVALID": "takes 1 [layer], not 2", "NO.KIND": "no kind of check",
+    "INVALID": "takes 1 [layer], not 2", "NO.KIND": "no kind of check",
     "SQUARE": "a deck does not measure aspect ratios with the metric square",
 }  # fmt: skip
 """Rules of the hostile process, and why its deck does not check them."""
@@ -356,11 +356,12 @@ def test_text_is_inert_and_what_is_not_checked_says_so(tmp_path: Path, monkeypat
         assert f"{name} NOT CHECKED" in said
     assert found["NEEDS"][0].startswith("NOT CHECKED: there is nothing on layer die. ")
     assert found["IDLE"][0].startswith("DOES NOT APPLY: there is nothing on layer beam. ")
+    assert found["OTHER"][0].startswith("DOES NOT APPLY: a rule of flow other?'#{exit!}. ")
     assert found["WRONG"][0].startswith("NOT CHECKED: KLayout failed: ")
-    unchecked = [*NOT_CHECKED, "NEEDS", "IDLE", "WRONG"]
+    unchecked = [*NOT_CHECKED, "NEEDS", "IDLE", "OTHER", "WRONG"]
     assert [name for name in unchecked if found[name][1]] == []
     assert (
-        f"{len(HOSTILE) + 1} rules checked, {len(HOSTILE) + 1} with violations; 1 do not apply; NOT CHECKED: 6" in said
+        f"{len(HOSTILE) + 1} rules checked, {len(HOSTILE) + 1} with violations; 2 do not apply; NOT CHECKED: 5" in said
     )
 
 
@@ -386,7 +387,9 @@ def test_hostile_text_is_text_in_the_file() -> None:
 def test_every_rule_stands_in_its_deck_once(name: str) -> None:
     for flow in PDKS[name].flows:
         script = deck.script(PDKS[name], flow)
-        assert re.findall(r"^(?:rule|not_checked)\('([^']+)'", script, re.MULTILINE) == list(PDKS[name].rules)
+        assert re.findall(r"^(?:rule|not_checked|does_not_apply)\('([^']+)'", script, re.MULTILINE) == list(
+            PDKS[name].rules
+        )
         for rule in deck.not_expressed(PDKS[name], flow):
             assert f"not_checked('{rule}'" in script
 
@@ -528,7 +531,7 @@ def test_the_command_writes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str
     for ending, text in ((".lydrc", "<klayout-macro>"), (".drc", "# Design rules for KLayout's DRC")):
         path = tmp_path / f"x{ending}"
         assert run_command(["pdk", "deck", "post", "-o", str(path)]) == 0
-        assert f"{path}: 22 of 23 rules of post" in capsys.readouterr().out
+        assert f"{path}: 24 of 25 rules of post" in capsys.readouterr().out
         assert text in path.read_text("utf-8")
 
 

@@ -242,13 +242,13 @@ def test_shapely_finds_each_pad_joined_with_its_ball_alone(planned: Callable[[Pl
 
 Harm = Callable[[RoutePlan], RoutePlan]
 HARMS: dict[str, tuple[Harm, list[str]]] = {
-    "a via is missing": (lambda plan: replace(plan, vias=plan.vias[1:]), ["net a is in 2 pieces"]),
+    "a via is missing": (lambda plan: replace(plan, vias=plan.vias[1:]), ["net a is in 2 pieces in every die"]),
     "a via too many": (
         lambda plan: replace(plan, vias=(*plan.vias, Via("b", 750.0, 750.0))), []
     ),  # joins nothing: its own landings are metal of no net
     "both wires on one layer": (
         lambda plan: replace(plan, wires=tuple(replace(w, layer=0) if w.net == "b" else w for w in plan.wires)),
-        ["nets a, b are one piece", "net b is in 2 pieces"],
+        ["nets a, b are one piece in every die", "net b is in 2 pieces in every die"],
     ),
 }  # fmt: skip
 

@@ -62,8 +62,8 @@ def deck(name: str, flow: str | None, output: Path) -> int:
     pdk = discover.pdk(name)
     flow_name, _ = pdk.flow(flow)
     gds.write_text(output, (deck.macro if output.suffix == ".lydrc" else deck.script)(pdk, flow_name))
-    missing = deck.not_expressed(pdk, flow_name)
-    click.echo(f"{output}: {len(pdk.rules) - len(missing)} of {len(pdk.rules)} rules of {pdk.name}, flow {flow_name}")
+    missing, asked = deck.not_expressed(pdk, flow_name), len(pdk.rules_of(flow_name))
+    click.echo(f"{output}: {asked - len(missing)} of {asked} rules of {pdk.name}, flow {flow_name}")
     for rule, why in missing.items():
         click.echo(f"  {rule} not checked: {why}")
     return 0

@@ -8,8 +8,9 @@ what is as large as the wafer is a piece like any other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -17,27 +18,34 @@ import klayout.db as kdb
 import numpy as np
 import numpy.typing as npt
 import shapely
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from layoutgen import derive, gds
 from layoutgen.pdk import Pdk
 from layoutgen.windows.arrays import distinct_rows
-from layoutgen.windows.components import united
 from layoutgen.windows.source import Source
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 NONE = -1
+LARGE = 1_000_000
+"""Database units: single polygons that are larger both ways are searched as such, not by their extents."""
 MANY = 4_000_000
 """Pairs of pieces of two kinds from which on they are searched in a tree."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """A level or layer as n instances: the kind of each, (n, 2) where it stands, and the layer that it was drawn on."""
+    """A level or layer as n instances: the kind of each, (n, 2) where it stands, and the layer that it was drawn on.
+
+    of: the sheet that this is what is left of, instance by instance.
+    """
 
     kind: Ints
     at: Ints
     layer: Ints
+    of: Sheet | None = None
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -71,7 +79,11 @@ class Cloud:
         if len(fresh):
             parts = [pick.reduceat(at, fresh, axis=0) for pick in (np.minimum, np.maximum)]
             self.extents = np.concatenate(parts, axis=1)
-        seen = at - np.repeat(self.origin, ends - fresh, axis=0)
+        self.size = ends - fresh
+        """How many points each group has."""
+        self.key = at.tobytes()
+        """Clouds with the same are alike."""
+        seen = at - np.repeat(self.origin, self.size, axis=0)
         numbers: dict[bytes, int] = {}
         self._seen: list[Ints] = []
         like = []
@@ -83,6 +95,18 @@ class Cloud:
             like.append(numbers[key])
         self.like = np.array(like, dtype=np.int64)
         """Of each group, the number of how its points stand."""
+
+    @cached_property
+    def geometries(self) -> npt.NDArray[np.object_]:
+        """The groups' extents as shapely has them."""
+        out: npt.NDArray[np.object_] = shapely.box(*self.extents.T.astype(float))
+        return out
+
+    def points(self, groups: Ints) -> tuple[Ints, Ints]:
+        """All points of some groups, and the position in `groups` that each is of."""
+        size = self.size[groups]
+        of = np.repeat(np.arange(len(groups)), size)
+        return np.arange(len(of)) - np.repeat(np.cumsum(size) - size, size) + self.start[groups][of], of
 
     def seen(self, like: int) -> Ints:
         """(n, 2) points of a group from its first."""
@@ -108,6 +132,8 @@ class Pieces:
         self._is_box: list[bool] = []
         self._known: dict[str, Sheet] = {}
         self._trees: dict[Sheet, shapely.STRtree] = {}
+        self._pairs: dict[tuple[Sheet, Sheet], tuple[Ints, Ints]] = {}
+        self._points: dict[tuple[Sheet, bytes], Ints] = {}
         self.names: list[str] = []
         """Of layers, by number."""
 
@@ -284,13 +310,43 @@ class Pieces:
         if not len(a) or not len(b):
             none = np.empty(0, dtype=np.int64)
             return none, none, none, np.empty((0, 4), dtype=np.int64)
-        first, second = self._tree(b).query(self._tree(a).geometries)
-        if a is b:
-            once = first < second
-            first, second = first[once], second[once]
+        first, second = self._near(a.of or a, b.of or b)
         rows = np.column_stack([a.kind[first], b.kind[second], b.at[second] - a.at[first]])
         distinct, relation = distinct_rows(rows) if len(rows) else (np.empty(0, dtype=np.int64),) * 2
         return first, second, relation, rows[distinct]
+
+    def _near(self, a: Sheet, b: Sheet) -> tuple[Ints, Ints]:
+        """Instances whose extents touch; of a single polygon, those that touch itself."""
+        if (a, b) not in self._pairs:
+            first, second = self._tree(b).query(self._tree(a).geometries)
+            if a is b:
+                once = first < second
+                first, second = first[once], second[once]
+            keep = self._reaches(a, first, b, second)
+            keep[keep] = self._reaches(b, second[keep], a, first[keep])
+            self._pairs[a, b] = first[keep], second[keep]
+        return self._pairs[a, b]
+
+    def _reaches(self, a: Sheet, first: Ints, b: Sheet, second: Ints) -> Bools:
+        """Whether instances touch the extents of others; a single large polygon, itself."""
+        keep = np.ones(len(first), dtype=bool)
+        large = np.flatnonzero(self._large(a)[first])
+        if len(large):
+            extents = self._extents(b)[second[large]] - np.tile(a.at[first[large]], 2)
+            pieces = self._table()[0][a.kind[first[large]]]
+            keep[large] = shapely.intersects(self._shape(pieces), shapely.box(*extents.T.astype(float)))
+        return keep
+
+    def _large(self, sheet: Sheet) -> Bools:
+        """Which instances are of single polygons that stand once and are large both ways, as parts of a ring are."""
+        start, boxes, is_box = self._table()
+        kinds = np.zeros(len(start) - 1, dtype=bool)
+        single = np.flatnonzero(np.diff(start) == 1)
+        size = (boxes[start[single], 2:] - boxes[start[single], :2]).min(axis=1)
+        once = np.bincount(sheet.kind, minlength=len(kinds))[single] == 1
+        kinds[single] = once & (size > LARGE) & ~is_box[start[single]]
+        large: Bools = kinds[sheet.kind]
+        return large
 
     def _contacts(self, rows: Ints, area: bool) -> tuple[Ints, Ints, Ints]:
         """For each relation the pieces of both kinds that meet: its number, and the pieces, in order of the number."""
@@ -371,19 +427,22 @@ class Pieces:
         who, begin = np.unique(first, return_index=True)
         if not len(who):  # near, but nothing in common
             return sheet
+        count = np.diff(begin, append=len(first))
         kind = sheet.kind.copy()
         extents = self._extents(sheet)
-        ends = np.append(begin[1:], len(first)).tolist()
-        done: dict[tuple[int, bytes], int] = {}
-        for k, start, end in zip(who.tolist(), begin.tolist(), ends, strict=True):
-            key = int(sheet.kind[k]), relation[start:end].tobytes()
-            if key not in done:
+        for number in np.unique(count).tolist():  # those that as many others meet: a row of relations each
+            some, start = who[count == number], begin[count == number]
+            alike, like = distinct_rows(
+                np.column_stack([sheet.kind[some], relation[start[:, None] + np.arange(number)]])
+            )
+            left = []
+            for k, at in zip(some[alike].tolist(), start[alike].tolist(), strict=True):
                 here = kdb.Box(*(extents[k] - np.tile(sheet.at[k], 2)).tolist())
-                others = second[start:end].tolist()
+                others = second[at : at + number].tolist()
                 gone = frozenset(self._clipped(int(cut.kind[j]), cut.at[j] - sheet.at[k], here) for j in others)
-                done[key] = self._left(key[0], gone)
-            kind[k] = done[key]
-        return Sheet(kind, sheet.at, sheet.layer)
+                left.append(self._left(int(sheet.kind[k]), gone))
+            kind[some] = np.array(left)[like]
+        return Sheet(kind, sheet.at, sheet.layer, sheet.of or sheet)
 
     def _clipped(self, kind: int, step: Ints, box: kdb.Box) -> tuple[int, ...]:
         """What a kind takes away of a box: known by its extent where it is a box itself."""
@@ -461,16 +520,39 @@ class Pieces:
 
     def at(self, sheet: Sheet, cloud: Cloud) -> Ints:
         """The node that each point of a cloud lies in or on; -1: none."""
+        key = sheet, cloud.key
+        if key not in self._points:
+            self._points[key] = self._nodes_at(sheet, cloud)
+        return self._points[key]
+
+    def _nodes_at(self, sheet: Sheet, cloud: Cloud) -> Ints:
         out = np.full(len(cloud.at), NONE)
         if not len(sheet) or not len(out):
             return out
-        group, instance = self._tree(sheet).query(shapely.box(*cloud.extents.T.astype(float)))
+        group, instance = self._tree(sheet.of or sheet).query(cloud.geometries)
+        start, boxes, is_box = self._table()
+        base = self._base(sheet)
+        # a single box holds points wherever it lies
+        plain = (np.diff(start) == 1) & is_box[np.minimum(start[:-1], len(is_box) - 1)]
+        single = plain[sheet.kind[instance]]
+        for some, one in _in_parts(group[single], instance[single], cloud.size):
+            point, pair = cloud.points(some)
+            x, y = cloud.at[point].T
+            x0, y0, x1, y1 = (boxes[start[sheet.kind[one]]] + np.tile(sheet.at[one], 2))[pair].T
+            hit = (x0 <= x) & (x <= x1) & (y0 <= y) & (y <= y1)
+            out[point[hit]] = base[one[pair[hit]]]
+        group, instance = group[~single], instance[~single]
+        large = np.flatnonzero(self._large(sheet)[instance])
+        if len(large):
+            keep = np.ones(len(group), dtype=bool)
+            extents = cloud.extents[group[large]] - np.tile(sheet.at[instance[large]], 2)
+            shapes = self._shape(start[sheet.kind[instance[large]]])
+            keep[large] = shapely.intersects(shapes, shapely.box(*extents.T.astype(float)))
+            group, instance = group[keep], instance[keep]
         if not len(group):
             return out
         rows = np.column_stack([cloud.like[group], sheet.kind[instance], cloud.origin[group] - sheet.at[instance]])
         _, relation = distinct_rows(rows)
-        start, _, _ = self._table()
-        base = self._base(sheet)
         order = np.argsort(relation, kind="stable")
         splits = np.split(order, np.flatnonzero(np.diff(relation[order])) + 1)
         for some in splits:
@@ -534,12 +616,11 @@ def join(pieces: Pieces, sheets: Mapping[str, Sheet], known: Known | None = None
             known[key] = pieces.meetings(sheets[a], sheets[b], area=a != b)
         u, v = known[key]
         links.append(np.column_stack([u + base[a], v + base[b]]))
-    u, v = np.concatenate(links).T
-    root = united(total, (u, v))
-    first = root == np.arange(total)
-    dense = (np.cumsum(first) - 1)[root]
-    net = {name: dense[base[name] : base[name] + len(nodes[name].piece)] for name in sheets}
-    return Joined(pieces, sheets, nodes, net, int(first.sum()))
+    u, v = np.concatenate(links).astype(np.int32).T  # as the search has them
+    graph = csr_array((np.ones(len(u), dtype=bool), (u, v)), shape=(total, total))
+    count, number = connected_components(graph, directed=False)
+    net = {name: number[base[name] : base[name] + len(nodes[name].piece)] for name in sheets}
+    return Joined(pieces, sheets, nodes, net, count)
 
 
 def merged_sheets(sheets: Sequence[Sheet]) -> Sheet:
@@ -552,6 +633,14 @@ def outline(polygon: kdb.Polygon) -> shapely.Polygon:
     """As shapely has it."""
     holes = [[(p.x, p.y) for p in polygon.each_point_hole(k)] for k in range(polygon.holes())]
     return shapely.Polygon([(p.x, p.y) for p in polygon.each_point_hull()], holes)
+
+
+def _in_parts(group: Ints, instance: Ints, size: Ints) -> Iterator[tuple[Ints, Ints]]:
+    """Pairs of a group and an instance, so many at a time that their points fit in memory."""
+    part = np.cumsum(size[group]) // MANY
+    for some in np.split(np.arange(len(group)), np.flatnonzero(np.diff(part)) + 1):
+        if len(some):
+            yield group[some], instance[some]
 
 
 def _box(width: int, height: int) -> kdb.Polygon:

@@ -20,19 +20,45 @@ from layoutgen.windows.source import Source
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+MOST = 4_000_000
+"""Places in rows and columns that are told apart by a table."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dies:
     """Where dies are: (n, 4) boxes in database units, and their names."""
 
     boxes: Ints
     names: Sequence[str]
 
+    @cached_property
+    def _lattice(self) -> tuple[Ints, Ints, Ints] | None:
+        """Left and lower borders, and the number of the die at each pair of them (-1: none); None: they are in no rows
+        and columns.
+        """
+        xs, ys = np.unique(self.boxes[:, 0]), np.unique(self.boxes[:, 1])
+        column, row = np.searchsorted(xs, self.boxes[:, 0]), np.searchsorted(ys, self.boxes[:, 1])
+        if not len(xs) or len(xs) * len(ys) > MOST:
+            return None
+        far = np.iinfo(np.int64).max
+        if (self.boxes[:, 2] >= np.append(xs[1:], far)[column]).any():
+            return None
+        if (self.boxes[:, 3] >= np.append(ys[1:], far)[row]).any():
+            return None
+        number = np.full((len(xs), len(ys)), -1)
+        number[column[::-1], row[::-1]] = np.arange(len(self.boxes))[::-1]
+        return xs, ys, number
+
     def of(self, points: Ints) -> Ints:
         """The die that each of (n, 2) points lies in; -1: none."""
         out = np.full(len(points), -1)
-        if len(self.boxes) and len(points):
+        if self._lattice is not None and len(points):
+            xs, ys, number = self._lattice
+            column, row = np.searchsorted(xs, points[:, 0], "right") - 1, np.searchsorted(ys, points[:, 1], "right") - 1
+            die = np.where((column >= 0) & (row >= 0), number[column, row], -1)
+            inside = (die >= 0) & (points <= self.boxes[die, 2:]).all(axis=1)
+            out[inside] = die[inside]
+        elif len(self.boxes) and len(points):
             tree = shapely.STRtree(shapely.box(*self.boxes.T.astype(float)))
             which, die = tree.query(shapely.points(points.astype(float)))
             out[which[::-1]] = die[::-1]
@@ -149,5 +175,6 @@ def named(boxes: Ints) -> Dies:
     """Dies by where they are: rows lettered from the top, columns counted from the left."""
     columns, rows = np.unique(boxes[:, 0]), np.unique(boxes[:, 1])
     column, row = np.searchsorted(columns, boxes[:, 0]), np.searchsorted(rows, boxes[:, 1])
-    names = [f"{row_letters(len(rows) - 1 - r)}{c + 1}" for c, r in zip(column.tolist(), row.tolist(), strict=True)]
+    letters = [row_letters(len(rows) - 1 - r) for r in range(len(rows))]
+    names = [f"{letters[r]}{c + 1}" for c, r in zip(column.tolist(), row.tolist(), strict=True)]
     return Dies(boxes, names)

@@ -64,8 +64,8 @@ def macro(pdk: Pdk, flow: str) -> str:
 
 
 def not_expressed(pdk: Pdk, flow: str) -> dict[str, str]:
-    """Why each rule that a deck does not check is not."""
-    return {name: why for name in pdk.rules if isinstance(why := _checks(pdk, flow, name), str)}
+    """Why each rule of a flow that its deck does not check is not."""
+    return {name: why for name in pdk.rules_of(flow) if isinstance(why := _checks(pdk, name), str)}
 
 
 def quoted(value: str) -> str:
@@ -193,7 +193,10 @@ def _source(pdk: Pdk, name: str) -> str:
 
 def _rule(pdk: Pdk, flow: str, name: str) -> list[str]:
     says = quoted(text(name, pdk.rules[name]))
-    checks = _checks(pdk, flow, name)
+    if name not in pdk.rules_of(flow):
+        why = f"a rule of flow {', '.join(pdk.rules[name].flows)}"
+        return [f"does_not_apply({quoted(name)}, {says}, {quoted(why)})"]
+    checks = _checks(pdk, name)
     if isinstance(checks, str):
         return [f"not_checked({quoted(name)}, {says}, {quoted(checks)})"]
     job = task(name, pdk.rules[name])
@@ -208,13 +211,11 @@ def _rule(pdk: Pdk, flow: str, name: str) -> list[str]:
     return [f"rule({quoted(name)}, {says}, {', '.join(options)}) do [", found, "] end"]
 
 
-def _checks(pdk: Pdk, flow: str, name: str) -> list[str] | str:
+def _checks(pdk: Pdk, name: str) -> list[str] | str:
     """A rule's checks in the script, or why there are none."""
     rule = pdk.rules[name]
     try:
         job = task(name, rule)
-        if rule.flows and flow not in rule.flows:
-            return f"a rule of flow {', '.join(rule.flows)}"
         if job.kind.deck is None:
             return f"a deck has no check of kind {job.kind.name}"
         return job.kind.deck([*_variables(job.layers)], job.steps, job.options)
@@ -254,7 +255,7 @@ def _used_helpers(using: str) -> Iterator[str]:
         found = re.search(r"^def (\w+\??)", part, re.MULTILINE)
         assert found is not None  # noqa: S101  each part of the file is a helper; a test looks
         helpers[found[1]] = part
-    used = {"rule", "not_checked"}
+    used = {"rule", "not_checked", "does_not_apply"}
     todo = [using, *(helpers[name] for name in used)]
     while todo:
         here = todo.pop()

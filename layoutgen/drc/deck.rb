@@ -22,9 +22,7 @@ def rule(id, text, needs: {}, about: {}, within: {}, several: false)
   if lacking
     return not_checked(id, text, "there is nothing on layer #{lacking[0]}", category)
   elsif !applies
-    category.description = "DOES NOT APPLY: there is nothing on layer #{idle.keys.join(', ')}. #{text}"
-    @layoutgen_idle << id
-    return
+    return does_not_apply(id, text, "there is nothing on layer #{idle.keys.join(', ')}", category)
   end
   begin
     yield.each do |found|
@@ -36,6 +34,13 @@ def rule(id, text, needs: {}, about: {}, within: {}, several: false)
     @layoutgen_broken << id
     not_checked(id, text, "KLayout failed: #{e.message}", category)
   end
+end
+
+# A rule that has nothing to say: an empty category that says why.
+def does_not_apply(id, text, reason, category = nil)
+  category ||= @layoutgen_database.create_category(id)
+  category.description = "DOES NOT APPLY: #{reason}. #{text}"
+  @layoutgen_idle << id
 end
 
 # A rule that was not checked: an empty category that says so.

@@ -160,10 +160,8 @@ def _spread(
 
 def _applying(pdk: Pdk, flow: str, content: Content) -> Iterator[Task]:
     """The rules that are run, without those that cannot be: that is said when their turn comes."""
-    for name, rule in pdk.rules.items():
-        if name in content.known:
-            continue
-        if (not rule.flows or flow in rule.flows) and (content.applies is None or name in content.applies):
+    for name, rule in pdk.rules_of(flow).items():
+        if name not in content.known and (content.applies is None or name in content.applies):
             with suppress(LayoutgenError, ValueError):
                 yield task(name, rule)
 
@@ -301,7 +299,7 @@ def _run_one(
 ) -> tuple[Status, str, tuple[Finding, ...]]:
     try:
         job = task(name, rule)  # first of all: a rule that could never run is wrong in every flow
-        if rule.flows and flow not in rule.flows:
+        if name not in pdk.rules_of(flow):
             return Status.NOT_APPLICABLE, f"a rule of flow {', '.join(rule.flows)}", ()
         if content.applies is not None and name not in content.applies:
             return Status.NOT_APPLICABLE, f"not checked on {content.title}", ()

@@ -44,8 +44,8 @@ def stress_maps(layout: kdb.Layout, die: kdb.Cell, pdk: Pdk, flow: str) -> list[
     """A map for each rule on bending of a flow, of the die in a cell; none of a rule whose layers are empty there."""
     out = []
     found = gds.fetch(layout, pdk, die)
-    for name, rule in pdk.rules.items():
-        if rule.check != KIND.name or (rule.flows and flow not in rule.flows):
+    for name, rule in pdk.rules_of(flow).items():
+        if rule.check != KIND.name:
             continue
         job = task(name, rule)
         beams, dies = (pdk.region(layer, found).merged() for layer in job.layers)

@@ -311,7 +311,7 @@ DIE = "is not inside the die of 1000 x 1000 um, whose lower-left corner is (0, 0
         (with_pads(replace(PAD, name="Q", x=139.9)), "file: pads 'P' and 'Q' overlap; move or shrink one"),
         (with_pads(replace(PAD, name="Q", y=119.9, place="p: 9")),
          "p: 9: pads 'P' and 'Q' overlap; move or shrink one"),
-        (with_balls(replace(BALL, name="C", x=100.0, y=100.0, place="b: 3")),
+        (with_balls(replace(BALL, name="C", net="m", x=100.0, y=100.0, place="b: 3")),
          "b: 3: ball 'C' stands on the centre of pad 'P'; move the ball"),
         (with_balls(replace(BALL, name="C")), "file: balls 'B' and 'C' stand at the same place; move one"),
         (with_pads(replace(PAD, name="Q" * 1001, x=300.0)),

@@ -74,6 +74,7 @@ def _corners(polygon: kdb.Polygon) -> Corners:
 
 def mutants(pdk: Pdk, rule: str, each: int) -> Iterator[Mutant]:
     """So many of each operator: half of them illegal, as far as some tries find such."""
+    pdk = conformance.of_rule(pdk, rule)
     legal = sites(pdk, rule)
     sources = tuple(dict.fromkeys(s for layer in pdk.rules[rule].layers for s in pdk.sources(layer)))
     others = tuple(layer for layer in pdk.layers if layer not in sources)

@@ -55,7 +55,8 @@ def cases(name: str, rule: str) -> tuple[tuple[bool, dict[str, Any], tuple[kdb.R
     out = []
     for verdict, case in rule_cases.cases_of(pdk, rule):
         shapes = rule_cases.drawn(pdk, rule, case)
-        layers = tuple(conformance.on(pdk, layer, shapes) for layer in pdk.rules[rule].layers)
+        here = pdk.in_flow(case["flow"]) if "flow" in case else conformance.of_rule(pdk, rule)
+        layers = tuple(conformance.on(here, layer, shapes) for layer in here.rules[rule].layers)
         out.append((verdict == "fail", case, layers))
     return tuple(out)
 
@@ -142,7 +143,7 @@ def _without_search(job: Task, term: str, layers: Sequence[kdb.Region]) -> list[
 
 @pytest.mark.parametrize(("name", "rule"), RULES)
 def test_every_mutant_of_a_check_is_killed_by_the_cases(name: str, rule: str) -> None:
-    asked = PDKS[name].rules[rule]
+    asked = conformance.of_rule(PDKS[name], rule).rules[rule]
     job = task(rule, asked)
     assert not killed(name, rule, job.run)
     if asked.check == "grid" and asked.limit == DBU:

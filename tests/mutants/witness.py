@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import shapely
+import shapely.affinity
+from mutants import bending_witness
 from shapely.geometry.base import BaseGeometry
 
 ROUNDED = 1.5
@@ -235,6 +237,42 @@ def grid(layers: Sequence[BaseGeometry], limit: float, options: dict[str, Any]) 
     return Verdict(any((edges(layer) % limit != 0).any() for layer in layers))
 
 
+def aspect_ratio(layers: Sequence[BaseGeometry], limit: float, options: dict[str, Any]) -> Verdict:
+    widest = options["height"] * 1000 * 1000 / limit  # limits come in thousandths
+    return across(layers[0], widest, True, FACING | {"metric": "projection"} | options)
+
+
+def centred_on(layers: Sequence[BaseGeometry], limit: float, options: dict[str, Any]) -> Verdict:
+    twice, targets = ([(x0 + x1, y0 + y1) for x0, y0, x1, y1 in (p.bounds for p in parts(shape))] for shape in layers)
+    good = all(any((x - u) ** 2 + (y - v) ** 2 <= (2 * limit) ** 2 for u, v in targets) for x, y in twice)
+    return Verdict(not good, not any(map(kiss, layers)))
+
+
+def bending(layers: Sequence[BaseGeometry], limit: float, options: dict[str, Any]) -> Verdict:
+    posts, dies = layers
+    outlines = parts(shapely.unary_union([shapely.Polygon(p.exterior) for p in parts(dies)]))
+    verdicts = [Verdict(False, not kiss(posts) and not kiss(dies))]
+    for post in parts(posts):
+        x0, y0, x1, y1 = post.bounds
+        x, y = (x0 + x1) / 2, (y0 + y1) / 2
+        die = next((d for d in outlines if d.covers(shapely.Point(x, y))), None)
+        if die is None:
+            continue
+        coordinates = shapely.get_coordinates(post)
+        turn = np.linspace(0, np.pi, 180, endpoint=False)
+        across = coordinates @ np.array([np.cos(turn), np.sin(turn)])
+        broad = float(np.ptp(across, axis=0).max()) / 1000 / options["height"]
+        stout = broad > 0.5 or bool(post.interiors)
+        left, low, right, top = die.bounds
+        arm = ((x - (left + right) / 2) / 1000, (y - (low + top) / 2) / 1000)
+        value = 0.0 if stout else bending_witness.ratio(shapely.affinity.scale(post, 1e-3, 1e-3), arm, options)
+        unclear = (not post.interiors and abs(broad - 0.5) < 0.01) or (
+            not stout and abs(value * 1000 / limit - 1) < 0.05
+        )
+        verdicts.append(Verdict(stout or value * 1000 > limit, not unclear))
+    return both(*verdicts)
+
+
 def kiss(shape: BaseGeometry) -> bool:
     """Whether polygons meet in points only: whether they are then one, libraries do not agree on."""
     found = parts(shape)
@@ -244,4 +282,5 @@ def kiss(shape: BaseGeometry) -> bool:
 JUDGES: dict[str, Callable[[Sequence[BaseGeometry], float, dict[str, Any]], Verdict]] = {
     "width": width, "space": space, "separation": separation, "enclosure": enclosure, "overlap": overlap,
     "inside": inside, "exact_size": exact_size, "pitch": pitch, "edge_distance": edge_distance, "grid": grid,
+    "aspect_ratio": aspect_ratio, "centred_on": centred_on, "bending": bending,
 }  # fmt: skip
