@@ -92,11 +92,11 @@ class Cloud:
 class Pieces:
     """The kinds of a layout and their pieces, by number; and what meets what."""
 
-    def __init__(self, pdk: Pdk, layout: kdb.Layout, top: kdb.Cell, layers: Iterable[str]) -> None:
-        """layers: the drawn layers that will be asked for."""
+    def __init__(self, pdk: Pdk | None, layout: kdb.Layout, top: kdb.Cell, layers: Iterable[str]) -> None:
+        """layers: the drawn layers that will be asked for. Without a process: `singles` only."""
         self._pdk = pdk
-        self._fetch = gds.fetch(layout, pdk, top)
-        found = {name: layout.find_layer(gds.layer_info(pdk, name)) for name in layers}
+        found = {name: layout.find_layer(gds.layer_info(pdk, name)) for name in layers} if pdk else {}
+        self._layout, self._top = layout, top
         self._source = Source(layout, top, {name: index for name, index in found.items() if index is not None})
         self.polygons: list[kdb.Polygon] = []
         """Of each piece, seen from where its kind stands."""
@@ -146,17 +146,18 @@ class Pieces:
         """What an expression over layers, drawn or derived, is made of: the layers that it unites, or else all of it
         flat."""
         if expression not in self._known:
-            layers = self._united(expression)
+            assert self._pdk is not None  # noqa: S101  who has none asks for `singles`
+            layers = self._united(self._pdk, expression)
             if layers is None:
-                region = self._pdk.evaluate(expression, lambda n: self._pdk.region(n, self._fetch))
-                self._known[expression] = self._singles(region.each(), expression)
+                region = self._pdk.evaluate(expression, gds.fetch(self._layout, self._pdk, self._top))
+                self._known[expression] = self.singles(region.each(), expression)
             elif len(layers) == 1 and layers[0] == expression:
                 self._known[expression] = self._drawn(expression)
             else:
                 self._known[expression] = merged_sheets([self.sheet(layer) for layer in layers])
         return self._known[expression]
 
-    def _united(self, expression: str) -> list[str] | None:
+    def _united(self, pdk: Pdk, expression: str) -> list[str] | None:
         """The drawn layers whose union an expression is; None: it is none."""
         parts = derive.union_of(expression)
         if parts is None:
@@ -164,8 +165,8 @@ class Pieces:
         out: list[str] = []
         for part in parts:
             more = [part]
-            if part in self._pdk.derived:
-                found = self._united(self._pdk.derived[part].expression)
+            if part in pdk.derived:
+                found = self._united(pdk, pdk.derived[part].expression)
                 if found is None:
                     return None
                 more = found
@@ -177,7 +178,7 @@ class Pieces:
             self.names.append(layer)
         return self.names.index(layer)
 
-    def _singles(self, polygons: Iterable[kdb.Polygon], layer: str) -> Sheet:
+    def singles(self, polygons: Iterable[kdb.Polygon], layer: str) -> Sheet:
         """Polygons as instances, each from its lower left corner."""
         kinds, at = [], []
         for polygon in polygons:
@@ -195,7 +196,7 @@ class Pieces:
         layer = self._source.layer(name)
         if layer is None:
             return self._as_sheet([], np.empty((0, 2), dtype=np.int64), name)
-        parts = [self._singles(layer.long, name)] if layer.long else []
+        parts = [self.singles(layer.long, name)] if layer.long else []
         boxes = layer.boxes
         if len(boxes):
             sizes, back = np.unique(boxes[:, 2:] - boxes[:, :2], axis=0, return_inverse=True)
