@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import random
 from collections import Counter
-from pathlib import Path
 
 import corpus
 import klayout.db as kdb
@@ -54,11 +53,11 @@ def pdk(tmp_path_factory: pytest.TempPathFactory) -> Pdk:
     folder = tmp_path_factory.mktemp("pdk") / "tiny"
     folder.mkdir()
     text = plain(
-        '''rdl = { gds = [1, 0], title = "metal" }
+        """rdl = { gds = [1, 0], title = "metal" }
 tie = { gds = [1, 1], title = "metal 2" }
-via = { gds = [2, 0], title = "via" }''',
-        reserved='''die = { gds = [200, 0], title = "die" }
-cut_sure = { gds = [200, 2], title = "cut" }''',
+via = { gds = [2, 0], title = "via" }""",
+        reserved="""die = { gds = [200, 0], title = "die" }
+cut_sure = { gds = [200, 2], title = "cut" }""",
     )
     text = text.replace('connect = { metal = "rdl"', 'connect = { metal_2 = "tie", via_2 = "via", metal = "rdl"')
     text = text.replace('roles = { metal = "rdl"', 'roles = { metal_2 = "tie", via_2 = "via", metal = "rdl"')
@@ -100,13 +99,18 @@ class Witness:
     def net_at(self, layer: str, edge: tuple[int, ...]) -> set[int]:
         """The nets at the ends and in the middle of an edge."""
         x1, y1, x2, y2 = edge
-        points = [(x1, y1), (x2, y2), ((x1 + x2) // 2, (y1 + y2) // 2)]
-        return {
-            net
-            for p, net in zip(self.polygons[layer], self.net[layer], strict=True)
-            for at in points
-            if p.bbox().contains(kdb.Point(*at)) and p.inside(kdb.Point(*at))
-        }
+        points = [kdb.Point(*at) for at in ((x1, y1), (x2, y2), ((x1 + x2) // 2, (y1 + y2) // 2))]
+        for near in (0, 3):  # corners of slanted edges are rounded
+            found = {
+                net
+                for p, net in zip(self.polygons[layer], self.net[layer], strict=True)
+                for at in points
+                if p.bbox().enlarged(near, near).contains(at)
+                and (p.inside(at) or (near and min(e.euclidian_distance(at) for e in p.each_edge()) <= near))
+            }
+            if found:
+                return found
+        return set()
 
 
 def wrong_polygons(job: Task, all_of_it: Witness) -> kdb.Region:
