@@ -401,7 +401,8 @@ def rounds(pdk: Pdk, name: str) -> list[Rounds]:
                 found = by != 0 if rule.check == "exact_size" else by < 0
                 out.append(Rounds(f"disc {by:+d}", found, ([(diameter, 0, 0)],)))
             case "space":
-                out.append(Rounds(f"two discs {by:+d}", by < 0, ([(a, 0, 0), (a, a + v, 0)],)))
+                near = by < 0 and task(name, rule).options.nets != "same"
+                out.append(Rounds(f"two discs {by:+d}", near, ([(a, 0, 0), (a, a + v, 0)],)))
             case "separation":
                 b = sides[1] + sides[1] % 2
                 out.append(Rounds(f"two discs {by:+d}", by < 0, ([(a, 0, 0)], [(b, (a + b) // 2 + v, 0)])))

@@ -460,7 +460,6 @@ def one_piece(s: Setting) -> Iterator[Pattern]:
     if dies:
         other = (die[0] + 20 * least + 20 * a, die[1], die[2] + 20 * least + 20 * a, die[3])
         yield Pattern("one in each die", False, ([long, box(other[0] + least, 0, a)], [die, other]))
-        yield Pattern("no die", False, ([long, box(0, 3 * a, a)], []))
         yield Pattern("over two dies that touch", True, ([long, box(other[0], 0, a)], [die, (die[2], *other[1:])]))
 
 
@@ -482,14 +481,6 @@ def closed_ring(s: Setting) -> Iterator[Pattern]:
         bottom, top, left, right = ring
         yield pattern(f"wall on one side {by:+d}", by < 0,
                       [bottom, top, (left[2] - v, *left[1:]), right], [inner])  # fmt: skip
-        halves = [
-            box(hole[2], hole[1], s.limit // 2, wall),
-            box(hole[2] + s.limit // 2, hole[1], v - s.limit // 2, wall),
-        ]
-        far = grown(hole, 0, 0, 0, wall - (hole[3] - hole[1])) if wall > hole[3] - hole[1] else hole
-        if far == grown(hole, 0, 0, 0, wall - (hole[3] - hole[1])):
-            walls = frame(far, wall)[:3]
-            yield pattern(f"wall of two halves {by:+d}", by < 0, [*walls, *halves], [inner])
     for by, dx, dy in s.corners():
         x0, y0, x1, y1 = hole
         rings = [(x0 - wall, y0 - wall, x1 + wall, y0), (x0 - wall, y0, x0, y1 + wall),
@@ -500,7 +491,7 @@ def closed_ring(s: Setting) -> Iterator[Pattern]:
     x0, y0, x1, y1 = hole
     kissing = [*ring[:1], (x0 - wall, y0, x0, y1 + wall), (x1, y0, x1 + wall, y1), (x0, y1, x1, y1 + wall)]
     yield pattern("closed in a corner only", True, kissing, [inner])
-    yield pattern("filled", True, [hole], [])
+    yield pattern("filled", True, [hole], [inner])
     if around:
         beside = grown(inner, -4 * wall - 4 * surrounds, 0, 4 * wall + 4 * surrounds, 0)
         yield pattern("beside it", True, ring, [inner, beside])

@@ -50,7 +50,7 @@ def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options
     layer = regions[0].merged()
     # together these two find what `space_check` finds, 20 times faster on large polygons and without its gaps on
     # finely cut circles
-    found = marks.isolated(layer, limit, options)
+    found = [*marks.isolated(layer, limit, options)]
     if options.between == "any":
         found += marks.notches(layer, limit, options)
     return overall.of_nets(marks.pairs(rule, found, options.metric), [layer], options)
