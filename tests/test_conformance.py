@@ -64,6 +64,7 @@ IMPLIED = {
     ("STENCIL.C.1", "POST.STRESS"): "an aperture is centred on whatever stands there, of any size",
     ("VLABEL.D.1", "VIA.X.1"): "a via with a notch or a hole in it is not of the only size",
     ("VLABEL.D.1", "POST.STRESS"): "a via with a notch or a hole in it grows no post that bends as a beam",
+    ("RING.E.1", "RING.R.1"): "metal around an opening is no ring",
     ("RDL.E.2", "UBM.E.2"): "the under-bump metal between them takes 15 um and wants 10 um more",
     ("PI2.D.1", "UBM.D.1"): "the square corner of the under-bump metal comes nearer than the opening's",
     ("UBM.D.2", "RDL.D.1"): "metal under an under-bump metal whose centre alone keeps its distance does not",
