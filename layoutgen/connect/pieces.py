@@ -188,6 +188,14 @@ class Pieces:
             at.append((box.left, box.bottom))
         return self._as_sheet(kinds, np.array(at, dtype=np.int64).reshape(-1, 2), layer)
 
+    def placed(self, some: Iterable[tuple[kdb.Region, Ints]], layer: str) -> Sheet:
+        """Shapes, each at (n, 2) places."""
+        kinds, at = [], [np.empty((0, 2), dtype=np.int64)]
+        for k, (region, places) in enumerate(some):
+            kinds += [self._kind(("placed", layer, k), lambda r=region: r.merged().each())] * len(places)  # type: ignore[misc]
+            at.append(places)
+        return self._as_sheet(kinds, np.concatenate(at), layer)
+
     def _as_sheet(self, kinds: Sequence[int], at: Ints, layer: str) -> Sheet:
         number = self._number(layer)
         return Sheet(np.array(kinds, dtype=np.int64), at, np.full(len(kinds), number))

@@ -22,7 +22,7 @@ from layoutgen.connect.stack import stack
 from layoutgen.errors import PdkError, Problem
 from layoutgen.findings import Edge, Finding, Hull, moved_by
 from layoutgen.pdk import Pdk
-from layoutgen.units import Um
+from layoutgen.units import Um, dbu
 from layoutgen.windows.arrays import Ints
 from layoutgen.windows.components import united
 
@@ -137,6 +137,8 @@ class Overall:
     levels: Sequence[_Level]
     sources: Callable[[str], Iterable[str]]
     """The drawn layers that a layer is made of."""
+    sized: Callable[[str], tuple[str, int] | None] = lambda layer: None
+    """The layer that a layer is grown out of, and by how many database units; None: it is not made so."""
     _known: Known = field(default_factory=dict)
     _cut: dict[tuple[str, bool], Sheet] = field(default_factory=dict)
     _polygons: dict[Sheet, Polygons] = field(default_factory=dict)
@@ -146,9 +148,15 @@ class Overall:
         """The shapes of a layer."""
         key = layer, cut
         if key not in self._cut:
-            whole = self.sheets(layer)
+            grown = self.sized(layer)
+            whole = self.sheets(layer) if grown is None else self._grown(layer, *grown)
             self._cut[key] = self.pieces.without(whole, self.sheets(CUT)) if cut else whole
         return self._cut[key]
+
+    def _grown(self, layer: str, inner: str, by: int) -> Sheet:
+        """A layer whose polygons are those of another one, each grown."""
+        some = [(kdb.Region(one.polygon).sized(by, derive.OCTAGON), one.at) for one in self.polygons(inner).alike()]
+        return self.pieces.placed(some, layer)
 
     def meetings(self, a: Sheet, b: Sheet) -> Links:
         """Pairs of pieces of a sheet that touch; of two sheets, that have an area in common."""
@@ -232,7 +240,12 @@ def levels_of(pdk: Pdk) -> list[_Level]:
 def of_layout(pdk: Pdk, layout: kdb.Layout, top: kdb.Cell) -> Overall:
     """All that is below a cell."""
     pieces = Pieces(pdk, layout, top, pdk.drawn_layers)
-    return Overall(pieces, pieces.sheet, levels_of(pdk), pdk.sources)
+
+    def sized(layer: str) -> tuple[str, int] | None:
+        found = derive.sized(pdk.derived[layer].expression, pdk.number) if layer in pdk.derived else None
+        return None if found is None else (found[0], dbu(found[1]))
+
+    return Overall(pieces, pieces.sheet, levels_of(pdk), pdk.sources, sized)
 
 
 def of_drawn(pdk: Pdk, fetch: derive.Fetch) -> Overall:
@@ -290,21 +303,27 @@ def by_nets(
     at = [side.reshape(len(owner), 2, each) for side in of_layer]
     first, second = at[0][:, 0], at[-1][:, 1]
     if len(layers) > 1:  # which edge is of which layer is not said of long ones
-        other = ((first < 0).all(axis=1) | (second < 0).all(axis=1))[:, None]
-        first, second = np.where(other, at[0][:, 1], first), np.where(other, at[-1][:, 0], second)
+        other = np.flatnonzero(_nowhere(first) | _nowhere(second))
+        first, second = first.copy(), second.copy()
+        first[other], second[other] = at[0][other, 1], at[-1][other, 0]
     if not cut:
-        lost = (first < 0).all(axis=1) | (second < 0).all(axis=1)
-        for k in np.flatnonzero(lost).tolist():
+        for k in np.flatnonzero(_nowhere(first) | _nowhere(second)).tolist():
             raise LookupError(f"no shape at {some[int(owner[k])].edges} moved by {moves[k].tolist()}")
-    there = (first >= 0)[:, :, None] & (second >= 0)[:, None, :]
-    equal = first[:, :, None] == second[:, None, :]
-    keep = np.flatnonzero(np.any(there & (equal if want == "same" else ~equal), axis=(1, 2)))
+    there = np.asarray(first >= 0)[:, :, None] & np.asarray(second >= 0)[:, None, :]
+    equal: Bools = first[:, :, None] == second[:, None, :]
+    holds: Bools = there & (equal if want == "same" else ~equal)
+    keep = np.flatnonzero(holds.any(axis=(1, 2)))
     _, begin = np.unique(owner[keep], return_index=True)
     for here in np.split(keep, begin[1:]):
         if len(here):
             f, by = some[int(owner[here[0]])], moves[here]
             repeats = tuple((x, y) for x, y in (by[1:] - by[0]).tolist())
             yield replace(moved_by(f, by[0].tolist()), repeats=repeats)
+
+
+def _nowhere(nets: Ints) -> Bools:
+    """Which edges have no point on a net."""
+    return np.asarray(np.all(nets < 0, axis=1))
 
 
 def _probes(f: Finding) -> list[list[tuple[int, int]]]:
@@ -360,13 +379,14 @@ def complaint(limit: Um | None, options: Netted) -> str:
 def find(job: Task, overall: Overall, any_net: Callable[[Task], Iterable[Finding]]) -> list[Finding]:
     """What breaks a rule in all of a layout. any_net: what breaks it whatever the nets are.
 
+    Who calls it has asked `fits` whether the nets of the rule's layers can be known.
+
     Raises:
         PdkError: a layer is on no level of the stack.
         LookupError: it cannot be told which net an edge is of.
     """
     if job.kind.overall is not None:
         return job.kind.overall(job.rule, overall, job.layers, job.steps, job.options)
-    overall.nets(job.layers, job.cut)  # where nobody knows them, that is said even if nothing is found
     return list(by_nets(any_net(job.of_any_net), overall, job.layers, job.nets, job.cut))
 
 
@@ -377,7 +397,7 @@ def fits(job: Task, pdk: Pdk) -> None:
         PdkError: a layer whose nets it asks for is on no level of `[connect]`, or nothing says what the blade takes.
     """
     problems: list[Problem] = []
-    for name in job.layers if job.kind.by_net(job.options) else ():
+    for name in job.layers[: job.kind.by_net(job.options)]:
         try:
             on_levels(name, frozenset(pdk.sources(name)), levels_of(pdk))
         except PdkError as e:

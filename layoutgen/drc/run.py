@@ -305,6 +305,7 @@ def _run_one(
             return Status.NOT_APPLICABLE, f"a rule of flow {', '.join(rule.flows)}", ()
         if content.applies is not None and name not in content.applies:
             return Status.NOT_APPLICABLE, f"not checked on {content.title}", ()
+        overall.fits(job, pdk)
         if ended := _absent(pdk, flow, content, look, job):
             return *ended, ()
         found = distinct(look.find(job), rule.limit)

@@ -18,11 +18,11 @@ import shapely
 from tiny_pdk import plain
 
 from layoutgen import gds
-from layoutgen.drc import look
+from layoutgen.drc import look, run
 from layoutgen.drc.checks import Task, task
 from layoutgen.drc.flat import Flat
-from layoutgen.findings import Finding
-from layoutgen.pdk import Pdk, read
+from layoutgen.findings import Finding, Status
+from layoutgen.pdk import Pdk, Rule, read
 
 CUT = (200, 2)
 LEVELS = {"rdl": (1, 0), "via": (2, 0), "tie": (1, 1)}
@@ -31,6 +31,8 @@ RULES = {
     "connected.cut": 'check = "connected", layers = ["tie", "rdl"], after_cut = true',
     "not_connected": 'check = "not_connected", layers = ["tie", "via"]',
     "not_connected.cut": 'check = "not_connected", layers = ["rdl", "tie"], after_cut = true',
+    "connected.grown": 'check = "connected", layers = ["foot", "tie"]',
+    "one_piece.grown": 'check = "one_piece", layers = ["foot", "die"], after_cut = true',
     "one_piece": 'check = "one_piece", layers = ["rdl"]',
     "one_piece.cut": 'check = "one_piece", layers = ["tie"], after_cut = true',
     "one_piece.die": 'check = "one_piece", layers = ["rdl", "die"]',
@@ -56,6 +58,7 @@ def pdk(tmp_path_factory: pytest.TempPathFactory) -> Pdk:
         """rdl = { gds = [1, 0], title = "metal" }
 tie = { gds = [1, 1], title = "metal 2" }
 via = { gds = [2, 0], title = "via" }""",
+        derived='foot = { expression = "size(via, 3)" }',
         reserved="""die = { gds = [200, 0], title = "die" }
 cut_sure = { gds = [200, 2], title = "cut" }""",
     )
@@ -77,10 +80,13 @@ class Witness:
             all_of_it = kdb.Region(top.begin_shapes_rec(layout.layer(*number))).merged()
             left = all_of_it if name == "die" else (all_of_it - gone).merged()
             self.polygons[name] = [*left.each()]
-        self.net = self._nets()
+            if name == "via":
+                self.polygons["foot"] = [*(all_of_it.sized(3_000, 2).merged() - gone).merged().each()]
+        self.net, self.with_feet = self._nets(), self._nets(feet=True)
 
-    def _nets(self) -> dict[str, list[int]]:
-        nodes = [(name, k) for name in LEVELS for k in range(len(self.polygons[name]))]
+    def _nets(self, feet: bool = False) -> dict[str, list[int]]:
+        stack = (*LEVELS, "foot")
+        nodes = [(name, k) for name in stack for k in range(len(self.polygons[name]))]
         number = {node: k for k, node in enumerate(nodes)}
         root = list(range(len(nodes)))
 
@@ -89,12 +95,12 @@ class Witness:
                 k = root[k]
             return k
 
-        for below, above in itertools.pairwise(LEVELS):
+        for below, above in [*itertools.pairwise(LEVELS), *((("via", "foot"),) if feet else ())]:
             for i, p in enumerate(self.polygons[below]):
                 for j, q in enumerate(self.polygons[above]):
                     if p.bbox().touches(q.bbox()) and (kdb.Region(p) & kdb.Region(q)).area():
                         root[find(number[below, i])] = find(number[above, j])
-        return {name: [find(number[name, k]) for k in range(len(self.polygons[name]))] for name in LEVELS}
+        return {name: [find(number[name, k]) for k in range(len(self.polygons[name]))] for name in stack}
 
     def net_at(self, layer: str, edge: tuple[int, ...]) -> set[int]:
         """The nets at the ends and in the middle of an edge."""
@@ -117,12 +123,13 @@ def wrong_polygons(job: Task, all_of_it: Witness) -> kdb.Region:
     """The polygons of a rule's first layer that break it."""
     name = job.layers[0]
     mine = all_of_it.polygons[name]
+    net = all_of_it.with_feet if "foot" in job.layers else all_of_it.net
     if job.kind.name in ("connected", "not_connected"):
-        others = set(all_of_it.net[job.layers[1]])
+        others = set(net[job.layers[1]])
         wanted = job.kind.name == "connected"
-        nets = all_of_it.net[name]
-        return kdb.Region([p for p, net in zip(mine, nets, strict=True) if (net in others) is not wanted])
-    piece = all_of_it.net[name] if job.options.joined == "nets" else [*range(len(mine))]
+        nets = net[name]
+        return kdb.Region([p for p, k in zip(mine, nets, strict=True) if (k in others) is not wanted])
+    piece = net[name] if job.options.joined == "nets" else [*range(len(mine))]
     box: dict[int, kdb.Box] = {}
     for p, k in zip(mine, piece, strict=True):
         box[k] = box.get(k, kdb.Box()) + p.bbox()
@@ -248,11 +255,35 @@ def dice(seed: int) -> random.Random:
     return random.Random(seed)  # noqa: S311 - a layout, no secret
 
 
-@pytest.mark.parametrize("start", range(0, 12, 6))
-def test_any_wafer_is_judged_as_flat(pdk: Pdk, start: int) -> None:
+@pytest.mark.parametrize(("start", "count", "slanted"), [(0, 6, False), (6, 6, False), (3, 2, True)])
+def test_any_wafer_is_judged_as_flat(pdk: Pdk, start: int, count: int, slanted: bool) -> None:
     seen = Counter[str]()
-    for number in range(start, start + 6):
+    for number in range(start, start + count):
         rng = dice(number)
-        layout = with_cuts(rng, corpus.layout(rng, slanted=False))
+        layout = with_cuts(rng, corpus.layout(rng, slanted=slanted))
         assert differences(pdk, layout, seen) == [], number
     assert np.sum([count for name, count in seen.items() if name.endswith("found")]) > len(RULES)
+
+
+def test_what_cannot_be_known_did_not_run(pdk: Pdk) -> None:
+    """A layer whose nets nobody knows, and a cut that nobody drew."""
+    layout, layers, top = corpus.empty()
+    for name in ("rdl", "tie", "via", "die"):
+        top.shapes(layers[name]).insert(kdb.Box(0, 0, 50_000, 50_000))
+    report = run.check_layout(layout, top, pdk, "one", title="test", complete=False, jobs=1)
+    missing = {r.rule for r in report.results if r.status is Status.FAILED}
+    assert missing == {name for name, rule in pdk.rules.items() if rule.options.get("after_cut")}
+    assert all("cut_sure" in r.reason for r in report.results if r.rule in missing)
+    assert report.exit_code == 2
+    wrong = {
+        "A": Rule(check="connected", layers=("die", "rdl"), why="w", source="s"),
+        "B": Rule(check="space", layers=("die",), limit=1.0, nets="same", why="w", source="s"),
+        "C": Rule(check="space", layers=("rdl",), limit=1.0, after_cut=True, why="w", source="s"),
+    }
+    made = pdk.model_copy(update={"rules": wrong})
+    said = [str(problem) for problem in run.validate(made)]
+    assert len(said) == 3
+    assert all("'die' is on no level of [connect]" in text for text in said[:2])
+    assert "after_cut" in said[2]
+    report = run.check_layout(layout, top, made, "one", title="test", complete=False, jobs=1)
+    assert [r.status for r in report.results] == [Status.FAILED] * 3

@@ -60,5 +60,5 @@ def words(layers: Sequence[str], limit: str, options: Options) -> str:
 
 KIND = Kind(
     name="connected", doc=__doc__, layers=("layer", "other"), limit="none", options=Options, check=check, words=words,
-    overall=overall, by_net=lambda options: True,
+    overall=overall, by_net=lambda options: 2,
 )  # fmt: skip

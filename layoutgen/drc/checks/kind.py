@@ -134,10 +134,11 @@ class Kind(Generic[OptionsT]):
     """(rule, all of a layout, layers, limit in steps, options) -> what `check` finds where no window shows it: what
     conducts through the whole stack, and polygons of any size. `check` by itself knows no stack: there its layers are
     all that conducts, each joined with what it overlaps of the next."""
-    by_net: Callable[[OptionsT], bool] = field(
-        default=lambda options: isinstance(options, Netted) and options.nets != "any"
+    by_net: Callable[[OptionsT], int] = field(
+        default=lambda options: 2 if isinstance(options, Netted) and options.nets != "any" else 0
     )
-    """(options) -> whether it asks for the nets of its layers, which are then made of layers of the stack."""
+    """(options) -> of how many of its layers, the first ones, it asks for the nets: these are made of layers of the
+    stack."""
     hulls: bool = False
     """Looks at what polygons of its other layers surround, holes and all, however large they are."""
     complaint: Callable[[Um | None, OptionsT], str] = field(default=lambda limit, options: "")

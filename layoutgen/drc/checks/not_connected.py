@@ -45,5 +45,5 @@ def words(layers: Sequence[str], limit: str, options: Options) -> str:
 
 KIND = Kind(
     name="not_connected", doc=__doc__, layers=("layer", "other"), limit="none", options=Options, check=check,
-    words=words, subjects=lambda options: (0, 1), overall=overall, by_net=lambda options: True,
+    words=words, subjects=lambda options: (0, 1), overall=overall, by_net=lambda options: 2,
 )  # fmt: skip

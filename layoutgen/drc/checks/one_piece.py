@@ -88,5 +88,5 @@ def words(layers: Sequence[str], limit: str, options: Options) -> str:
 
 KIND = Kind(
     name="one_piece", doc=__doc__, layers=("layer", "dies?"), limit="none", options=Options, check=check, words=words,
-    needed=(1,), overall=overall, by_net=lambda options: options.joined == "nets",
+    needed=(1,), overall=overall, by_net=lambda options: int(options.joined == "nets"),
 )  # fmt: skip
