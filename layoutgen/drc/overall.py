@@ -76,7 +76,9 @@ class Polygons:
                 parts.insert(self.pieces.polygons[int(piece[k])].moved(x, y))
             merged = [*parts.merged().each()]
             polygon = max(merged, key=lambda p: p.area2())  # others are what rounding took off
-            yield Alike(polygon, of[begin[members]], at[begin[members]])
+            corner = polygon.bbox().p1
+            by = np.array([corner.x, corner.y])  # from its corner: what is rounded is then, wherever its parts stand
+            yield Alike(polygon.moved(-corner.x, -corner.y), of[begin[members]], at[begin[members]] + by)
 
     def found(self, rule: str, which: Bools, note: str) -> list[Finding]:
         """Some polygons as findings."""
@@ -85,7 +87,7 @@ class Polygons:
 
 @dataclass(frozen=True)
 class Alike:
-    """Polygons that look alike: one at (0, 0), their numbers, and (n, 2) where they stand."""
+    """Polygons that look alike: one with its lower left corner at (0, 0), their numbers, and (n, 2) where they stand."""
 
     polygon: kdb.Polygon
     numbers: Ints

@@ -63,12 +63,6 @@ RULES = {
         'layers = ["via", "die"], limit = 1.0, height = 30.0, modulus = 130.0, yield_stress = 193.0, swing = 100.0, '
         "die_expansion = 2.6, board_expansion = 16.0"
     ),
-    "connected": 'layers = ["all", "rdl"]',
-    "not_connected": 'layers = ["rdl", "all"]',
-    "one_piece": 'layers = ["all"]',
-    "one_piece.die": 'layers = ["all", "die"]',
-    "closed_ring": 'layers = ["all", "via"], merged = true',
-    "space.nets": 'layers = ["all"], limit = 10.0, nets = "different"',
     "space.square": 'layers = ["all"], limit = 10.0, metric = "square"',
     "enclosure.opposite": 'layers = ["via", "all"], limit = 4.0, sides = "opposite"',
     "density": 'layers = ["all"], window = 70.0, step = 35.0, max = 60.0',
