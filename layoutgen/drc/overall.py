@@ -87,7 +87,7 @@ class Polygons:
 
 @dataclass(frozen=True)
 class Alike:
-    """Polygons that look alike: one with its lower left corner at (0, 0), their numbers, and (n, 2) where they stand."""
+    """Polygons that look alike: one with its lower left corner at (0, 0), their numbers, and (n, 2) places."""
 
     polygon: kdb.Polygon
     numbers: Ints

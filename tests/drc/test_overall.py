@@ -265,6 +265,43 @@ def test_any_wafer_is_judged_as_flat(pdk: Pdk, start: int, count: int, slanted: 
     assert np.sum([count for name, count in seen.items() if name.endswith("found")]) > len(RULES)
 
 
+def frames(wall: int, turns: bool) -> kdb.Layout:
+    """Frames around cavities, merged along the streets of a wafer; the cut takes the middle 10 um of each street."""
+    layout, layers, top = corpus.empty()
+    die = layout.create_cell("DIE")
+    outer, inner = kdb.Box(-100_000, -80_000, 100_000, 80_000), kdb.Box(-90_000, -70_000, 90_000, 70_000)
+    out = outer.enlarged(wall, wall)
+    die.shapes(layers["rdl"]).insert(kdb.Region(out) - kdb.Region(outer))
+    die.shapes(layers["via"]).insert(inner)
+    for i in range(12):
+        for j in range(9):
+            turn = kdb.Trans(2 * ((i + j) % 2) if turns else 0, turns and i % 3 == 0, i * out.width(), j * out.height())
+            top.insert(kdb.CellInstArray(die.cell_index(), turn))
+    cut, box = top.shapes(layout.layer(*CUT)), top.bbox()
+    for x in range(box.left, box.right + 1, out.width()):
+        cut.insert(kdb.Box(x - 5_000, box.bottom, x + 5_000, box.top))
+    for y in range(box.bottom, box.top + 1, out.height()):
+        cut.insert(kdb.Box(box.left, y - 5_000, box.right, y + 5_000))
+    return layout
+
+
+@pytest.mark.parametrize("turns", [False, True])
+@pytest.mark.parametrize(("wall", "option", "count"), [
+    (17_000, {"after_cut": True}, 0), (16_999, {"after_cut": True}, 108), (6_000, {"merged": True}, 2 * 12 + 2 * 9 - 4),
+    (12_000, {"merged": True}, 0), (5_000, {"after_cut": True}, 108), (20_000, {}, 1),
+])  # fmt: skip
+def test_frames_that_merge_along_the_streets(
+    pdk: Pdk, wall: int, option: dict[str, bool], count: int, turns: bool
+) -> None:
+    layout = frames(wall, turns)
+    rule = Rule(check="closed_ring", layers=("rdl", "via"), limit=12.0, why="w", source="s", **option)
+    with look.Across(pdk, layout, layout.top_cell(), [job := task("R", rule)]) as across:
+        found = list(across.find(job))
+    assert sum(f.count for f in found) == count
+    thinnest = {16_999: {11.999}, 6_000: {6.0}}  # the latter at the rim, where no neighbour adds to it
+    assert {f.measured for f in found} - {None} == thinnest.get(wall, set())
+
+
 def test_what_cannot_be_known_did_not_run(pdk: Pdk) -> None:
     """A layer whose nets nobody knows, and a cut that nobody drew."""
     layout, layers, top = corpus.empty()
