@@ -116,11 +116,11 @@ class Cloud:
 class Pieces:
     """The kinds of a layout and their pieces, by number; and what meets what."""
 
-    def __init__(self, pdk: Pdk, layout: kdb.Layout, top: kdb.Cell, layers: Iterable[str]) -> None:
-        """layers: the drawn layers that will be asked for."""
+    def __init__(self, pdk: Pdk | None, layout: kdb.Layout, top: kdb.Cell, layers: Iterable[str]) -> None:
+        """layers: the drawn layers that will be asked for. Without a process: `singles` only."""
         self._pdk = pdk
-        self._fetch = gds.fetch(layout, pdk, top)
-        found = {name: layout.find_layer(gds.layer_info(pdk, name)) for name in layers}
+        found = {name: layout.find_layer(gds.layer_info(pdk, name)) for name in layers} if pdk else {}
+        self._layout, self._top = layout, top
         self._source = Source(layout, top, {name: index for name, index in found.items() if index is not None})
         self.polygons: list[kdb.Polygon] = []
         """Of each piece, seen from where its kind stands."""
@@ -172,10 +172,11 @@ class Pieces:
         """What an expression over layers, drawn or derived, is made of: the layers that it unites, or else all of it
         flat."""
         if expression not in self._known:
+            assert self._pdk is not None  # noqa: S101  who has none asks for `singles`
             layers = self.united(expression)
             if layers is None:
-                region = self._pdk.evaluate(expression, lambda n: self._pdk.region(n, self._fetch))
-                self._known[expression] = self._singles(region.each(), expression)
+                region = self._pdk.evaluate(expression, gds.fetch(self._layout, self._pdk, self._top))
+                self._known[expression] = self.singles(region.each(), expression)
             elif len(layers) == 1 and layers[0] == expression:
                 self._known[expression] = self._drawn(expression)
             else:
@@ -190,6 +191,7 @@ class Pieces:
         out: list[str] = []
         for part in parts:
             more = [part]
+            assert self._pdk is not None  # noqa: S101  who has none asks for `singles`
             if part in self._pdk.derived:
                 found = self.united(self._pdk.derived[part].expression)
                 if found is None:
@@ -203,7 +205,7 @@ class Pieces:
             self.names.append(layer)
         return self.names.index(layer)
 
-    def _singles(self, polygons: Iterable[kdb.Polygon], layer: str) -> Sheet:
+    def singles(self, polygons: Iterable[kdb.Polygon], layer: str) -> Sheet:
         """Polygons as instances, each from its lower left corner."""
         kinds, at = [], []
         for polygon in polygons:
@@ -213,6 +215,14 @@ class Pieces:
             at.append((box.left, box.bottom))
         return self._as_sheet(kinds, np.array(at, dtype=np.int64).reshape(-1, 2), layer)
 
+    def placed(self, some: Iterable[tuple[kdb.Region, Ints]], layer: str) -> Sheet:
+        """Shapes, each at (n, 2) places."""
+        kinds, at = [], [np.empty((0, 2), dtype=np.int64)]
+        for k, (region, places) in enumerate(some):
+            kinds += [self._kind(("placed", layer, k), lambda r=region: r.merged().each())] * len(places)  # type: ignore[misc]
+            at.append(places)
+        return self._as_sheet(kinds, np.concatenate(at), layer)
+
     def _as_sheet(self, kinds: Sequence[int], at: Ints, layer: str) -> Sheet:
         number = self._number(layer)
         return Sheet(np.array(kinds, dtype=np.int64), at, np.full(len(kinds), number))
@@ -221,7 +231,7 @@ class Pieces:
         layer = self._source.layer(name)
         if layer is None:
             return self._as_sheet([], np.empty((0, 2), dtype=np.int64), name)
-        parts = [self._singles(layer.long, name)] if layer.long else []
+        parts = [self.singles(layer.long, name)] if layer.long else []
         boxes = layer.boxes
         if len(boxes):
             sizes, back = np.unique(boxes[:, 2:] - boxes[:, :2], axis=0, return_inverse=True)
@@ -421,6 +431,8 @@ class Pieces:
         number, _, _ = self._contacts(rows, area=True)
         real = np.isin(relation, number)
         first, second = first[real], second[real]
+        if not len(first):
+            return sheet
         relation = relation[real]
         order = np.lexsort((relation, first))
         first, second, relation = first[order], second[order], relation[order]
