@@ -82,14 +82,14 @@ def ours(path: Path) -> tuple[float, int]:
     from layoutgen import discover, netcheck
     from layoutgen.connect.states import check_wafer
     from layoutgen.connect.terminals import named
-    from layoutgen.drc.dies import _boxes
+    from layoutgen.drc.dies import die_boxes
 
     pdk = discover.pdk("post")
     layout = kdb.Layout()
     layout.read(str(path))
     top = layout.top_cell()
     started = time.perf_counter()
-    places = named(_boxes(layout, top, pdk))
+    places = named(die_boxes(layout, top, pdk))
     results = check_wafer(
         pdk, "plated", layout, top, places, lambda pieces: netcheck.labels(pdk, layout, top, pieces, places)
     )

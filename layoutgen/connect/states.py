@@ -7,18 +7,20 @@ Where another current plates, nets stand apart before and after, and no metal li
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import klayout.db as kdb
 import numpy as np
 
 from layoutgen.connect import nets as words
-from layoutgen.connect.pieces import NONE, Bools, Ints, Joined, Known, Pieces, Sheet, join
-from layoutgen.connect.stack import METAL, METAL_2, VIA_2, Stack, stack
+from layoutgen.connect import stubs
+from layoutgen.connect.pieces import NONE, Ints, Joined, Pieces, Sheet
+from layoutgen.connect.stack import METAL, METAL_2, VIA_2, stack
 from layoutgen.connect.terminals import Dies, Terminals
+from layoutgen.connect.wafer import Wafer, alike, in_words, moved_to, pieces_found, repeated
 from layoutgen.connect.witness import gap, way
-from layoutgen.findings import Finding, Hull, RuleResult, Status
+from layoutgen.findings import Finding, RuleResult, Status
 from layoutgen.pdk import Pdk
 
 KERF_RULE = "KERF"
@@ -31,52 +33,26 @@ MOST = 50
 """Findings of one kind that are not repeats of each other."""
 
 
-@dataclass
-class _Wafer:
-    """What all checks look at."""
-
-    pdk: Pdk
-    stack: Stack
-    pieces: Pieces
-    sheets: dict[str, Sheet]
-    dies: Dies
-    terminals: Terminals
-    known: Known
-
-    def joined(self, metal: Mapping[str, Sheet]) -> Joined:
-        return join(self.pieces, {**self.sheets, **metal}, self.known)
-
-    def role(self, name: str) -> int:
-        """The number of the layer that plays a role; -1: none does, or nothing is on it."""
-        layer = self.pdk.roles.get(name, "")
-        return self.pieces.names.index(layer) if layer in self.pieces.names else NONE
-
-    def on(self, sheet: Sheet, role: str) -> Bools:
-        """Which instances of a sheet are of a role's layer."""
-        number = self.role(role)
-        found: Bools = (sheet.layer == number) & (number >= 0)
-        return found
-
-
 def check_wafer(
     pdk: Pdk, flow: str, layout: kdb.Layout, top: kdb.Cell, dies: Dies, terminals: Callable[[Pieces], Terminals],
-    *, only_cut: bool = False,
+    *, only_cut: bool = False, say: Callable[[str], None] = lambda _: None,
 ) -> list[RuleResult]:  # fmt: skip
     """Both states of a layout of any size, over all of its dies.
 
-    terminals: given the pieces, where nets come out. only_cut: judge what is left after the cut alone.
+    terminals: given the pieces, where nets come out. only_cut: judge what is left after the cut alone. say: is told in
+    sentences what is no finding, as how long the stubs of ties are.
     """
     levels = stack(pdk)
     reserved = [name for name in ("cut_sure", "cut_maybe", "street") if name in pdk.reserved]
-    pieces = Pieces(pdk, layout, top, dict.fromkeys([*levels.sources, *reserved]))
+    pieces = Pieces(pdk, layout, top, dict.fromkeys([*levels.sources, *reserved, *stubs.needs(pdk)]))
     sheets = {name: pieces.sheet(text) for name, text in levels.levels.items()}
-    wafer = _Wafer(pdk, levels, pieces, sheets, dies, terminals(pieces), {})
+    wafer = Wafer(pdk, levels, pieces, sheets, dies, terminals(pieces), {})
     tied = pdk.flows[flow].current == "kerf"
     sure, maybe = (pieces.sheet(n) if n in pdk.reserved else sheets[METAL] for n in ("cut_sure", "cut_maybe"))
     if tied and not ("cut_sure" in pdk.reserved and len(sure)):
         reason = "there is nothing on layer 'cut_sure': say where the dies and the kerf are with --die and --step"
         rules = ((words.NETS_RULE, words.NETS_TEXT), (words.TIED_RULE, words.TIED_TEXT), (KERF_RULE, KERF_TEXT))
-        return [RuleResult(rule, text, Status.SKIPPED, reason) for rule, text in rules]
+        return [RuleResult(rule, text, Status.SKIPPED, reason) for rule, text in (*rules, *stubs.RULES)]
     before = wafer.joined({}) if not (tied and only_cut) else None
     after = wafer.joined(_cut(wafer, sure)) if tied else before
     assert after is not None  # noqa: S101  one of both is there
@@ -94,6 +70,7 @@ def check_wafer(
                 results[-1] = RuleResult(words.TIED_RULE, words.TIED_TEXT, Status.SKIPPED, NAMELESS)
         kerf = tuple(_left_of_bus(wafer, after)) + tuple(_in_kerf(wafer, maybe, ("bus", "tie", "ring")))
         results.append(RuleResult(KERF_RULE, KERF_TEXT, Status.RUN, "", kerf))
+        results += stubs.check_stubs(wafer, after, sure, maybe, say)
     else:
         street = next((pieces.sheet(n) for n in ("cut_maybe", "street")
                        if n in pdk.reserved and len(pieces.sheet(n))), None)  # fmt: skip
@@ -105,14 +82,14 @@ def check_wafer(
     return results
 
 
-def _cut(wafer: _Wafer, cut: Sheet) -> dict[str, Sheet]:
+def _cut(wafer: Wafer, cut: Sheet) -> dict[str, Sheet]:
     """The levels of metal without what the blade takes of them, and the openings between them."""
     return {
         name: wafer.pieces.without(wafer.sheets[name], cut) for name in (METAL, VIA_2, METAL_2) if name in wafer.sheets
     }
 
 
-def _on(wafer: _Wafer, joined: Joined) -> tuple[Ints, Ints]:
+def _on(wafer: Wafer, joined: Joined) -> tuple[Ints, Ints]:
     """The net at each terminal (-1: it stands on no metal), and who it belongs to: a net of a die, or itself."""
     t = wafer.terminals
     on = np.full(len(t.die), NONE)
@@ -127,20 +104,20 @@ def _on(wafer: _Wafer, joined: Joined) -> tuple[Ints, Ints]:
 # after the cut --------------------------------------------------------------------------------------------------
 
 
-def _lvs(wafer: _Wafer, joined: Joined) -> Iterator[Finding]:
+def _lvs(wafer: Wafer, joined: Joined) -> Iterator[Finding]:
     """The netlist of each die against what its metal joins."""
     t = wafer.terminals
     on, who = _on(wafer, joined)
     yield from _loose_vias(wafer, joined)
     missing = np.flatnonzero(on < 0)
-    yield from _alike(wafer, missing, lambda k: f"{t.title(k)} stands on no metal")
+    yield from alike(wafer, missing, lambda k: f"{t.title(k)} stands on no metal")
     yield from _opens(wafer, joined, on, who)
     yield from _shorts(wafer, joined, on, who)
     yield from _unanswered(wafer, on)
     yield from _standing(wafer, joined)
 
 
-def _opens(wafer: _Wafer, joined: Joined, on: Ints, who: Ints) -> Iterator[Finding]:
+def _opens(wafer: Wafer, joined: Joined, on: Ints, who: Ints) -> Iterator[Finding]:
     t = wafer.terminals
     mine = np.flatnonzero((on >= 0) & (t.net >= 0) & ~t.asks & ~t.took)
     order = mine[np.lexsort((on[mine], who[mine]))]
@@ -157,11 +134,11 @@ def _opens(wafer: _Wafer, joined: Joined, on: Ints, who: Ints) -> Iterator[Findi
         level = METAL if t.pad[a] or wafer.stack.top == METAL else wafer.stack.top
         hull = gap(joined, level, int(on[a]), int(on[b]), (t.at[a], t.at[b]))
         dies = t.die[pieces[starts]]
-        note = f"net {t.nets[net]} is in {number} pieces{_in(wafer, dies)}"
-        yield _repeated(wafer, Finding(words.NETS_RULE, polygon=hull, note=note), dies)
+        note = f"net {t.nets[net]} is in {number} pieces{in_words(wafer, dies)}"
+        yield repeated(wafer, Finding(words.NETS_RULE, polygon=hull, note=note), dies)
 
 
-def _shorts(wafer: _Wafer, joined: Joined, on: Ints, who: Ints) -> Iterator[Finding]:
+def _shorts(wafer: Wafer, joined: Joined, on: Ints, who: Ints) -> Iterator[Finding]:
     t = wafer.terminals
     mine = np.flatnonzero(on >= 0)
     order = mine[np.lexsort((who[mine], on[mine]))]
@@ -194,11 +171,11 @@ def _shorts(wafer: _Wafer, joined: Joined, on: Ints, who: Ints) -> Iterator[Find
             if len(some) > 2:
                 note += f", as are {len(some)} nets of {len(dies)} dies"
         firsts = np.array([p[0] for p in places])
-        note += _in(wafer, t.die[firsts]) if len(dies) == 1 else ""
-        yield _moved_to(Finding(words.NETS_RULE, polygon=hull, note=note), t.at[firsts] - t.at[a])
+        note += in_words(wafer, t.die[firsts]) if len(dies) == 1 else ""
+        yield moved_to(Finding(words.NETS_RULE, polygon=hull, note=note), t.at[firsts] - t.at[a])
 
 
-def _unanswered(wafer: _Wafer, on: Ints) -> Iterator[Finding]:
+def _unanswered(wafer: Wafer, on: Ints) -> Iterator[Finding]:
     """Pieces of a net that join another number of those who ask for a free one than of those who were taken."""
     t = wafer.terminals
     special = np.flatnonzero((t.asks | t.took) & (on >= 0) & (t.net >= 0))
@@ -217,10 +194,10 @@ def _unanswered(wafer: _Wafer, on: Ints) -> Iterator[Finding]:
         ask, take = int(asks[row]), int(took[row])
         return f"a piece of net {t.nets[int(t.net[k])]} joins {ask} that ask for a free one with {take} that were taken"
 
-    yield from _alike(wafer, here, note)
+    yield from alike(wafer, here, note)
 
 
-def _standing(wafer: _Wafer, joined: Joined) -> Iterator[Finding]:
+def _standing(wafer: Wafer, joined: Joined) -> Iterator[Finding]:
     """Terminals that lack one of their layers, and shapes of these that belong to no terminal."""
     t = wafer.terminals
     whole = bool(t.whole.all()) and len(t.die) > 0
@@ -229,12 +206,12 @@ def _standing(wafer: _Wafer, joined: Joined) -> Iterator[Finding]:
         for level in levels if len(t.die) else ():
             layer = level.split(": ", 1)[1]
             node = wafer.pieces.at(joined.sheets[level], t.cloud)[mine]
-            yield from _alike(wafer, mine[node < 0], lambda k, layer=layer: f"{t.title(k)} has no {layer}")  # type: ignore[misc]
+            yield from alike(wafer, mine[node < 0], lambda k, layer=layer: f"{t.title(k)} has no {layer}")  # type: ignore[misc]
             if whole:
                 yield from _extra(wafer, joined, level, node, layer)
 
 
-def _extra(wafer: _Wafer, joined: Joined, level: str, used: Ints, layer: str) -> Iterator[Finding]:
+def _extra(wafer: Wafer, joined: Joined, level: str, used: Ints, layer: str) -> Iterator[Finding]:
     """Shapes of a level in dies, no piece of which a terminal stands on."""
     nodes, sheet = joined.nodes[level], joined.sheets[level]
     hit = np.zeros(len(nodes.piece), dtype=bool)
@@ -248,11 +225,11 @@ def _extra(wafer: _Wafer, joined: Joined, level: str, used: Ints, layer: str) ->
     boxes = wafer.pieces.boxes(sheet, nodes)[left]
     die = wafer.dies.of((boxes[:, :2] + boxes[:, 2:]) // 2)
     left, die = left[die >= 0], die[die >= 0]
-    yield from _pieces_found(wafer, sheet, nodes.instance[left], nodes.piece[left],
+    yield from pieces_found(wafer, sheet, nodes.instance[left], nodes.piece[left],
                              words.NETS_RULE, f"this {layer} belongs to no terminal")  # fmt: skip
 
 
-def _loose_vias(wafer: _Wafer, joined: Joined) -> Iterator[Finding]:
+def _loose_vias(wafer: Wafer, joined: Joined) -> Iterator[Finding]:
     """Openings between two metals that do not lie on both."""
     if VIA_2 not in joined.sheets:
         return
@@ -261,14 +238,14 @@ def _loose_vias(wafer: _Wafer, joined: Joined) -> Iterator[Finding]:
     above = wafer.known[sheet, joined.sheets[METAL_2]][0]
     for where, found in (("lower", below), ("upper", above)):
         left = np.setdiff1d(np.arange(len(nodes.piece)), found)
-        yield from _pieces_found(wafer, sheet, nodes.instance[left], nodes.piece[left],
+        yield from pieces_found(wafer, sheet, nodes.instance[left], nodes.piece[left],
                                  words.NETS_RULE, f"this via lies on no {where} metal")  # fmt: skip
 
 
 # before the cut -------------------------------------------------------------------------------------------------
 
 
-def _tied(wafer: _Wafer, joined: Joined) -> Iterator[Finding]:
+def _tied(wafer: Wafer, joined: Joined) -> Iterator[Finding]:
     """What is not of the one conductor that holds the contact ring, all buses and all nets of all dies."""
     t = wafer.terminals
     sheet, nodes, net = joined.sheets[METAL], joined.nodes[METAL], joined.net[METAL]
@@ -289,26 +266,26 @@ def _tied(wafer: _Wafer, joined: Joined) -> Iterator[Finding]:
         mine = np.flatnonzero(wafer.on(sheet, role)[nodes.instance] & (net != trunk))
         _, first = np.unique(net[mine], return_index=True)  # one of each conductor
         some = mine[np.sort(first)]
-        yield from _pieces_found(wafer, sheet, nodes.instance[some], nodes.piece[some], words.TIED_RULE, note)
+        yield from pieces_found(wafer, sheet, nodes.instance[some], nodes.piece[some], words.TIED_RULE, note)
     out = np.flatnonzero((on != trunk) & (t.net >= 0))
-    yield from _alike(wafer, out, lambda k: f"{t.title(k)} is not joined to the bus: not plated", words.TIED_RULE)
+    yield from alike(wafer, out, lambda k: f"{t.title(k)} is not joined to the bus: not plated", words.TIED_RULE)
 
 
-def _left_of_bus(wafer: _Wafer, after: Joined) -> Iterator[Finding]:
+def _left_of_bus(wafer: Wafer, after: Joined) -> Iterator[Finding]:
     """What the blade leaves of a bus, and of ties without a net."""
     sheet, nodes, net = after.sheets[METAL], after.nodes[METAL], after.net[METAL]
     bus = np.flatnonzero(wafer.on(sheet, "bus")[nodes.instance])
-    yield from _pieces_found(wafer, sheet, nodes.instance[bus], nodes.piece[bus],
+    yield from pieces_found(wafer, sheet, nodes.instance[bus], nodes.piece[bus],
                              KERF_RULE, "the blade may leave this of a bus")  # fmt: skip
     if not len(wafer.terminals.die):
         return  # nobody knows which ties have a net
     held = np.unique(_on(wafer, after)[0])
     tie = np.flatnonzero(wafer.on(sheet, "tie")[nodes.instance] & ~np.isin(net, held))
-    yield from _pieces_found(wafer, sheet, nodes.instance[tie], nodes.piece[tie],
+    yield from pieces_found(wafer, sheet, nodes.instance[tie], nodes.piece[tie],
                              KERF_RULE, "the blade may leave this sliver of a tie")  # fmt: skip
 
 
-def _in_kerf(wafer: _Wafer, kerf: Sheet, but: Sequence[str]) -> Iterator[Finding]:
+def _in_kerf(wafer: Wafer, kerf: Sheet, but: Sequence[str]) -> Iterator[Finding]:
     """Metal in the kerf that does not play one of some roles."""
     for level in (METAL, METAL_2):
         if level not in wafer.sheets:
@@ -320,59 +297,5 @@ def _in_kerf(wafer: _Wafer, kerf: Sheet, but: Sequence[str]) -> Iterator[Finding
         some = Sheet(sheet.kind[other], sheet.at[other], sheet.layer[other])
         found = np.unique(wafer.pieces.meetings(some, kerf, area=True)[0])
         nodes = wafer.pieces.nodes(some)
-        yield from _pieces_found(wafer, some, nodes.instance[found], nodes.piece[found],
+        yield from pieces_found(wafer, some, nodes.instance[found], nodes.piece[found],
                                  KERF_RULE, "this metal lies in the kerf")  # fmt: skip
-
-
-# findings -------------------------------------------------------------------------------------------------------
-
-
-def _alike(
-    wafer: _Wafer, which: Ints, note: Callable[[int], str], rule: str = words.NETS_RULE
-) -> Iterator[Finding]:  # fmt: skip
-    """One finding for each terminal, by name, that is wrong in some dies."""
-    t = wafer.terminals
-    if not len(which):
-        return
-    order = which[np.argsort(t.name[which], kind="stable")]
-    _, start = np.unique(t.name[order], return_index=True)
-    for some in np.split(order, start[1:]):
-        first = int(some[0])
-        x, y = t.at[first].tolist()
-        hull = ((x - 5000, y - 5000), (x + 5000, y - 5000), (x + 5000, y + 5000), (x - 5000, y + 5000))
-        finding = Finding(rule, polygon=hull, note=note(first) + _in(wafer, t.die[some]))
-        yield _moved_to(finding, t.at[some] - t.at[first])
-
-
-def _pieces_found(
-    wafer: _Wafer, sheet: Sheet, instance: Ints, piece: Ints, rule: str, note: str
-) -> Iterator[Finding]:  # fmt: skip
-    """One finding for each piece, at all its places."""
-    order = np.argsort(piece, kind="stable")
-    instance, piece = instance[order], piece[order]
-    distinct, start = np.unique(piece, return_index=True)
-    groups = np.split(instance, start[1:]) if len(distinct) else []
-    for k, some in zip(distinct.tolist(), groups, strict=True):
-        x, y = sheet.at[some[0]].tolist()
-        hull: Hull = tuple((p.x, p.y) for p in wafer.pieces.polygons[k].moved(x, y).each_point_hull())
-        yield _moved_to(Finding(rule, polygon=hull, note=note), sheet.at[some] - sheet.at[some[0]])
-
-
-def _repeated(wafer: _Wafer, finding: Finding, dies: Ints) -> Finding:
-    return _moved_to(finding, wafer.dies.boxes[dies, :2] - wafer.dies.boxes[dies[0], :2])
-
-
-def _moved_to(finding: Finding, steps: Ints) -> Finding:
-    """The finding at all places; the first step is none."""
-    return replace(finding, repeats=tuple((x, y) for x, y in steps[1:].tolist()))
-
-
-def _in(wafer: _Wafer, dies: Ints) -> str:
-    """Which dies, in words."""
-    if len(wafer.dies.names) < 2:
-        return ""
-    names = [wafer.dies.names[k] for k in np.unique(dies).tolist()]
-    if len(names) == len(wafer.dies.names):
-        return " in every die"
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return f" in die {', '.join(names[:5])}{more}"
