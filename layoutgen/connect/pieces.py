@@ -104,6 +104,7 @@ class Pieces:
         self._start: list[int] = [0]
         """Of each kind, its first piece."""
         self._kinds: dict[object, int] = {}
+        self._found: dict[tuple[Sheet, Cloud], Ints] = {}
         self._cuts: dict[tuple[int, frozenset[tuple[int, ...]]], int] = {}
         self._box_rows: list[tuple[int, int, int, int]] = []
         self._is_box: list[bool] = []
@@ -423,6 +424,11 @@ class Pieces:
 
     def at(self, sheet: Sheet, cloud: Cloud) -> Ints:
         """The node that each point of a cloud lies in or on; -1: none."""
+        if (sheet, cloud) not in self._found:
+            self._found[sheet, cloud] = self._at(sheet, cloud)
+        return self._found[sheet, cloud]
+
+    def _at(self, sheet: Sheet, cloud: Cloud) -> Ints:
         out = np.full(len(cloud.at), NONE)
         if not len(sheet) or not len(out):
             return out

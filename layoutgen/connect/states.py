@@ -18,7 +18,7 @@ from layoutgen.connect import stubs
 from layoutgen.connect.pieces import NONE, Ints, Joined, Pieces, Sheet
 from layoutgen.connect.stack import METAL, METAL_2, VIA_2, stack
 from layoutgen.connect.terminals import Dies, Terminals
-from layoutgen.connect.wafer import Wafer, alike, in_words, moved_to, pieces_found, repeated
+from layoutgen.connect.wafer import Wafer, alike, in_words, moved_to, pieces_found, repeated, square
 from layoutgen.connect.witness import gap, way
 from layoutgen.findings import Finding, RuleResult, Status
 from layoutgen.pdk import Pdk
@@ -28,9 +28,11 @@ KERF_TEXT = (
     "only the bus and what ties nets to it lie in the kerf where it carries the plating current, and all of the bus is "
     "surely cut away; where it does not, no metal lies there"
 )
+ALWAYS = {words.NETS_RULE: words.NETS_TEXT, words.TIED_RULE: words.TIED_TEXT, KERF_RULE: KERF_TEXT, **dict(stubs.RULES)}
+"""Rules of no process: what every wafer's nets are asked."""
 NAMELESS = "no pad, ball or label says what is a net"
 MOST = 50
-"""Findings of one kind that are not repeats of each other."""
+"""Findings of one kind that are not repeats of each other; of what is beyond, one finding says how many and where."""
 
 
 def check_wafer(
@@ -136,6 +138,8 @@ def _opens(wafer: Wafer, joined: Joined, on: Ints, who: Ints) -> Iterator[Findin
         dies = t.die[pieces[starts]]
         note = f"net {t.nets[net]} is in {number} pieces{in_words(wafer, dies)}"
         yield repeated(wafer, Finding(words.NETS_RULE, polygon=hull, note=note), dies)
+    rest = [int(pieces[k]) for starts in list(groups.values())[MOST:] for k in starts]
+    yield from _more(wafer, rest, "times a net is in pieces")
 
 
 def _shorts(wafer: Wafer, joined: Joined, on: Ints, who: Ints) -> Iterator[Finding]:
@@ -173,6 +177,19 @@ def _shorts(wafer: Wafer, joined: Joined, on: Ints, who: Ints) -> Iterator[Findi
         firsts = np.array([p[0] for p in places])
         note += in_words(wafer, t.die[firsts]) if len(dies) == 1 else ""
         yield moved_to(Finding(words.NETS_RULE, polygon=hull, note=note), t.at[firsts] - t.at[a])
+    rest = [int(some[0]) for places in list(groups.values())[MOST:] for some in places]
+    yield from _more(wafer, rest, "times nets are one piece")
+
+
+def _more(wafer: Wafer, places: Sequence[int], what: str) -> Iterator[Finding]:
+    """One finding for those that no finding of their own shows, at a terminal of each."""
+    if not places:
+        return
+    t, some = wafer.terminals, np.array(places)
+    names = sorted({t.title(k) for k in places})
+    more = f" and {len(names) - 5} others" if len(names) > 5 else ""
+    note = f"{len(places)} more {what}, at {', '.join(names[:5])}{more}{in_words(wafer, t.die[some])}"
+    yield moved_to(Finding(words.NETS_RULE, polygon=square(t.at[some[0]]), note=note), t.at[some] - t.at[some[0]])
 
 
 def _unanswered(wafer: Wafer, on: Ints) -> Iterator[Finding]:

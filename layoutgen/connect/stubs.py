@@ -82,7 +82,7 @@ class _Stub:
 
     straight: float
     reach: float
-    net: str
+    net: int
     at: tuple[float, float]
     count: int
 
@@ -102,7 +102,8 @@ def _lengths(wafer: Wafer, after: Joined, sure: Sheet) -> Iterator[str]:
     for word, pick in (("longest", max), ("shortest", min)):
         s = pick(stubs, key=lambda s: (s.reach, s.straight, s.at))
         x, y = s.at
-        net = f"of net {s.net}, " if s.net else ""
+        name = _name(wafer, after, s.net)
+        net = f"of net {name}, " if name else ""
         yield f"The {word} stub: {net}straight for {s.straight:g} um, {s.reach:g} um to what it ties, at ({x:g}, {y:g})"
 
 
@@ -113,8 +114,10 @@ def _stubs(wafer: Wafer, after: Joined, sure: Sheet) -> Iterator[_Stub]:
     if not tie.any():
         return
     u, v = wafer.known[sheet, sheet]
+    place = np.cumsum(tie) - 1
     both = tie[u] & tie[v]
-    root = united(len(tie), (u[both], v[both]))
+    root = np.full(len(tie), NONE)
+    root[tie] = united(int(tie.sum()), (place[u[both]], place[v[both]]))
     # members of each stub: its ties, and what they tie
     one, other = np.concatenate([u, v]), np.concatenate([v, u])
     out = tie[one] & ~tie[other]
@@ -129,7 +132,6 @@ def _stubs(wafer: Wafer, after: Joined, sure: Sheet) -> Iterator[_Stub]:
     size = np.diff(np.append(start, len(stub)))
     step = at - np.repeat(at[start], size, axis=0)
     rows = np.column_stack([nodes.piece[members], step])
-    held = _names(wafer, after)
     faces = _Faces(wafer, sure)
     for n in np.unique(size).tolist():
         some = start[size == n]
@@ -139,20 +141,17 @@ def _stubs(wafer: Wafer, after: Joined, sure: Sheet) -> Iterator[_Stub]:
             found = _measured(wafer, sheet, nodes, members[k : k + n], tie, faces)
             if found is not None:
                 straight, reach, point = found
-                yield _Stub(straight, reach, held.get(int(after.net[METAL][members[k]]), ""), point, count)
+                yield _Stub(straight, reach, int(after.net[METAL][members[k]]), point, count)
 
 
-def _names(wafer: Wafer, after: Joined) -> dict[int, str]:
-    """The name of a net by its number after the cut, as far as terminals on metal say."""
+def _name(wafer: Wafer, after: Joined, net: int) -> str:
+    """The name of a net by its number after the cut, where a terminal on the metal of ties has one."""
     t = wafer.terminals
     if not len(t.die):
-        return {}
-    on = np.where(t.pad, after.at(METAL, t.cloud), NONE)
-    if wafer.stack.top == METAL:
-        on = np.where(t.pad, on, after.at(METAL, t.cloud))
-    some = np.flatnonzero((on >= 0) & (t.net >= 0))
-    nets, first = np.unique(on[some], return_index=True)
-    return {net: t.nets[int(t.net[some[k]])] for net, k in zip(nets.tolist(), first.tolist(), strict=True)}
+        return ""
+    some = (after.at(METAL, t.cloud) == net) & (t.net >= 0)
+    some &= t.pad | (wafer.stack.top == METAL)
+    return t.nets[int(t.net[int(np.argmax(some))])] if some.any() else ""
 
 
 def _measured(

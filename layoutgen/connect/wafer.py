@@ -56,9 +56,7 @@ def alike(
     _, start = np.unique(t.name[order], return_index=True)
     for some in np.split(order, start[1:]):
         first = int(some[0])
-        x, y = t.at[first].tolist()
-        hull = ((x - 5000, y - 5000), (x + 5000, y - 5000), (x + 5000, y + 5000), (x - 5000, y + 5000))
-        finding = Finding(rule, polygon=hull, note=note(first) + in_words(wafer, t.die[some]))
+        finding = Finding(rule, polygon=square(t.at[first]), note=note(first) + in_words(wafer, t.die[some]))
         yield moved_to(finding, t.at[some] - t.at[first])
 
 
@@ -76,7 +74,14 @@ def pieces_found(
         yield moved_to(Finding(rule, polygon=hull, note=note), sheet.at[some] - sheet.at[some[0]])
 
 
+def square(at: Ints) -> Hull:
+    """A marker of 10 um around a point."""
+    x, y = at.tolist()
+    return (x - 5000, y - 5000), (x + 5000, y - 5000), (x + 5000, y + 5000), (x - 5000, y + 5000)
+
+
 def repeated(wafer: Wafer, finding: Finding, dies: Ints) -> Finding:
+    """The finding in all of these dies; it stands in the first."""
     return moved_to(finding, wafer.dies.boxes[dies, :2] - wafer.dies.boxes[dies[0], :2])
 
 
