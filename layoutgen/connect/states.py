@@ -128,10 +128,14 @@ def _opens(wafer: Wafer, joined: Joined, on: Ints, who: Ints) -> Iterator[Findin
     pieces = order[fresh]  # one terminal of each piece of each net
     _, start, count = np.unique(who[pieces], return_index=True, return_counts=True)
     broken = np.flatnonzero(count > 1)
-    groups: dict[tuple[int, int], list[int]] = {}
+    groups: dict[tuple[int, ...], list[int]] = {}
+    broken_pieces = pieces[np.isin(who[pieces], who[pieces[start[broken]]])]
+    looks = _looks(wafer, joined, on[broken_pieces], t.die[broken_pieces])
     for k in broken.tolist():
-        groups.setdefault((int(t.net[pieces[start[k]]]), int(count[k])), []).append(int(start[k]))
-    for (net, number), starts in list(groups.items())[:MOST]:
+        some = on[pieces[start[k] : start[k] + count[k]]].tolist()
+        alike_ = int(t.net[pieces[start[k]]]), int(count[k]), *(looks[net] for net in some)
+        groups.setdefault(alike_, []).append(int(start[k]))
+    for (net, number, *_), starts in list(groups.items())[:MOST]:
         a, b = int(pieces[starts[0]]), int(pieces[starts[0] + 1])
         level = METAL if t.pad[a] or wafer.stack.top == METAL else wafer.stack.top
         hull = gap(joined, level, int(on[a]), int(on[b]), (t.at[a], t.at[b]))
@@ -140,6 +144,24 @@ def _opens(wafer: Wafer, joined: Joined, on: Ints, who: Ints) -> Iterator[Findin
         yield repeated(wafer, Finding(words.NETS_RULE, polygon=hull, note=note), dies)
     rest = [int(pieces[k]) for starts in list(groups.values())[MOST:] for k in starts]
     yield from _more(wafer, rest, "times a net is in pieces")
+
+
+def _looks(wafer: Wafer, joined: Joined, nets: Ints, dies: Ints) -> dict[int, int]:
+    """A number for how each net looks, all of its pieces seen from a die: alike for nets that are drawn alike."""
+    asked, first = np.unique(nets, return_index=True)
+    origin = wafer.dies.boxes[dies[first], :2]
+    total = np.zeros(len(asked), dtype=np.uint64)
+    for level, (name, net) in enumerate(joined.net.items()):
+        nodes, sheet = joined.nodes[name], joined.sheets[name]
+        mine = np.flatnonzero(np.isin(net, asked))
+        place = np.searchsorted(asked, net[mine])
+        at = sheet.at[nodes.instance[mine]] - origin[place]
+        mixed = np.full(len(mine), level, dtype=np.uint64)
+        for column in (nodes.piece[mine], at[:, 0], at[:, 1]):
+            mixed = (mixed ^ column.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+            mixed ^= mixed >> np.uint64(29)
+        np.add.at(total, place, mixed)
+    return dict(zip(asked.tolist(), total.tolist(), strict=True))
 
 
 def _shorts(wafer: Wafer, joined: Joined, on: Ints, who: Ints) -> Iterator[Finding]:
@@ -151,11 +173,13 @@ def _shorts(wafer: Wafer, joined: Joined, on: Ints, who: Ints) -> Iterator[Findi
     owners = order[fresh]  # one terminal of each owner of each net
     _, start, count = np.unique(on[owners], return_index=True, return_counts=True)
     groups: dict[tuple[object, ...], list[Ints]] = {}
+    joint = owners[start[count > 1]]
+    looks = _looks(wafer, joined, on[joint], t.die[joint])
     for k in np.flatnonzero(count > 1).tolist():
         some = owners[start[k] : start[k] + count[k]]
         dies = np.unique(t.die[some])
         steps = t.at[some] - t.at[some[0]]
-        key = (tuple(t.name[some].tolist()), len(dies), steps.tobytes())
+        key = (tuple(t.name[some].tolist()), len(dies), steps.tobytes(), looks[int(on[some[0]])])
         groups.setdefault(key, []).append(some)
     for places in list(groups.values())[:MOST]:
         some = places[0]
