@@ -446,9 +446,9 @@ def over_the_edge(site: Site, rnd: random.Random) -> kdb.Box | None:
 def bare(site: Site, rnd: random.Random) -> kdb.Box | None:
     """The dielectric open under a stub, beside it, or just beyond its end."""
     side, offset = rnd.choice(_stubs(site))
-    half = rnd.randrange(1, 20) * UM
-    along = offset + rnd.choice([-1, 1]) * rnd.randrange(0, 24 * UM + half)
-    out = rnd.randrange(0, MIDDLE - SURE + 9 * UM)
+    half, out = rnd.randrange(1, 20) * UM, rnd.randrange(0, MIDDLE - SURE + 9 * UM)
+    reach = 24 * UM if out < MIDDLE - SURE else 15 * UM  # beside a corner the margin is round
+    along = offset + rnd.choice([-1, 1]) * rnd.randrange(0, reach + half)
     box = kdb.Box(along - half, out, along + half, out + rnd.randrange(1, 20) * UM)
     return site.add(site.wafer.pdk.role("opening"), _turned(site, side)(box))
 
