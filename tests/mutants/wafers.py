@@ -1,16 +1,9 @@
-"""Defects on whole wafers: injected many at once, each in a die of its own, and looked for by the rules on nets.
-
-    python tests/mutants/wafers.py [--each N] [--process P] [--defect D]
-
-Prints a table, defect by process; ends with exit code 1 where one survived, or something was found where there is none.
-"""
+"""Defects on whole wafers: injected many at once, each in a die of its own, and looked for by the rules on nets."""
 
 from __future__ import annotations
 
-import argparse
 import csv
 import random
-import sys
 import tempfile
 import zlib
 from collections import Counter
@@ -18,8 +11,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-
-sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[2])]
 
 import klayout.db as kdb
 import numpy as np
@@ -218,7 +209,9 @@ def open_wire(site: Site, rnd: random.Random) -> kdb.Box | None:
         edge = rnd.choice(edges)
         part = rnd.uniform(0.1, 0.9)
         x, y = (round(a + part * (b - a)) for a, b in ((edge.x1, edge.x2), (edge.y1, edge.y2)))
-        hole = _box(x, y, rnd.randrange(45, 60) * UM)
+        wide, thin = rnd.randrange(45, 60) * UM, rnd.choice([1, 20, 5 * UM, 50 * UM])
+        half = rnd.choice([(wide, thin), (thin, wide)])
+        hole = kdb.Box(x - half[0], y - half[1], x + half[0], y + half[1])
         left = (nets[net] - kdb.Region(hole)).merged()
         holders = [left.interacting(kdb.Region(m)) for m in marks]
         if any(h.is_empty() for h in holders) or len({str(h) for h in holders}) < 2:
@@ -238,7 +231,7 @@ def short(site: Site, rnd: random.Random) -> kdb.Box | None:
     a, b = rnd.sample(sorted(nets), 2)
     shapes = [shapely.union_all([_outline(p) for p in nets[n].each()]) for n in (a, b)]
     (x1, y1), (x2, y2) = shapely.get_coordinates(shapely.shortest_line(*shapes)).tolist()
-    path = kdb.DPath([kdb.DPoint(x1, y1), kdb.DPoint(x2, y2)], rnd.randrange(2, 20) * UM)
+    path = kdb.DPath([kdb.DPoint(x1, y1), kdb.DPoint(x2, y2)], rnd.choice([2, 200, 5 * UM, 20 * UM]))
     path.bgn_ext = path.end_ext = 3 * UM
     return site.add(layers[0], path.polygon().to_itype())
 
@@ -305,7 +298,9 @@ def rotated(site: Site, rnd: random.Random) -> kdb.Box | None:
     """The die turned by half a turn, or mirrored, in its place."""
     width, height = site.wafer.size
     street = tuple(site.wafer.pdk.reserved)
-    motion = rnd.choice([kdb.Trans(2, False, width, height), kdb.Trans(0, True, 0, height), kdb.Trans(2, True, width, 0)])
+    motion = rnd.choice(
+        [kdb.Trans(2, False, width, height), kdb.Trans(0, True, 0, height), kdb.Trans(2, True, width, 0)]
+    )
     site.turn(motion, but=street)
     return kdb.Box(0, 0, width, height)
 
@@ -519,8 +514,28 @@ def ring_apart(wafer: Wafer, layout: kdb.Layout, rnd: random.Random) -> None:
     layout.cell("BUS_ENDS").shapes(layout.layer(*wafer.pdk.gds(wafer.pdk.role("bus")))).clear()
 
 
+def no_bus(wafer: Wafer, layout: kdb.Layout, rnd: random.Random) -> None:
+    """No bus but what leads to the ring."""
+    for cell in layout.each_cell():
+        if cell.name.startswith("kerf_bus"):
+            cell.shapes(layout.layer(*wafer.pdk.gds(wafer.pdk.role("bus")))).clear()
+
+
+def uncut(wafer: Wafer, layout: kdb.Layout, rnd: random.Random) -> None:
+    """One column of streets that no blade goes along."""
+    x = int(rnd.choice(np.unique(wafer.dies.boxes[:, 0])[1:])) - MIDDLE
+    here = kdb.Region(kdb.Box(x - 60 * UM, -20_000 * UM, x + 60 * UM, 20_000 * UM))
+    for name in ("cut_sure", "cut_maybe"):
+        layer = layout.layer(*wafer.pdk.gds(name))
+        left = kdb.Region(layout.top_cell().begin_shapes_rec(layer)) - here
+        layout.clear_layer(layer)
+        layout.top_cell().shapes(layer).insert(left)
+
+
 OF_ALL: dict[str, tuple[Callable[[Wafer, kdb.Layout, random.Random], None], str]] = {
     "street shifted": (shifted_street, "KERF"),
+    "street not cut": (uncut, "NETS"),
+    "no bus": (no_bus, "TIED"),
     "no contact ring": (no_ring, "TIED"),
     "contact ring apart": (ring_apart, "TIED"),
 }
@@ -586,6 +601,23 @@ def judge(wafer: Wafer, asked: list[tuple[str, str]]) -> list[Judged]:
     return out
 
 
+def judge_all(wafer: Wafer, name: str, seed: str) -> Judged:
+    """One defect in every die: caught where each die has it."""
+    layout = kdb.Layout()
+    layout.assign(wafer.layout)
+    cell = layout.cell("STEP")
+    cell.flatten(True)
+    harm, rule = defects(wafer)[name]
+    box = harm(Site(wafer, cell), _rnd(seed))
+    assert box is not None, seed
+    near: list[kdb.Box] = [b.enlarged(NEAR, NEAR) for r, b, _ in places(wafer.check(layout)) if r == rule]
+    tree = shapely.STRtree([shapely.box(b.left, b.bottom, b.right, b.top) for b in near])
+    here = np.array([[b.left, b.bottom, b.right, b.top] for b in [box]]) + np.tile(wafer.dies.boxes[:, :2], 2)
+    found = np.unique(tree.query(shapely.box(*here.T))[0])
+    hit = len(found) == len(wafer.dies.boxes)
+    return Judged(name, f"{seed} in every die", CAUGHT if hit else SURVIVED, (rule,) if len(found) else ())
+
+
 def _explode(layout: kdb.Layout) -> dict[tuple[int, int], kdb.Instance]:
     """Each step of the wafer as an instance of its own, by where its die stands."""
     step = layout.cell("STEP").cell_index()
@@ -600,14 +632,19 @@ def _explode(layout: kdb.Layout) -> dict[tuple[int, int], kdb.Instance]:
 
 
 def run(wafer: Wafer, each: int, only: str = "") -> list[Judged]:
-    """So many defects of each kind, in as few wafers as hold them; and those of the whole wafer one by one."""
+    """So many defects of each kind, in as few wafers as hold them; and those of the whole wafer one by one.
+
+    Where more are asked for than the tests do, some are in every die too.
+    """
     names = [name for name in defects(wafer) if only in ("", name)]
     asked = [(name, f"{wafer.pdk.name} {name} {n}") for n in range(each) for name in names]
     out = []
     for start in range(0, len(asked), len(wafer.apart)):
         out += judge(wafer, asked[start : start + len(wafer.apart)])
+    for n in range((each - 1) // EACH):
+        out += [judge_all(wafer, name, f"{wafer.pdk.name} {name} {n}") for name in names]
     for name, (harm, rule) in OF_ALL.items() if wafer.tied else ():
-        for n in range(max(1, each // 3)) if only in ("", name) else ():
+        for n in range(max(1, each // EACH)) if only in ("", name) else ():
             seed = f"{wafer.pdk.name} {name} {n}"
             layout = kdb.Layout()
             layout.assign(wafer.layout)
@@ -632,24 +669,3 @@ def table(done: dict[str, list[Judged]]) -> str:
     total = Counter(j.outcome for found in done.values() for j in found)
     sums = ", ".join(f"{total[outcome]} {outcome}" for outcome in (CAUGHT, SURVIVED, FALSE))
     return "\n".join(["caught/survived", *lines, f"{total[CAUGHT] + total[SURVIVED]} defects: {sums}"])
-
-
-def main() -> int:
-    """Inject, judge and count them."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--nightly", action="store_true", help=f"{NIGHTLY} of each kind and process, not {EACH}")
-    parser.add_argument("--each", type=int, help="as many of each kind and process")
-    parser.add_argument("--process", choices=PROCESSES, help="this one alone")
-    parser.add_argument("--defect", default="", help="this kind alone")
-    asked = parser.parse_args()
-    each = asked.each or (NIGHTLY if asked.nightly else EACH)
-    done = {name: run(drawn(name), each, asked.defect) for name in ([asked.process] if asked.process else PROCESSES)}
-    print(table(done))
-    bad = [j for found in done.values() for j in found if j.outcome != CAUGHT]
-    for judged in bad:
-        print(f"{judged.outcome}: {judged.defect}, seed {judged.seed!r}; found by {', '.join(judged.rules) or 'nobody'}")
-    return 1 if bad else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
