@@ -327,8 +327,9 @@ def _crossings(wafer: Wafer, cut: Cut, say: Callable[[str], None]) -> RuleResult
         if not len(kept):
             empty.append(name)
         findings += _pairs(wafer, CROSSINGS_RULE, (ties, kept), _common, lambda _, n=name: f"a tie crosses this of {n}")  # type: ignore[misc]
-    if empty:
+    if empty:  # no wafer has all of them; but nobody may think that they were looked at
         say(f"{CROSSINGS_RULE}: nothing is drawn on {', '.join(empty)}")
+        text += f" (nothing is drawn on {', '.join(empty)})"
     for level in (METAL, METAL_2):
         if level in wafer.sheets:
             findings += _over_the_edge(wafer, wafer.sheets[level], die)

@@ -6,14 +6,16 @@ from collections import Counter
 from dataclasses import replace
 from functools import cache
 
+import klayout.db as kdb
 import pytest
 from mutants import wafers
 
-from layoutgen.connect import stubs
-from layoutgen.findings import RuleResult, Status
+from layoutgen.connect import states, stubs
+from layoutgen.findings import Finding, RuleResult, Status
 
 LEAST = 200
 """Defects in all."""
+pytestmark = pytest.mark.xdist_group("defects")
 
 wafer = cache(wafers.drawn)
 TIED = wafers.PROCESSES[0]
@@ -31,7 +33,6 @@ def test_a_clean_wafer_has_no_finding(process: str) -> None:
     assert {(r.status, r.count) for r in results} == {(Status.RUN, 0)}
 
 
-@pytest.mark.xdist_group("defects")
 @pytest.mark.parametrize("process", wafers.PROCESSES)
 def test_each_defect_is_caught_at_its_place(process: str) -> None:
     assert [j for j in done(process) if j.outcome != wafers.CAUGHT] == []
@@ -40,16 +41,16 @@ def test_each_defect_is_caught_at_its_place(process: str) -> None:
     assert min(count[name] for name in wafers.defects(wafer(process))) >= wafers.EACH
 
 
-@pytest.mark.xdist_group("defects")
-def test_there_are_hundreds_and_a_table_of_them(capsys: pytest.CaptureFixture[str]) -> None:
-    print(table := wafers.table({process: done(process) for process in wafers.PROCESSES}))
+def test_there_are_hundreds_and_a_table_of_them() -> None:
+    table = wafers.table({process: done(process) for process in wafers.PROCESSES})
+    print(table)
     assert sum(len(done(process)) for process in wafers.PROCESSES) >= LEAST
     assert table.splitlines()[-1].endswith("0 survived, 0 false alarm")
-    for rule in ("NETS", "TIED", "KERF", "STUBS", "COVER", "CROSSINGS"):
-        assert rule in capsys.readouterr().out or rule in table
+    for rule in states.ALWAYS:
+        assert f" {rule} " in table
 
 
-@pytest.mark.parametrize("defect", ["open wire", "missing tie", "sliver of bus", "keep-out crossed", "stubs too near"])
+@pytest.mark.parametrize("defect", ["open wire", "missing tie", "stubs too near"])
 def test_a_defect_of_the_step_is_caught_in_every_die(defect: str) -> None:
     assert wafers.judge_all(wafer(TIED), defect, f"{defect} of the step").outcome == wafers.CAUGHT
 
@@ -65,10 +66,15 @@ def test_a_rule_that_is_blind_lets_defects_survive(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(stubs, "check_stubs", blind)
     outcomes = [j.outcome for j in wafers.judge(wafer(TIED), asked)]
     assert outcomes == [wafers.SURVIVED, wafers.SURVIVED, wafers.CAUGHT]
-    monkeypatch.setattr(wafers, "NEAR", -1_000_000)
-    assert wafers.FALSE in {j.outcome for j in wafers.judge(wafer(TIED), asked)}
+    far = Finding("NETS", polygon=((0, 0), (1, 0), (1, 1)))
+    monkeypatch.setattr(wafers.Wafer, "check", lambda *_: [RuleResult("NETS", "", Status.RUN, "", (far,))])
+    outcomes = [j.outcome for j in wafers.judge(wafer(TIED), asked)]
+    assert outcomes == [wafers.FALSE, *[wafers.SURVIVED] * 3]
 
 
-def test_the_same_defects_on_each_run() -> None:
-    asked = [("short", "s"), ("open wire", "o")]
-    assert wafers.judge(wafer(TIED), asked) == wafers.judge(wafer(TIED), asked)
+def test_the_same_defects_on_each_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[kdb.Layout] = []
+    monkeypatch.setattr(wafers.Wafer, "check", lambda _, layout: seen.append(layout) or [])
+    for _ in range(2):
+        wafers.judge(wafer(TIED), [("short", "s"), ("open wire", "o")])
+    assert kdb.LayoutDiff().compare(*seen, kdb.LayoutDiff.SmartCellMapping)
