@@ -367,6 +367,8 @@ class Pieces:
         number, _, _ = self._contacts(rows, area=True)
         real = np.isin(relation, number)
         first, second = first[real], second[real]
+        if not len(first):
+            return sheet
         relation = relation[real]
         order = np.lexsort((relation, first))
         first, second, relation = first[order], second[order], relation[order]

@@ -186,3 +186,15 @@ def test_what_is_beyond_the_most_findings_is_counted(wafer: Path) -> None:
     assert more.note.startswith(f"{dies} more times")
     assert dies % 5 == 0
     assert "in every die" in more.note
+
+
+def test_ties_that_do_not_reach_the_kerf_are_no_stubs(wafer: Path) -> None:
+    layout = drawn(wafer)
+    ties = layout.cell("DIE").shapes(layout.layer(*POST.gds("rdl_tie")))
+    inside = kdb.Region(ties) & kdb.Region(kdb.Box(0, 0, SIDE, SIDE))
+    ties.clear()
+    ties.insert(inside)
+    found = checked(layout)
+    assert [found.rules[rule].verdict for rule, _ in stubs.RULES] == ["clean", "clean", "clean"]
+    assert not any(line.startswith("Stubs") for line in found.said)
+    assert found.rules["TIED"].count
