@@ -22,7 +22,6 @@ from layoutgen.findings import Finding, Hull, RuleResult, Status
 from layoutgen.pdk import Cut, Pdk
 from layoutgen.units import DBU, dbu
 from layoutgen.windows.arrays import distinct_rows
-from layoutgen.windows.components import united
 
 STUBS_RULE = "STUBS"
 STUBS_TEXT = (
@@ -32,6 +31,8 @@ COVER_RULE = "COVER"
 COVER_TEXT = "dielectric lies under each tie from its die to the worst-case cut edge, and by a margin around it"
 CROSSINGS_RULE = "CROSSINGS"
 CROSSINGS_TEXT = "no tie crosses a keep-out or mark of the wafer, and nothing but ties crosses the edge of a die"
+MOST = 1000
+"""Pieces that a stub is followed through."""
 RULES = ((STUBS_RULE, STUBS_TEXT), (COVER_RULE, COVER_TEXT), (CROSSINGS_RULE, CROSSINGS_TEXT))
 
 
@@ -87,20 +88,18 @@ class _Stub:
     reach: float
     net: int
     at: tuple[float, float]
-    count: int
 
 
 def _lengths(wafer: Wafer, after: Joined, sure: Sheet) -> Iterator[str]:
     """In words, how long the longest and the shortest stub is."""
-    stubs = list(_stubs(wafer, after, sure))
+    total, stubs = _stubs(wafer, after, sure)
     if not stubs:
         return
     cut = wafer.pdk.cut
     less = cut.touched - cut.removed if cut else 0.0
-    total = sum(s.count for s in stubs)
     yield (
-        f"Stubs: {total}, {len(stubs)} kinds; lengths where the blade takes least, and {less:g} um less where it takes "
-        "most; straight: from the cut end to the first turn; to what it ties: as the crow flies"
+        f"Stubs: {total}; lengths where the blade takes least, and {less:g} um less where it takes most; straight: "
+        "from the cut end to the first turn; to what it ties: as the crow flies"
     )
     for word, pick in (("longest", max), ("shortest", min)):
         s = pick(stubs, key=lambda s: (s.reach, s.straight, s.at))
@@ -110,41 +109,48 @@ def _lengths(wafer: Wafer, after: Joined, sure: Sheet) -> Iterator[str]:
         yield f"The {word} stub: {net}straight for {s.straight:g} um, {s.reach:g} um to what it ties, at ({x:g}, {y:g})"
 
 
-def _stubs(wafer: Wafer, after: Joined, sure: Sheet) -> Iterator[_Stub]:
-    """Every kind of stub: pieces of ties that meet each other, with the metal that they meet."""
+def _stubs(wafer: Wafer, after: Joined, sure: Sheet) -> tuple[int, list[_Stub]]:
+    """How many pieces of ties a cut has ended; and a stub of each kind, by such a piece and one that it meets."""
     sheet, nodes = after.sheets[METAL], after.nodes[METAL]
     tie = wafer.on(sheet, "tie")[nodes.instance]
-    if not tie.any():
-        return
-    u, v = wafer.known[sheet, sheet]
-    place = np.cumsum(tie) - 1
-    both = tie[u] & tie[v]
-    root = np.full(len(tie), NONE)
-    root[tie] = united(int(tie.sum()), (place[u[both]], place[v[both]]))
-    # members of each stub: its ties, and what they tie
-    one, other = np.concatenate([u, v]), np.concatenate([v, u])
-    out = tie[one] & ~tie[other]
-    members = np.concatenate([np.flatnonzero(tie), other[out]])
-    stub = np.concatenate([root[tie], root[one[out]]])
-    pairs, _ = distinct_rows(np.column_stack([stub, members]))
-    stub, members = stub[pairs], members[pairs]
-    at = sheet.at[nodes.instance[members]]
-    order = np.lexsort((at[:, 1], at[:, 0], nodes.piece[members], ~tie[members], stub))
-    stub, members, at = stub[order], members[order], at[order]
-    start = np.flatnonzero(np.diff(stub, prepend=-1))
-    size = np.diff(np.append(start, len(stub)))
-    step = at - np.repeat(at[start], size, axis=0)
-    rows = np.column_stack([nodes.piece[members], step])
+    changed = tie & (sheet.kind != wafer.sheets[METAL].kind)[nodes.instance]
+    ended = np.flatnonzero(changed)
+    kinds, first, count = np.unique(nodes.piece[ended], return_index=True, return_counts=True)
     faces = _Faces(wafer, sure)
-    for n in np.unique(size).tolist():
-        some = start[size == n]
-        table = rows[some[:, None] + np.arange(n)].reshape(len(some), -1)
-        first, number = distinct_rows(table)
-        for k, count in zip(some[first].tolist(), np.bincount(number).tolist(), strict=True):
-            found = _measured(wafer, sheet, nodes, members[k : k + n], tie, faces)
-            if found is not None:
-                straight, reach, point = found
-                yield _Stub(straight, reach, int(after.net[METAL][members[k]]), point, count)
+    real = [not faces.of(kdb.Region(wafer.pieces.polygon(sheet, nodes, k))).is_empty() for k in ended[first].tolist()]
+    changed[ended[~np.isin(nodes.piece[ended], kinds[real])]] = False
+    u, v = wafer.known[sheet, sheet]
+    some = changed[u] | changed[v]
+    a, b = u[some], v[some]
+    rows = np.column_stack([nodes.piece[a], nodes.piece[b], sheet.at[nodes.instance[b]] - sheet.at[nodes.instance[a]]])
+    chosen = distinct_rows(rows)[0] if len(rows) else np.empty(0, dtype=np.int64)
+    starts = np.unique(np.concatenate([a[chosen], b[chosen]]))
+    starts = starts[changed[starts]]
+    inside = np.zeros(len(tie), dtype=bool)  # those, and whatever touches them through ties
+    inside[starts] = True
+    while True:
+        near = inside[u] | inside[v]
+        more = np.concatenate([u[near], v[near]])
+        more = more[tie[more] & ~inside[more]]
+        if not len(more):
+            break
+        inside[more] = True
+    beside: dict[int, set[int]] = {}
+    for p, q in zip(u[near].tolist(), v[near].tolist(), strict=True):
+        beside.setdefault(p, set()).add(q)
+        beside.setdefault(q, set()).add(p)
+    out = []
+    for k in starts.tolist():
+        members, todo = {k}, [k]
+        while todo and len(members) < MOST:
+            found = beside.get(todo.pop(), set()) - members
+            members |= found
+            todo += [n for n in sorted(found) if tie[n]]
+        measured = _measured(wafer, sheet, nodes, np.array(sorted(members)), tie, faces)
+        if measured is not None:
+            straight, reach, point = measured
+            out.append(_Stub(straight, reach, int(after.net[METAL][k]), point))
+    return int(count[real].sum()), out
 
 
 def _name(wafer: Wafer, after: Joined, net: int) -> str:

@@ -66,7 +66,7 @@ def test_a_clean_wafer_says_how_long_its_stubs_are(wafer: Path) -> None:
     found = checked(drawn(wafer))
     assert {r.rule: r.verdict for r in found.rules.values()} == dict.fromkeys(states.ALWAYS, "clean")
     # a tie reaches from the bus to 40 um into its die; its wire begins 30 um in, less the half width of its end
-    assert found.said[0].startswith("Stubs: 48, 4 kinds; lengths where the blade takes least, and 25 um less")
+    assert found.said[0].startswith("Stubs: 48; lengths where the blade takes least, and 25 um less")
     assert "straight for 67.5 um, 57.5 um to what it ties" in found.said[1]
     assert found.said[-1].startswith("CROSSINGS: nothing is drawn on incoming_keepout")
 
