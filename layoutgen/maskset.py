@@ -168,7 +168,8 @@ def _with_nets(
     size = to_dbu(step.die_size).astype(np.int64)
     dies = Dies(np.concatenate([low, low + size], axis=1), [grid.name(place) for place in grid.dies])
     terminals = of_chip(spec.chip, origins, die.plan.taken if die.plan else {})
-    results = check_wafer(pdk, flow, layout, layout.top_cell(), dies, lambda _: terminals)
+    notes: list[str] = []
+    results = check_wafer(pdk, flow, layout, layout.top_cell(), dies, lambda _: terminals, say=notes.append)
     rules = ", ".join(result.rule for result in results)
     note = f"{rules}: all {len(grid.dies)} dies"
-    return replace(report, scope=(*report.scope, note), results=(*report.results, *results))
+    return replace(report, scope=(*report.scope, note, *notes), results=(*report.results, *results))

@@ -75,6 +75,16 @@ class Cut(Model):
     """Where cuts end: beyond the wafer's edge, or just beyond the outermost dies of each street."""
     keeps: tuple[str, ...] = ()
     """Drawn layers of the wafer that no cut may touch; no die may be touched in any case."""
+    burr: NonNegativeUm = 0.0
+    """By how much the metal of a cut tie is smeared out of its place."""
+    clearance: PositiveUm | None = None
+    """How far cut ends of different nets must stay apart, less the burr of both; left out: nobody knows."""
+    bares: str = ""
+    """An expression: what is open in the dielectric that lies between ties and the wafer."""
+    margin: NonNegativeUm = 0.0
+    """By how much the dielectric must reach beyond ties, and beyond where the blade may end them."""
+    ties_avoid: tuple[str, ...] = ()
+    """Drawn layers that no tie may cross: keep-outs and marks of the wafer."""
 
     @property
     def removed(self) -> Um:
@@ -603,6 +613,14 @@ def _contradictions(pdk: Pdk, file: str) -> Iterator[Problem]:
         yield Problem(file, "bath", "no flow takes its current from 'kerf', so nothing is plated with it; leave it out")
     if pdk.bath and pdk.bath.height == 0 and pdk.bath.polarisation == 0:
         yield Problem(file, "bath", "height and polarisation are both 0; one must be above")
+    for layer_name in pdk.cut.ties_avoid if pdk.cut else ():
+        yield from unknown("cut.ties_avoid", layer_name, set(pdk.drawn_layers))
+    if pdk.cut and pdk.cut.bares:
+        yield from expression("cut.bares", pdk.cut.bares)
+    elif pdk.cut and pdk.cut.margin:
+        yield Problem(file, "cut.margin", "needs bares, what is open in the dielectric")
+    if pdk.cut and pdk.cut.burr and pdk.cut.clearance is None:
+        yield Problem(file, "cut.burr", "needs clearance, how far cut ends must stay apart")
     if pdk.cut and (pdk.cut.kerf_min > pdk.cut.kerf_max or pdk.cut.removed <= 0):
         yield Problem(file, "cut", "kerf_min must not exceed kerf_max, and must exceed 2 * tolerance")
 

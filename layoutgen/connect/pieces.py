@@ -128,6 +128,7 @@ class Pieces:
         self._start: list[int] = [0]
         """Of each kind, its first piece."""
         self._kinds: dict[object, int] = {}
+        self._cuts: dict[tuple[int, frozenset[tuple[int, ...]]], int] = {}
         self._box_rows: list[tuple[int, int, int, int]] = []
         self._is_box: list[bool] = []
         self._known: dict[str, Sheet] = {}
@@ -437,8 +438,6 @@ class Pieces:
         order = np.lexsort((relation, first))
         first, second, relation = first[order], second[order], relation[order]
         who, begin = np.unique(first, return_index=True)
-        if not len(who):  # near, but nothing in common
-            return sheet
         count = np.diff(begin, append=len(first))
         kind = sheet.kind.copy()
         extents = self._extents(sheet)
@@ -466,7 +465,7 @@ class Pieces:
         return kind, x, y
 
     def _left(self, kind: int, gone: frozenset[tuple[int, ...]]) -> int:
-        def polygons() -> Iterable[kdb.Polygon]:
+        if (kind, gone) not in self._cuts:
             cut = kdb.Region()
             for part in gone:
                 if len(part) == 4:
@@ -476,9 +475,20 @@ class Pieces:
                     for polygon in self.polygons[self._start[other] : self._start[other + 1]]:
                         cut.insert(polygon.moved(x, y))
             own = kdb.Region(self.polygons[self._start[kind] : self._start[kind + 1]])
-            return [*(own - cut).merged().each()]
+            left = (*(own - cut).merged().each(),)
+            self._cuts[kind, gone] = self._kind(left, lambda: left)  # what is left alike is of one kind
+        return self._cuts[kind, gone]
 
-        return self._kind(("left", kind, gone), polygons)
+    def grown(self, sheet: Sheet, by: int) -> Sheet:
+        """The extents of a sheet's pieces, larger by so much on each side: node by node."""
+        kind = sheet.kind.copy()
+        for k in np.unique(sheet.kind).tolist():
+            boxes = self._box_rows[self._start[k] : self._start[k + 1]]
+            kind[sheet.kind == k] = self._kind(
+                ("grown", k, by),
+                lambda some=boxes: [kdb.Polygon(kdb.Box(*b).enlarged(by, by)) for b in some],  # type: ignore[misc]
+            )
+        return Sheet(kind, sheet.at, sheet.layer)
 
     # ------------------------------------------------------------------ area
 
