@@ -469,6 +469,10 @@ RBA::Application.instance.exit(0)
     assert len({result.status for result in report.results}) >= 3  # or little was compared
     for result in report.results:
         number, text = rows[result.rule]
+        rule = pdk.rules.get(result.rule)
+        if rule is not None and KINDS[rule.check].deck is None and result.status is not Status.RUN:
+            assert text.startswith("NOT CHECKED: ")
+            continue
         assert text.startswith(begins.get(result.status, result.text)), result
         assert number == len(result.findings)
 

@@ -322,6 +322,9 @@ class Pieces:
             none = np.empty(0, dtype=np.int64)
             return none, none, none, np.empty((0, 4), dtype=np.int64)
         first, second = self._near(a.of or a, b.of or b)
+        if a is b:
+            once = first < second
+            first, second = first[once], second[once]
         rows = np.column_stack([a.kind[first], b.kind[second], b.at[second] - a.at[first]])
         distinct, relation = distinct_rows(rows) if len(rows) else (np.empty(0, dtype=np.int64),) * 2
         return first, second, relation, rows[distinct]
@@ -330,9 +333,6 @@ class Pieces:
         """Instances whose extents touch; of a single polygon, those that touch itself."""
         if (a, b) not in self._pairs:
             first, second = self._tree(b).query(self._tree(a).geometries)
-            if a is b:
-                once = first < second
-                first, second = first[once], second[once]
             keep = self._reaches(a, first, b, second)
             keep[keep] = self._reaches(b, second[keep], a, first[keep])
             self._pairs[a, b] = first[keep], second[keep]
