@@ -148,8 +148,8 @@ def write(
     """
     from layoutgen import current
 
-    plated = current.plated(built) if plating else None
-    return handover.write(built, Path(folder), previews=previews, plated=plated)
+    prediction = current.predicted(built) if plating else None
+    return handover.write(built, Path(folder), previews=previews, prediction=prediction)
 
 
 def bending(built: MaskSet) -> list[StressMap]:

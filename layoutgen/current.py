@@ -43,14 +43,14 @@ def write_plating(found: Plating, folder: Path, name: str) -> list[Path]:
 
 
 @dataclass(frozen=True)
-class Plated:
+class Prediction:
     """What a build says of its plating: the result, or None and in `line` why there is none."""
 
     found: Plating | None
     line: str
 
 
-def plated(built: MaskSet) -> Plated | None:
+def predicted(built: MaskSet) -> Prediction | None:
     """The plating of a mask set in its process's own bath; None where it states none, or no current needs the kerf."""
     bath = built.pdk.bath
     if bath is None or built.pdk.flows[built.flow].current != "kerf":
@@ -61,10 +61,10 @@ def plated(built: MaskSet) -> Plated | None:
     try:
         found = plating(built, stated)
         if not np.isfinite(found.largest):
-            return Plated(None, "not predicted: no post is fed")
-        return Plated(found, found.summary())
+            return Prediction(None, "not predicted: no post is fed")
+        return Prediction(found, found.summary())
     except PlatingError as e:
-        return Plated(None, f"not predicted: {e.problems[0].message}")
+        return Prediction(None, f"not predicted: {e.problems[0].message}")
 
 
 def network(built: MaskSet) -> Network:
@@ -94,7 +94,7 @@ def wafer_metal(built: MaskSet) -> WaferMetal:
 
 
 def _ohms(built: MaskSet, role: str) -> float:
-    """Ohm a square of a role's layer, or of the redistribution metal's, on which it is plated with."""
+    """Ohm a square of a role's layer, or else of the redistribution metal's."""
     pdk = built.pdk
     for name in dict.fromkeys((role, "metal_2" if role == "metal_2" else "metal")):
         if name in pdk.roles and (found := pdk.sheet_resistance(pdk.roles[name])) is not None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from layoutgen import areas, drill, gds, technology
-from layoutgen.current import Plated
+from layoutgen.current import Prediction
 from layoutgen.cuts import csv_text as cuts_text
 from layoutgen.errors import OutputError
 from layoutgen.mask import mask_layout
@@ -32,26 +32,26 @@ NOT_SHOWN = ("cut_sure", "cut_maybe", "street")
 
 
 def write(
-    built: MaskSet, folder: Path, *, previews: bool = True, plated: Plated | None = None,
+    built: MaskSet, folder: Path, *, previews: bool = True, prediction: Prediction | None = None,
     progress: Progress = lambda _: None,
 ) -> list[Path]:  # fmt: skip
     """Write a mask set into `folder` (made if need be), and return the files, the manifest last.
 
-    plated: what `current.plated` predicts for it; None: nothing of that is written.
+    prediction: what `current.predicted` predicts for it; None: nothing of that is written.
     Files that an earlier manifest names and this one does not are removed; others in the folder are left alone.
 
     Raises:
         OutputError: something could not be written; what stood in the folder is unchanged.
     """
     with staging(folder) as beside:
-        files = list(_write_all(built, beside, previews, plated, progress))
+        files = list(_write_all(built, beside, previews, prediction, progress))
         progress("writing manifest.json")
-        _write_manifest(built, beside, files, plated)
+        _write_manifest(built, beside, files, prediction)
         return put_in_place(beside, folder, [*files, "manifest.json"])
 
 
 def _write_all(
-    built: MaskSet, folder: Path, previews: bool, plated: Plated | None, progress: Progress
+    built: MaskSet, folder: Path, previews: bool, prediction: Prediction | None, progress: Progress
 ) -> Iterator[str]:  # fmt: skip
     """Each file written, by its name in the folder."""
     name, pdk, layout = built.name, built.pdk, built.layout
@@ -64,7 +64,7 @@ def _write_all(
         gds.save(mask_layout(layout, pdk, mask_name, mask), folder / mask_file(name, mask_name))
         yield mask_file(name, mask_name)
     progress("writing reports")
-    also = open_areas.markdown(built.areas, plated.line if plated else "")
+    also = open_areas.markdown(built.areas, prediction.line if prediction else "")
     texts = {
         f"{pdk.name}.lyp": technology.layer_properties(pdk),
         f"{pdk.name}.lyt": technology.technology(pdk),
@@ -75,8 +75,8 @@ def _write_all(
         "results.sarif": sarif.text(built.report, pdk, f"{name}_wafer.oas", layout.top_cell().name),
         "areas.csv": areas.csv_text(built.areas),
     }
-    if plated and plated.found:
-        texts["plating/posts.csv"] = plated.found.csv()
+    if prediction and prediction.found:
+        texts["plating/posts.csv"] = prediction.found.csv()
     die = built.die
     if die.problem and die.plan:
         rows = chip_table(die.problem, die.plan, pdk)
@@ -99,11 +99,11 @@ def _write_all(
         for m in maps:
             bending.draw(folder / f"bending/{m.rule}.png", m)
             yield f"bending/{m.rule}.png"
-        if plated and plated.found:
+        if prediction and prediction.found:
             progress("drawing the plating")
-            plating.draw_wafer(folder / "plating/resistance.png", name, plated.found)
-            plating.draw_wafer(folder / "plating/thickness.png", name, plated.found, "thickness")
-            plating.draw_die(folder / "plating/worst_die.png", name, plated.found)
+            plating.draw_wafer(folder / "plating/resistance.png", name, prediction.found)
+            plating.draw_wafer(folder / "plating/thickness.png", name, prediction.found, "thickness")
+            plating.draw_die(folder / "plating/worst_die.png", name, prediction.found)
             yield from (f"plating/{picture}.png" for picture in ("resistance", "thickness", "worst_die"))
         yield from _previews(built, folder, progress)
 
@@ -159,7 +159,7 @@ def _box(x0: Um, y0: Um, x1: Um, y1: Um, margin: Um) -> tuple[Um, Um, Um, Um]:
     return x0 - margin, y0 - margin, x1 + margin, y1 + margin
 
 
-def _write_manifest(built: MaskSet, folder: Path, files: list[str], plated: Plated | None) -> None:
+def _write_manifest(built: MaskSet, folder: Path, files: list[str], prediction: Prediction | None) -> None:
     spec = built.spec
     inputs = {spec.path.name: spec.path}
     for file in spec.file.chip.files:
@@ -180,7 +180,7 @@ def _write_manifest(built: MaskSet, folder: Path, files: list[str], plated: Plat
             }
             for table, asked in built.pdk.drills_of(built.flow).items()
         },
-        report=built.report, folder=folder, files=files, plated=plated.line if plated else "",
+        report=built.report, folder=folder, files=files, prediction=prediction.line if prediction else "",
     )  # fmt: skip
     gds.write_text(folder / "manifest.json", text)
 

@@ -17,7 +17,7 @@ from plating_cases import OHMS, a_die, a_wafer, box, direct, direct_alone, one_m
 
 import layoutgen as lg
 from layoutgen import gds
-from layoutgen.current import plated, write_plating
+from layoutgen.current import predicted, write_plating
 from layoutgen.errors import ParamError, PdkError
 from layoutgen.maskset import MaskSet
 from layoutgen.physics.plating import (
@@ -242,7 +242,7 @@ def test_a_build_gives_its_own_network_and_writes_what_the_bath_makes_of_it(
     least = built.pdk.sheet_resistance("rdl")
     assert least is not None
     assert min(float(r.min()) for r in found.resistance) > least
-    said = plated(built)
+    said = predicted(built)
     assert said is not None
     assert said.found is not None
     assert said.found.bath == Bath(300.0, 40.0, 0.05)  # 3 A/dm2, 50 mm
@@ -334,7 +334,7 @@ def test_a_process_with_two_metals_has_a_network_and_what_is_none_is_refused(
     tied = built.pdk.connect.model_copy(update={"metal_2": "rdl2 | rdl_tie"})
     with pytest.raises(PlatingError, match="metal of the second level lies in the kerf"):
         lg.plating(process(connect=tied))
-    refused = plated(process(connect=tied))
+    refused = predicted(process(connect=tied))
     assert refused is not None
     assert refused.found is None
     assert refused.line.startswith("not predicted: metal of the second level lies in the kerf at (")

@@ -13,7 +13,7 @@ import click
 from layoutgen.cli.progress import progress
 
 if TYPE_CHECKING:
-    from layoutgen.current import Plated
+    from layoutgen.current import Prediction
     from layoutgen.maskset import MaskSet
 
 MOST_FINDINGS = 10
@@ -57,18 +57,20 @@ def command(
         if passes is not None:
             built = replace(built, report=passes.apply(built.report, built.layout, built.layout.top_cell()),
                             waivers=waivers)  # fmt: skip
-        plated = None
+        prediction = None
         if not no_plating:
             tell("predicting the plating")
-            plated = current.plated(built)
-        files = handover.write(built, output / built.name, previews=not no_previews, plated=plated, progress=tell)
+            prediction = current.predicted(built)
+        files = handover.write(
+            built, output / built.name, previews=not no_previews, prediction=prediction, progress=tell
+        )
     for result in built.report.results:
         if result.status in (Status.FAILED, Status.SKIPPED):
             click.echo(f"error: {result.rule} did not run ({result.status}): {result.reason}", err=True)
     if as_json:
-        click.echo(json.dumps(_result(built, files, plated), indent=1, ensure_ascii=False))
+        click.echo(json.dumps(_result(built, files, prediction), indent=1, ensure_ascii=False))
     elif not quiet:
-        _say(built, output / built.name, len(files), plated)
+        _say(built, output / built.name, len(files), prediction)
     return built.exit_code
 
 
@@ -83,20 +85,20 @@ def _steps(pdk: str) -> int:
     return 2 * len(found.rules) + len(found.masks) + 12
 
 
-def _result(built: MaskSet, files: list[Path], plated: Plated | None) -> dict[str, Any]:
+def _result(built: MaskSet, files: list[Path], prediction: Prediction | None) -> dict[str, Any]:
     from layoutgen.handover import figures
 
     report = built.report
     return {
         "name": built.name,
         **figures(built),
-        **({"plating": plated.line} if plated else {}),
+        **({"plating": prediction.line} if prediction else {}),
         "checks": {"exit_code": report.exit_code, "summary": report.summary},
         "files": [str(f) for f in files],
     }
 
 
-def _say(built: MaskSet, folder: Path, files: int, plated: Plated | None) -> None:
+def _say(built: MaskSet, folder: Path, files: int, prediction: Prediction | None) -> None:
     from layoutgen.errors import printable
     from layoutgen.report import line, open_areas, routing, routing_table, worst
 
@@ -121,8 +123,8 @@ def _say(built: MaskSet, folder: Path, files: int, plated: Plated | None) -> Non
     click.echo(f"  masks   {', '.join(built.pdk.masks_of(built.flow))}")
     if currents := open_areas.line(built.areas):
         click.echo(f"  current {currents}")
-    if plated:
-        click.echo(f"  plating {printable(plated.line)}")
+    if prediction:
+        click.echo(f"  plating {printable(prediction.line)}")
     click.echo(f"  checks  {report.summary}")
     for result in report.results:
         if found := worst(result, built.pdk):

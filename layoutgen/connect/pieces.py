@@ -18,8 +18,6 @@ import klayout.db as kdb
 import numpy as np
 import numpy.typing as npt
 import shapely
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
 from layoutgen import derive, gds
 from layoutgen.pdk import Pdk
@@ -623,6 +621,9 @@ class Joined:
 
 def join(pieces: Pieces, sheets: Mapping[str, Sheet], known: Known | None = None) -> Joined:
     """Levels in order, each joined with what it overlaps of the next. known: meetings that were found before."""
+    from scipy.sparse import csr_array  # not needed by every check, and slow to import
+    from scipy.sparse.csgraph import connected_components
+
     known = {} if known is None else known
     nodes = {name: pieces.nodes(sheet) for name, sheet in sheets.items()}
     base, total = {}, 0

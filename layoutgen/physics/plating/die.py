@@ -128,10 +128,10 @@ class DieMetal:
             return films[0]
         # a via below a post is one conductor with it
         same = np.arange(len(shapes))
-        for k, post in enumerate(ends[len(self.ties) :], len(self.ties)):
-            around = kdb.Region(post)
+        for k, footprint in enumerate(ends[len(self.ties) :], len(self.ties)):
+            around = kdb.Region(footprint)
             for v, via in enumerate(vias, len(ends)):
-                if via.bbox().touches(post.bbox()) and not (around & kdb.Region(via)).is_empty():
+                if via.bbox().touches(footprint.bbox()) and not (around & kdb.Region(via)).is_empty():
                     same[v] = k
         return _joined(films, [same[m] for m in members], len(shapes), len(ends))
 
