@@ -136,13 +136,20 @@ def _choice(kind: type[E], value: str | None, name: str) -> E | None:
     return None if value is None else kind(value)
 
 
-def write(built: MaskSet, folder: str | Path, *, previews: bool = True) -> list[Path]:
+def write(
+    built: MaskSet, folder: str | Path, *, previews: bool = True, plating: bool = True
+) -> list[Path]:  # fmt: skip
     """Write a mask set into a folder, whole or not at all; the files, the manifest last.
+
+    plating: whether what the bath makes of the network in the kerf is predicted, where the process states a bath.
 
     Raises:
         OutputError: something could not be written.
     """
-    return handover.write(built, Path(folder), previews=previews)
+    from layoutgen import current
+
+    prediction = current.predicted(built) if plating else None
+    return handover.write(built, Path(folder), previews=previews, prediction=prediction)
 
 
 def bending(built: MaskSet) -> list[StressMap]:
@@ -154,9 +161,7 @@ def bending(built: MaskSet) -> list[StressMap]:
 
 def open_areas(built: MaskSet) -> list[OpenArea]:
     """How much of wafer and die each mask leaves open to a bath (mm2), and the current (A) that it asks for."""
-    from layoutgen import areas
-
-    return areas.open_areas(built.layout, built.pdk, built.flow, built.layout.cell("DIE"))
+    return built.areas
 
 
 def check(drawing: Drawing, pdk: Pdk, flow: str | None = None) -> Report:

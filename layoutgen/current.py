@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import klayout.db as kdb
@@ -11,7 +12,7 @@ from layoutgen import gds
 from layoutgen.errors import Problem
 from layoutgen.maskset import MaskSet
 from layoutgen.physics.plating import Bath, DieMetal, Network, Plating, PlatingError, WaferMetal, analyse, lines
-from layoutgen.units import to_dbu
+from layoutgen.units import DBU, to_dbu
 
 
 def plating(built: MaskSet, bath: Bath | None = None) -> Plating:
@@ -24,7 +25,7 @@ def plating(built: MaskSet, bath: Bath | None = None) -> Plating:
 
 
 def write_plating(found: Plating, folder: Path, name: str) -> list[Path]:
-    """Write the table of all posts, pictures of the wafer and one of the worst die into a folder.
+    """Write the table of all posts, pictures of the wafer and, where a post is fed, one of the worst die into a folder.
 
     Raises:
         OutputError: a file could not be written.
@@ -35,8 +36,35 @@ def write_plating(found: Plating, folder: Path, name: str) -> list[Path]:
     gds.write_text(files[0], found.csv())
     pictures.draw_wafer(files[1], name, found)
     pictures.draw_wafer(files[2], name, found, "thickness")
+    if not np.isfinite(found.largest):
+        return files[:3]
     pictures.draw_die(files[3], name, found)
     return files
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a build says of its plating: the result, or None and in `line` why there is none."""
+
+    found: Plating | None
+    line: str
+
+
+def predicted(built: MaskSet) -> Prediction | None:
+    """The plating of a mask set in its process's own bath; None where it states none, or no current needs the kerf."""
+    bath = built.pdk.bath
+    if bath is None or built.pdk.flows[built.flow].current != "kerf":
+        return None
+    stated = Bath(
+        bath.current_density * 100, bath.conductivity, bath.height / 1e6, bath.polarisation, bath.alpha, bath.celsius
+    )
+    try:
+        found = plating(built, stated)
+        if not np.isfinite(found.largest):
+            return Prediction(None, "not predicted: no post is fed")
+        return Prediction(found, found.summary())
+    except PlatingError as e:
+        return Prediction(None, f"not predicted: {e.problems[0].message}")
 
 
 def network(built: MaskSet) -> Network:
@@ -66,12 +94,12 @@ def wafer_metal(built: MaskSet) -> WaferMetal:
 
 
 def _ohms(built: MaskSet, role: str) -> float:
-    """Ohm a square of a role's layer, or of the redistribution metal's, on which it is plated with."""
+    """Ohm a square of a role's layer, or else of the redistribution metal's."""
     pdk = built.pdk
-    for name in (role, "metal"):
+    for name in dict.fromkeys((role, "metal_2" if role == "metal_2" else "metal")):
         if name in pdk.roles and (found := pdk.sheet_resistance(pdk.roles[name])) is not None:
             return found
-    level = pdk.role("metal")
+    level = pdk.role("metal_2" if role == "metal_2" else "metal")
     message = f"no sheet resistance: give [stack] of PDK {pdk.name!r} a level {level!r} with thickness and material"
     raise PlatingError([Problem(str(built.spec.path), "pdk", message)])
 
@@ -88,7 +116,15 @@ def die_metal(built: MaskSet) -> DieMetal:
     metal = [(all_metal & box, _ohms(built, "metal"))]
     vias = kdb.Region()
     if table.metal_2:
-        metal.append((pdk.evaluate(table.metal_2, found) & box, _ohms(built, "metal_2")))
+        upper = pdk.evaluate(table.metal_2, found)
+        if not (outside := (upper - box)).is_empty():
+            c = outside.bbox().center()
+            message = (
+                f"metal of the second level lies in the kerf at ({c.x * DBU:g}, {c.y * DBU:g}) um of the step: current "
+                "is led there by the first level alone"
+            )
+            raise PlatingError([Problem(str(built.spec.path), "pdk", message)])
+        metal.append((upper & box, _ohms(built, "metal_2")))
         vias = pdk.evaluate(table.via_2, found)
     taken = plan.taken if plan else {}
     feet = pdk.region(table.ball[0], found).merged()

@@ -68,6 +68,15 @@ def union_of(expression: str) -> tuple[str, ...] | None:
     return None if found is None else tuple(dict.fromkeys(found))
 
 
+def sized(expression: str, number: Number) -> tuple[str, Um] | None:
+    """The layer that an expression grows or shrinks, and by how much, or None where it is anything else."""
+    match node := _parse(expression):
+        case ast.Call():
+            layer, by = _size_arguments(expression, node)
+            return (layer.id, _number(expression, by, number)) if isinstance(layer, ast.Name) else None
+    return None
+
+
 def evaluate(expression: str, fetch: Fetch, number: Number) -> kdb.Region:
     """The merged region of an expression; `fetch` gives a named layer's region, `number` a stack value in um."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -80,6 +80,14 @@ class Finding:
         xs = [x for e in self.edges for x in (e[0], e[2])] + [x for x, _ in self.polygon]
         ys = [y for e in self.edges for y in (e[1], e[3])] + [y for _, y in self.polygon]
         return (min(xs) + max(xs)) / 2 * DBU, (min(ys) + max(ys)) / 2 * DBU
+
+
+def moved_by(f: Finding, by: Iterable[int]) -> Finding:
+    """The finding moved by a vector (database units)."""
+    dx, dy = (int(v) for v in by)
+    edges = tuple((a + dx, b + dy, c + dx, d + dy) for a, b, c, d in f.edges)
+    part = tuple((a + dx, b + dy, c + dx, d + dy) for a, b, c, d in f.part)
+    return replace(f, edges=edges, part=part, polygon=tuple((x + dx, y + dy) for x, y in f.polygon))
 
 
 def canonical(edge: Edge) -> Edge:

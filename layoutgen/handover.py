@@ -14,12 +14,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from layoutgen import drill, gds, technology
+from layoutgen import areas, drill, gds, technology
+from layoutgen.current import Prediction
 from layoutgen.cuts import csv_text as cuts_text
 from layoutgen.errors import OutputError
 from layoutgen.mask import mask_layout
 from layoutgen.maskset import MaskSet
-from layoutgen.report import bending, json_form, junit, lyrdb, manifest, markdown, sarif, values
+from layoutgen.report import bending, json_form, junit, lyrdb, manifest, markdown, open_areas, plating, sarif, values
 from layoutgen.report.routing import bottleneck_line, csv_text, unrouted_line
 from layoutgen.report.routing import markdown as routing_markdown
 from layoutgen.report.routing_table import chip_table
@@ -30,22 +31,28 @@ NOT_SHOWN = ("cut_sure", "cut_maybe", "street")
 """Reserved layers that would cover what pictures are for."""
 
 
-def write(built: MaskSet, folder: Path, *, previews: bool = True, progress: Progress = lambda _: None) -> list[Path]:
+def write(
+    built: MaskSet, folder: Path, *, previews: bool = True, prediction: Prediction | None = None,
+    progress: Progress = lambda _: None,
+) -> list[Path]:  # fmt: skip
     """Write a mask set into `folder` (made if need be), and return the files, the manifest last.
 
+    prediction: what `current.predicted` predicts for it; None: nothing of that is written.
     Files that an earlier manifest names and this one does not are removed; others in the folder are left alone.
 
     Raises:
         OutputError: something could not be written; what stood in the folder is unchanged.
     """
     with staging(folder) as beside:
-        files = list(_write_all(built, beside, previews, progress))
+        files = list(_write_all(built, beside, previews, prediction, progress))
         progress("writing manifest.json")
-        _write_manifest(built, beside, files)
+        _write_manifest(built, beside, files, prediction)
         return put_in_place(beside, folder, [*files, "manifest.json"])
 
 
-def _write_all(built: MaskSet, folder: Path, previews: bool, progress: Progress) -> Iterator[str]:
+def _write_all(
+    built: MaskSet, folder: Path, previews: bool, prediction: Prediction | None, progress: Progress
+) -> Iterator[str]:  # fmt: skip
     """Each file written, by its name in the folder."""
     name, pdk, layout = built.name, built.pdk, built.layout
     for file, cell in ((f"{name}_wafer.oas", None), (f"{name}_wafer.gds", None), (f"{name}_die.gds", "DIE")):
@@ -57,15 +64,19 @@ def _write_all(built: MaskSet, folder: Path, previews: bool, progress: Progress)
         gds.save(mask_layout(layout, pdk, mask_name, mask), folder / mask_file(name, mask_name))
         yield mask_file(name, mask_name)
     progress("writing reports")
+    also = open_areas.markdown(built.areas, prediction.line if prediction else "")
     texts = {
         f"{pdk.name}.lyp": technology.layer_properties(pdk),
         f"{pdk.name}.lyt": technology.technology(pdk),
         "masks/masks.lyp": technology.mask_properties(pdk, built.flow),
         "results.xml": junit.text(built.report, pdk),
-        "results.md": markdown.text(built.report, pdk),
+        "results.md": markdown.text(built.report, pdk, also),
         "results.json": json_form.text(built.report, pdk),
         "results.sarif": sarif.text(built.report, pdk, f"{name}_wafer.oas", layout.top_cell().name),
+        "areas.csv": areas.csv_text(built.areas),
     }
+    if prediction and prediction.found:
+        texts["plating/posts.csv"] = prediction.found.csv()
     die = built.die
     if die.problem and die.plan:
         rows = chip_table(die.problem, die.plan, pdk)
@@ -90,6 +101,12 @@ def _write_all(built: MaskSet, folder: Path, previews: bool, progress: Progress)
         for m in maps:
             bending.draw(folder / f"bending/{m.rule}.png", m)
             yield f"bending/{m.rule}.png"
+        if prediction and prediction.found:
+            progress("drawing the plating")
+            plating.draw_wafer(folder / "plating/resistance.png", name, prediction.found)
+            plating.draw_wafer(folder / "plating/thickness.png", name, prediction.found, "thickness")
+            plating.draw_die(folder / "plating/worst_die.png", name, prediction.found)
+            yield from (f"plating/{picture}.png" for picture in ("resistance", "thickness", "worst_die"))
         yield from _previews(built, folder, progress)
 
 
@@ -144,7 +161,7 @@ def _box(x0: Um, y0: Um, x1: Um, y1: Um, margin: Um) -> tuple[Um, Um, Um, Um]:
     return x0 - margin, y0 - margin, x1 + margin, y1 + margin
 
 
-def _write_manifest(built: MaskSet, folder: Path, files: list[str]) -> None:
+def _write_manifest(built: MaskSet, folder: Path, files: list[str], prediction: Prediction | None) -> None:
     spec = built.spec
     inputs = {spec.path.name: spec.path}
     for file in spec.file.chip.files:
@@ -165,7 +182,7 @@ def _write_manifest(built: MaskSet, folder: Path, files: list[str]) -> None:
             }
             for table, asked in built.pdk.drills_of(built.flow).items()
         },
-        report=built.report, folder=folder, files=files,
+        report=built.report, folder=folder, files=files, prediction=prediction.line if prediction else "",
     )  # fmt: skip
     gds.write_text(folder / "manifest.json", text)
 
@@ -196,6 +213,13 @@ def figures(built: MaskSet) -> dict[str, Any]:
             "step": list(built.step.pitch), "street": list(built.spec.street),
             "dies": len(grid.dies), "columns": grid.columns, "rows": grid.rows,
             "mark_sites": [grid.name(place) for place in grid.drop_ins],
+        },
+        "open_areas": {
+            a.mask: {
+                "die_mm2": round(a.die, 6), "wafer_mm2": round(a.wafer, 6), "ring_mm2": round(a.ring, 6),
+                "current_density_A_dm2": a.density,
+            }
+            for a in built.areas
         },
         "cells": built.cells,
     }  # fmt: skip

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ import klayout.db as kdb
 import numpy as np
 
 from layoutgen import discover, drill, gds
+from layoutgen.areas import OpenArea, open_areas
 from layoutgen.connect.stack import stack
 from layoutgen.connect.states import check_wafer
 from layoutgen.connect.terminals import Dies, of_chip
@@ -60,6 +61,11 @@ class MaskSet:
     def name(self) -> str:
         """The build's name, and its folder's."""
         return self.spec.file.name
+
+    @cached_property
+    def areas(self) -> list[OpenArea]:
+        """How much of wafer and die each mask leaves open to a bath (mm2), and the current (A) that it asks for."""
+        return open_areas(self.layout, self.pdk, self.flow, self.layout.cell("DIE"))
 
     @property
     def exit_code(self) -> int:
@@ -165,7 +171,8 @@ def _with_nets(
     size = to_dbu(step.die_size).astype(np.int64)
     dies = Dies(np.concatenate([low, low + size], axis=1), [grid.name(place) for place in grid.dies])
     terminals = of_chip(spec.chip, origins, die.plan.taken if die.plan else {}, die.pins, stack(pdk).level_of)
-    results = check_wafer(pdk, flow, layout, layout.top_cell(), dies, lambda _: terminals)
+    notes: list[str] = []
+    results = check_wafer(pdk, flow, layout, layout.top_cell(), dies, lambda _: terminals, say=notes.append)
     rules = ", ".join(result.rule for result in results)
     note = f"{rules}: all {len(grid.dies)} dies"
-    return replace(report, scope=(*report.scope, note), results=(*report.results, *results))
+    return replace(report, scope=(*report.scope, note, *notes), results=(*report.results, *results))

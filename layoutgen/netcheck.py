@@ -67,7 +67,7 @@ def check_nets_of_file(
         counted.append(len(found.die))
         return found
 
-    results = check_wafer(pdk, flow_name, layout, cell, places, terminals, only_cut=only_cut)
+    results = check_wafer(pdk, flow_name, layout, cell, places, terminals, only_cut=only_cut, say=notes.append)
     if counted:
         notes.append(f"Labels in dies: {counted[0]}")
     title = printable(f"{path.name}, cell {cell.name}: nets", 200)

@@ -84,6 +84,16 @@ class Cut(Model):
     """Where cuts end: beyond the wafer's edge, or just beyond the outermost dies of each street."""
     keeps: tuple[str, ...] = ()
     """Drawn layers of the wafer that no cut may touch; no die may be touched in any case."""
+    burr: NonNegativeUm = 0.0
+    """By how much the metal of a cut tie is smeared out of its place."""
+    clearance: PositiveUm | None = None
+    """How far cut ends of different nets must stay apart, less the burr of both; left out: nobody knows."""
+    bares: str = ""
+    """An expression: what is open in the dielectric that lies between ties and the wafer."""
+    margin: NonNegativeUm = 0.0
+    """By how much the dielectric must reach beyond ties, and beyond where the blade may end them."""
+    ties_avoid: tuple[str, ...] = ()
+    """Drawn layers that no tie may cross: keep-outs and marks of the wafer."""
 
     @property
     def removed(self) -> Um:
@@ -151,6 +161,23 @@ class Mask(Model):
         return "digitized data clear" if clear else "digitized data dark"
 
 
+class Bath(Model):
+    """The bath that plates what stands on the network in the kerf, as `physics.plating.Bath` takes it."""
+
+    current_density: float = Field(gt=0)
+    """The mean over all that it plates, in A/dm2."""
+    conductivity: float = Field(gt=0)
+    """Of the electrolyte, in S/m."""
+    height: NonNegativeUm
+    """From the wafer to the anode, or to the shield that evens the field (um)."""
+    polarisation: float | None = Field(default=None, ge=0)
+    """Slope of the overpotential against current density (ohm m2); left out, that of a Tafel line."""
+    alpha: float = Field(default=0.5, gt=0, le=2)
+    """Transfer coefficient of that line."""
+    celsius: float = Field(default=25.0, ge=0, le=100)
+    source: str
+
+
 class Drill(Model):
     """Openings that are drilled, not printed: handed over as a table of holes, one for each shape."""
 
@@ -159,6 +186,8 @@ class Drill(Model):
     title: str
     aligns_to: str
     """The mask whose marks the drill aims at."""
+    current_density: float | None = Field(default=None, gt=0)
+    """As a mask's."""
     flows: tuple[str, ...] = ()
 
 
@@ -258,6 +287,8 @@ class Pdk(Model):
     roles: dict[Name, str]
     stack: dict[Name, Level] = Field(default_factory=dict)
     cut: Cut | None = None
+    bath: Bath | None = None
+    """Left out: builds do not predict what the bath makes of the network in the kerf."""
     flows: dict[Name, Flow]
     default_flow: str = ""
     """The flow that is meant where none is named; may be left out where there is only one."""
@@ -605,6 +636,18 @@ def _contradictions(pdk: Pdk, file: str) -> Iterator[Problem]:
             yield from unknown(f"flows.{name}.draws", layer_name, layers)
     for layer_name in pdk.cut.keeps if pdk.cut else ():
         yield from unknown("cut.keeps", layer_name, set(pdk.drawn_layers))
+    if pdk.bath and not any(flow_.current == "kerf" for flow_ in pdk.flows.values()):
+        yield Problem(file, "bath", "no flow takes its current from 'kerf', so nothing is plated with it; leave it out")
+    if pdk.bath and pdk.bath.height == 0 and pdk.bath.polarisation == 0:
+        yield Problem(file, "bath", "height and polarisation are both 0; one must be above")
+    for layer_name in pdk.cut.ties_avoid if pdk.cut else ():
+        yield from unknown("cut.ties_avoid", layer_name, set(pdk.drawn_layers))
+    if pdk.cut and pdk.cut.bares:
+        yield from expression("cut.bares", pdk.cut.bares)
+    elif pdk.cut and pdk.cut.margin:
+        yield Problem(file, "cut.margin", "needs bares, what is open in the dielectric")
+    if pdk.cut and pdk.cut.burr and pdk.cut.clearance is None:
+        yield Problem(file, "cut.burr", "needs clearance, how far cut ends must stay apart")
     if pdk.cut and (pdk.cut.kerf_min > pdk.cut.kerf_max or pdk.cut.removed <= 0):
         yield Problem(file, "cut", "kerf_min must not exceed kerf_max, and must exceed 2 * tolerance")
 

@@ -46,16 +46,17 @@ def width(s: Setting) -> Iterator[Pattern]:
 
 def space(s: Setting) -> Iterator[Pattern]:
     (a,) = s.sides
-    alone = s.options.between == "polygons"
+    alone = s.options.between == "polygons" or s.options.nets == "different"
+    other = s.options.nets != "same"  # by itself each polygon is a net
     for by in STEPS:
         v, own = s.limit + by, by < 0 and not alone
-        yield Pattern(f"gap {by:+d}", by < 0, ([box(0, 0, a), box(a + v, 0, a)],))
+        yield Pattern(f"gap {by:+d}", by < 0 and other, ([box(0, 0, a), box(a + v, 0, a)],))
         yield Pattern(
             f"notch {by:+d}", own, ([box(0, 0, a, 2 * a), box(a + v, 0, a, 2 * a), box(0, -a, 2 * a + v, a)],)
         )
         yield Pattern(f"hole {by:+d}", own, (frame(box(0, 0, v, 3 * s.limit), a),))
     for by, dx, dy in s.corners():
-        found = by < 0 and not s.across
+        found = by < 0 and not s.across and other
         yield Pattern(f"corner to corner {by:+d}", found, ([box(0, 0, a), box(a + dx, a + dy, a)],))
     yield Pattern("kissing corners", not alone, ([box(0, 0, a), box(a, a, a)],))
     yield Pattern("abutting", False, ([box(0, 0, a), box(a, 0, a)],))
@@ -167,7 +168,8 @@ def exact_size(s: Setting) -> Iterator[Pattern]:
     yield Pattern("two halves that abut", False, ([box(0, 0, 9, h), box(9, 0, w - 9, h)],))
     yield Pattern("abutting", True, ([box(0, 0, w, h), box(w, 0, w, h)],))
     yield Pattern("kissing corners", True, ([box(0, 0, w, h), box(w, h, w, h)],))
-    yield Pattern("crossing", True, ([box(0, 0, w, h), box(w // 2, h // 2, w, h)],))
+    beside = [(side + min(most, side - 2)) // 2 + 1 for side in (w, h)]  # farther off than the tolerance
+    yield Pattern("crossing", True, ([box(0, 0, w, h), box(*beside, w, h)],))
     yield Pattern("inside", False, ([box(0, 0, w, h), box(9, 9, 9)],))
     yield Pattern("coincident", False, ([box(0, 0, w, h), box(0, 0, w, h)],))
     yield Pattern("apart", False, ([box(0, 0, w, h), box(10 * w, 0, w, h)],))
@@ -400,7 +402,8 @@ def rounds(pdk: Pdk, name: str) -> list[Rounds]:
                 found = by != 0 if rule.check == "exact_size" else by < 0
                 out.append(Rounds(f"disc {by:+d}", found, ([(diameter, 0, 0)],)))
             case "space":
-                out.append(Rounds(f"two discs {by:+d}", by < 0, ([(a, 0, 0), (a, a + v, 0)],)))
+                near = by < 0 and task(name, rule).options.nets != "same"
+                out.append(Rounds(f"two discs {by:+d}", near, ([(a, 0, 0), (a, a + v, 0)],)))
             case "separation":
                 b = sides[1] + sides[1] % 2
                 out.append(Rounds(f"two discs {by:+d}", by < 0, ([(a, 0, 0)], [(b, (a + b) // 2 + v, 0)])))

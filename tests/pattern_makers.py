@@ -408,11 +408,114 @@ def max_vertices(s: Setting) -> Iterator[Pattern]:
     yield Pattern("absent", False, ([], *rest))
 
 
+def connected(s: Setting) -> Iterator[Pattern]:
+    yield from _joined(s, to=False)
+
+
+def not_connected(s: Setting) -> Iterator[Pattern]:
+    yield from _joined(s, to=True)
+
+
+def _joined(s: Setting, *, to: bool) -> Iterator[Pattern]:
+    """to: whether it is wrong that both layers are joined."""
+    a, b = s.sides
+    one, far = box(0, 0, a), FAR
+    for by in STEPS:
+        yield Pattern(f"end on end {by:+d}", (by < 0) is to, ([one], [box(a + by, 0, b)]))
+        yield Pattern(f"corner on corner {by:+d}", (by < 0) is to, ([one], [box(a + by, a + by, b)]))
+    wide = grown(one, b, b, b, b)
+    yield Pattern("inside", to, ([one], [wide]))
+    yield Pattern("around", to, ([grown(box(0, 0, b), a, a, a, a)], [box(0, 0, b)]))
+    yield Pattern("crossing", to, ([box(-b, 0, 2 * b + a, a)], [box(0, -a, b, 2 * a + b)]))
+    yield Pattern("coincident", to, ([one], [one]))
+    yield Pattern("through one that abuts", to, ([one, box(a, 0, a)], [box(2 * a - 9, 0, b)]))
+    yield Pattern("through one that kisses", to, ([one, box(a, a, a)], [box(2 * a - 9, 2 * a - 9, b)]))
+    yield Pattern("through the other layer", to, ([one, box(a + far, 0, a)], [box(9, 0, 2 * a + far, max(a, b))]))
+    yield Pattern("through the other, which abuts", to, ([one], [box(a - 9, 0, b), box(a - 9 + b, 0, b)]))
+    yield Pattern("in the other's hole", not to, ([one], frame(grown(one, 9, 9, 9, 9), b)))
+    yield Pattern("apart", not to, ([one], [box(a + far, 0, b)]))
+    yield Pattern("other absent", not to, ([one], []))
+    yield Pattern("layer absent", False, ([], [box(0, 0, b)]))
+
+
+def one_piece(s: Setting) -> Iterator[Pattern]:
+    a = s.sides[0]
+    least = a + FAR
+    long = box(0, 0, 3 * a, a)
+    die = grown(long, least, least, least + 9 * a, least + 9 * a)
+    dies: tuple[Boxes, ...] = ([die],) if len(s.sides) > 1 else ()
+    for by in STEPS:
+        yield Pattern(f"side by side {by:+d}", by > 0, ([long, box(3 * a + by, 0, a)], *dies))
+        yield Pattern(f"corner to corner {by:+d}", by > 0, ([long, box(3 * a + by, a + by, a)], *dies))
+        if dies:
+            beside = box(die[2] + by, 0, a)
+            yield Pattern(f"reaching into the die {by:+d}", by < 0, ([long, beside], *dies))
+    yield Pattern("one", False, ([long], *dies))
+    yield Pattern("inside", False, ([long, box(9, 9, 9)], *dies))
+    yield Pattern("coincident", False, ([long, long], *dies))
+    yield Pattern("crossing", False, ([long, box(a, -a, a, 3 * a)], *dies))
+    yield Pattern("in a hole", True, ([*frame(grown(box(0, 0, a), 9, 9, 9, 9), a), box(0, 0, a)], *dies))
+    yield Pattern("several", True, ([long, box(0, 3 * a, a), box(0, 6 * a, a)], *dies))
+    yield Pattern("absent", False, ([], *dies))
+    if dies:
+        other = (die[0] + 20 * least + 20 * a, die[1], die[2] + 20 * least + 20 * a, die[3])
+        yield Pattern("one in each die", False, ([long, box(other[0] + least, 0, a)], [die, other]))
+        yield Pattern("over two dies that touch", True, ([long, box(other[0], 0, a)], [die, (die[2], *other[1:])]))
+
+
+def closed_ring(s: Setting) -> Iterator[Pattern]:
+    a = s.sides[0]
+    around, surrounds = len(s.sides) > 1, s.sides[-1]
+    inner = box(0, 0, surrounds)
+    two_holes = not s.options.merged
+
+    def pattern(name: str, found: bool, rings: Boxes, within: Boxes) -> Pattern:
+        return Pattern(name, found, (rings, within) if around else (rings,))
+
+    wall = max(a, s.limit + FAR)
+    hole = grown(inner, 9, 9, 9, 9)
+    ring = frame(hole, wall)
+    for by in STEPS if s.limit else ():
+        v = s.limit + by
+        yield pattern(f"wall {by:+d}", by < 0, frame(hole, v), [inner])
+        bottom, top, left, right = ring
+        yield pattern(f"wall on one side {by:+d}", by < 0,
+                      [bottom, top, (left[2] - v, *left[1:]), right], [inner])  # fmt: skip
+    for by, dx, dy in s.corners():
+        x0, y0, x1, y1 = hole
+        rings = [(x0 - wall, y0 - wall, x1 + wall, y0), (x0 - wall, y0, x0, y1 + wall),
+                 (x0, y1, x1 + dx, y1 + wall), (x1, y0, x1 + wall, y1 + dy)]  # fmt: skip
+        yield pattern(f"corner to corner {by:+d}", by < 0, rings, [inner])
+    yield pattern("open by one unit", True, [*ring[:2], ring[2], (ring[3][0], ring[3][1], ring[3][2], ring[3][3] - 1)],
+                  [inner])  # fmt: skip
+    x0, y0, x1, y1 = hole
+    kissing = [*ring[:1], (x0 - wall, y0, x0, y1 + wall), (x1, y0, x1 + wall, y1), (x0, y1, x1, y1 + wall)]
+    yield pattern("closed in a corner only", True, kissing, [inner])
+    yield pattern("filled", True, [hole], [inner])
+    if around:
+        beside = grown(inner, -4 * wall - 4 * surrounds, 0, 4 * wall + 4 * surrounds, 0)
+        yield pattern("beside it", True, ring, [inner, beside])
+        yield pattern("crossing by one unit", True, ring, [inner, (inner[0], inner[1], hole[2] + 1, inner[3])])
+        yield pattern("no ring", True, [], [inner])
+        second = [(b[0] + 9 * wall + 9 * surrounds, b[1], b[2] + 9 * wall + 9 * surrounds, b[3]) for b in ring]
+        yield pattern("a second ring around nothing", True, [*ring, *second], [inner])
+        yield pattern("touching from inside", False, ring, [hole])
+        yield pattern("in two rings", False, [*ring, *frame(grown(hole, *[3 * wall] * 4), wall)], [inner])
+    cross = (hole[0] - wall - wall, hole[1] - wall, hole[0] - wall, hole[3] + wall)
+    more = frame((hole[2] + wall, hole[1], hole[2] + wall + surrounds + 18, hole[3]), wall)
+    shifted = (inner[0] + (by := hole[2] + wall - hole[0]), inner[1], inner[2] + by, inner[3])
+    yield pattern("two that share a wall", two_holes, [*ring, *more], [inner, shifted])
+    yield pattern("wider on one side", False, [*ring, cross], [inner])
+    yield pattern("coincident", False, [*ring, *ring], [inner])
+    yield pattern("absent", False, [], [])
+
+
 def _rounded(points: int, diameter: int, x: int = 0, y: int = 0) -> Corners:
     return tuple((x + int(px), y + int(py)) for px, py in to_dbu(circle(diameter * DBU, points)).tolist())
 
 
 MAKERS = {
+    "connected": connected, "not_connected": not_connected, "one_piece": one_piece, "closed_ring": closed_ring,
     "max_width": max_width, "notch": notch, "wide_space": wide_space, "outside_or_inside": outside_or_inside,
     "extension": extension, "outside": outside, "exact_shape": exact_shape, "area": area, "hole_area": hole_area,
     "aspect_ratio": aspect_ratio, "density": density, "count": count, "centred_on": centred_on, "bending": bending,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import klayout.db as kdb
 import numpy as np
 from scipy import sparse
-from scipy.sparse.linalg import spsolve
+from scipy.sparse.linalg import splu, spsolve
 
 from layoutgen.physics.plating import DieMetal, Line, Load, Network, WaferMetal, kerf, mesh
 from layoutgen.units import dbu
@@ -63,10 +63,30 @@ def a_wafer(columns: int, rows: int, *dies: DieMetal, bus: float = BUS, beyond: 
 
 def direct(network: Network, what: Load) -> list[np.ndarray]:
     """The posts' potentials of each place by one sparse solve of all meshes, nothing reduced."""
+    matrix, posts = unreduced(network)
+    areas = [[p.area() * 1e-6 for p in network.wafer.dies[kind].posts.values()] for kind in network.wafer.kinds]
+    diagonal, load = np.zeros(matrix.shape[0]), np.zeros(matrix.shape[0])
+    diagonal[np.concatenate(posts)] = what.conductance * np.concatenate(areas)
+    load[np.concatenate(posts)] = what.current * np.concatenate(areas)
+    v = spsolve(sparse.csc_array(matrix + sparse.diags_array(diagonal)), load)
+    return [v[nodes] for nodes in posts]
+
+
+def direct_alone(network: Network) -> list[np.ndarray]:
+    """The potential of each post of each place for a current into it alone: one sparse solve each."""
+    matrix, posts = unreduced(network)
+    solver, out = splu(sparse.csc_array(matrix)), []
+    for nodes in posts:
+        out.append(np.zeros(len(nodes)))
+        for k, node in enumerate(nodes):
+            out[-1][k] = solver.solve(np.eye(1, matrix.shape[0], int(node))[0])[node]
+    return out
+
+
+def unreduced(network: Network) -> tuple[sparse.csr_array, list[np.ndarray]]:
+    """All meshes as one matrix, held at the ring, and the nodes of the posts of each place."""
     wafer, plan = network.wafer, network.plan
     blocks, count = [], plan.nodes
-    current: dict[int, float] = {}
-    ground: dict[int, float] = {}
     ring = -1
 
     def add(matrix: sparse.csr_array, nodes: np.ndarray) -> None:
@@ -83,11 +103,6 @@ def direct(network: Network, what: Load) -> list[np.ndarray]:
     for kind in wafer.kinds.tolist():
         at.append(fresh(sheets[kind].matrix.shape[0]))
         add(sheets[kind].matrix, at[-1])
-        posts = wafer.dies[kind].posts.values()
-        for k, p in enumerate(posts):
-            node, area = int(at[-1][len(wafer.dies[kind].ties) + k]), p.area() * 1e-6
-            current[node] = what.current * area
-            ground[node] = what.conductance * area
     for street, seats, parts, ends, places in plan.streets:
         for m in range(len(ends)):
             ties = np.array([at[p][t] for s, p in zip(seats, places[m], strict=True) for t in range(s.first, s.last)])
@@ -107,13 +122,10 @@ def direct(network: Network, what: Load) -> list[np.ndarray]:
     values, rows, columns = (np.concatenate([b[k] for b in blocks]) for k in range(3))
     held = (rows == ring) | (columns == ring)
     matrix = sparse.csr_array(sparse.coo_array((values[~held], (rows[~held], columns[~held])), shape=(count, count)))
-    diagonal, load = np.zeros(count), np.zeros(count)
-    for node, g in ground.items():
-        diagonal[node] = g
-    for node, i in current.items():
-        load[node] = i
-    v = spsolve(sparse.csc_array(matrix + sparse.diags_array(diagonal)), load)
-    return [v[at[k][len(wafer.dies[kind].ties) :][: len(wafer.dies[kind].posts)]] for k, kind in enumerate(wafer.kinds)]
+    posts = [
+        at[k][len(wafer.dies[kind].ties) :][: len(wafer.dies[kind].posts)] for k, kind in enumerate(wafer.kinds)
+    ]  # fmt: skip
+    return matrix, posts
 
 
 def one_mesh(wafer: WaferMetal, what: Load, largest: float = 100.0) -> list[np.ndarray]:
@@ -154,4 +166,4 @@ def placed(network: Network, posts: tuple[np.ndarray, ...]) -> list[np.ndarray]:
     return [out[k] for k in range(len(out))]
 
 
-__all__ = ["OHMS", "a_die", "a_wafer", "box", "direct", "kerf", "one_mesh", "placed", "square"]
+__all__ = ["OHMS", "a_die", "a_wafer", "box", "direct", "direct_alone", "kerf", "one_mesh", "placed", "square"]

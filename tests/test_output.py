@@ -64,8 +64,10 @@ def test_every_file_is_there_and_the_manifest_names_it_with_its_hash(
     expected = {
         f"{name}_wafer.oas", f"{name}_wafer.gds", f"{name}_die.gds", f"{pdk}.lyp", f"{pdk}.lyt",
         "drc.lyrdb", "results.xml", "results.md", "results.json", "results.sarif", "manifest.json", "masks/masks.lyp",
-        "routing/report.md", "routing/nets.csv", "cuts.csv",
+        "routing/report.md", "routing/nets.csv", "cuts.csv", "areas.csv",
         *(f"bending/POST.STRESS.{ending}" for ending in ("csv", "png") if pdk == "post"),
+        *(f"plating/{file}.png" for file in ("resistance", "thickness", "worst_die") if pdk == "post"),
+        *(["plating/posts.csv"] if pdk == "post" else []),
         *(f"masks/{name}_{mask}.gds" for mask in masks),
         *(f"preview/{picture}.png" for picture in ("wafer", "die", "route", "pad", "ball")),
         *(f"preview/mask_{mask}.png" for mask in masks),

@@ -306,6 +306,11 @@ WRONG = [
     ('draws = ["wire"]', 'draws = ["wirre"]', "flows.one.draws: no layer 'wirre'; did you mean 'wire'?"),
     ("kerf_max = 65.0", "kerf_max = 54.0", "cut: kerf_min must not exceed kerf_max, and must exceed 2 * tolerance"),
     ("tolerance = 5.0", "tolerance = 27.5", "cut: kerf_min must not exceed kerf_max, and must exceed 2 * tolerance"),
+    ("tolerance = 5.0", 'tolerance = 5.0\nties_avoid = ["pads"]',
+     "cut.ties_avoid: no layer 'pads'; did you mean 'pad'?"),
+    ("tolerance = 5.0", 'tolerance = 5.0\nbares = "hole | wires"', "cut.bares: no layer 'wires'; did you mean 'wire'?"),
+    ("tolerance = 5.0", "tolerance = 5.0\nmargin = 1.0", "cut.margin: needs bares, what is open in the dielectric"),
+    ("tolerance = 5.0", "tolerance = 5.0\nburr = 1.0", "cut.burr: needs clearance, how far cut ends must stay apart"),
 ]  # fmt: skip
 
 
@@ -333,6 +338,8 @@ def test_all_contradictions_are_said_at_once(tmp_path: Path) -> None:
         ("kerf_min = 55.0", "kerf_min = nan", "cut.kerf_min: must be a finite number, not nan"),
         ("kerf_min = 55.0", "kerf_min = true", "cut.kerf_min: must be a number, not True"),
         ("tolerance = 5.0", "tolerance = -1.0", "cut.tolerance: must be at least 0, not -1.0"),
+        ("tolerance = 5.0", "tolerance = 5.0\nburr = -1.0", "cut.burr: must be at least 0, not -1.0"),
+        ("tolerance = 5.0", "tolerance = 5.0\nclearance = 0.0", "cut.clearance: must be greater than 0, not 0.0"),
         ("limit = 3.0", "limit = inf", "rules.E.1.limit: must be a finite number, not inf"),
         ('resist = "positive"', 'resist = "Positive"', "masks.W.resist: must be 'positive', 'negative' or 'none'"),
         ('current = "none"', 'currant = "none"', "flows.one.currant: unknown key; did you mean 'current'?"),

@@ -6,17 +6,19 @@ import csv
 import io
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import klayout.db as kdb
 import klayout.lay as lay
 import numpy as np
 import pytest
-from plating_cases import OHMS, a_die, a_wafer, box, direct, one_mesh, placed, square
+from plating_cases import OHMS, a_die, a_wafer, box, direct, direct_alone, one_mesh, placed, square
 
 import layoutgen as lg
-from layoutgen.current import write_plating
-from layoutgen.errors import ParamError
+from layoutgen import gds
+from layoutgen.current import predicted, write_plating
+from layoutgen.errors import ParamError, PdkError
 from layoutgen.maskset import MaskSet
 from layoutgen.physics.plating import (
     Bath,
@@ -63,6 +65,39 @@ def test_it_equals_the_same_network_unreduced(kinds: tuple[DieMetal, ...], load:
     assert np.concatenate(placed(network, network.solve(load).posts)) == pytest.approx(
         np.concatenate(direct(network, load)), rel=1e-9
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("most_shared", [0, 6])
+@pytest.mark.parametrize("kinds", [(a_die(),), (a_die(True),), (a_die(), a_die(True, "two"))])
+def test_a_post_alone_has_the_resistance_of_the_network_unreduced(
+    kinds: tuple[DieMetal, ...], most_shared: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("layoutgen.physics.plating.wafer.MOST_SHARED", most_shared)
+    network = Network(a_wafer(4, 3, *kinds))
+    alone = network.alone()
+    assert alone is not None
+    assert np.concatenate(placed(network, alone)) == pytest.approx(np.concatenate(direct_alone(network)), rel=1e-9)
+
+
+def test_a_post_alone_sees_less_than_one_among_others_that_draw_through_the_same_metal() -> None:
+    found = analyse(Network(a_wafer(3, 3)))
+    assert found.alone is not None
+    assert (found.alone[0] < found.resistance[0]).all()
+    # a single post on a single line to the ring, 400 + 50 um of bus on each side, is its wire and half of that
+    one = DieMetal("one", 800, 600, ((kdb.Region(box(0, 285, 220, 315)), OHMS),), {"P": square(240, 300)},
+                   kdb.Region(box(-35, 285, 0, 315)))  # fmt: skip
+    bus = (Line(1, -50.0, 30.0, -10_000.0, 10_600.0, (True, True)),)
+    single = analyse(Network(WaferMetal((one,), np.array([0]), np.zeros((1, 2)), ("A1",), bus, OHMS)))
+    assert single.alone is not None
+    assert single.alone[0][0, 0] == pytest.approx(single.resistance[0][0, 0], rel=1e-9)
+    assert single.alone[0][0, 0] == pytest.approx(OHMS * (10_300 / 2 / 30 + 255 / 30), rel=0.01)
+
+
+def test_where_it_would_take_minutes_no_resistance_of_a_post_alone_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("layoutgen.physics.plating.inverse.MOST", 1.0)
+    found = analyse(Network(a_wafer(2, 2)))
+    assert found.alone is None
+    assert {row["resistance_alone_ohm"] for row in csv.DictReader(io.StringIO(found.csv()))} == {"not computed"}
 
 
 def test_streets_with_many_ties_of_nets_that_have_several_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,8 +167,8 @@ def test_a_post_that_nothing_feeds_is_named_so() -> None:
     found = analyse(Network(a_wafer(2, 1, lost)))
     assert found.unfed == 2
     rows = list(csv.DictReader(io.StringIO(found.csv())))
-    assert [r["die"] for r in rows if r["resistance_ohm"] == "not fed"] == ["0.0", "1.0"]
-    assert all(r["name"] == "X" for r in rows if r["resistance_ohm"] == "not fed")
+    assert [r["die"] for r in rows if r["resistance_all_draw_ohm"] == "not fed"] == ["0.0", "1.0"]
+    assert all(r["name"] == "X" for r in rows if r["resistance_all_draw_ohm"] == "not fed")
     assert found.worst.name != "X"
     assert "2 posts are not fed" in found.summary()
 
@@ -149,7 +184,7 @@ def test_the_table_holds_every_post_and_its_mean_is_one() -> None:
         ("1.0", "A"),
     ]
     assert len(rows) == 24
-    worst = max(rows, key=lambda r: float(r["resistance_ohm"]))
+    worst = max(rows, key=lambda r: float(r["resistance_all_draw_ohm"]))
     assert (worst["die"], worst["name"]) == (found.worst.die, found.worst.name)
     area = {"A": 1600, "B": 1600, "C": 1600, "D": 400}
     mean = sum(float(r["thickness_over_mean"]) * area[r["name"]] for r in rows) / sum(area[r["name"]] for r in rows)
@@ -195,8 +230,10 @@ def test_what_is_no_bath_is_refused(wrong: dict[str, float]) -> None:
         Bath(**wrong)
 
 
-def test_a_build_gives_its_own_network(spec_file: Callable[..., Path]) -> None:
-    built = lg.build(spec_file(('pdk = "wlcsp_500"', 'pdk = "post"')))
+def test_a_build_gives_its_own_network_and_writes_what_the_bath_makes_of_it(
+    spec_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    built = lg.build(spec_file(('pdk = "wlcsp_500"', 'pdk = "post"'), ("diameter = 25_000", "diameter = 20_000")))
     found = lg.plating(built)
     assert found.unfed == 0
     assert len(found.network.wafer.names) == len(built.grid.dies)
@@ -205,6 +242,105 @@ def test_a_build_gives_its_own_network(spec_file: Callable[..., Path]) -> None:
     least = built.pdk.sheet_resistance("rdl")
     assert least is not None
     assert min(float(r.min()) for r in found.resistance) > least
+    said = predicted(built)
+    assert said is not None
+    assert said.found is not None
+    assert said.found.bath == Bath(300.0, 40.0, 0.05)  # 3 A/dm2, 50 mm
+    files = {f.relative_to(tmp_path / "out").as_posix() for f in lg.write(built, tmp_path / "out", previews=False)}
+    assert {"plating/posts.csv", "areas.csv"} <= files
+    rows = list(csv.DictReader((tmp_path / "out/plating/posts.csv").read_text().splitlines()))
+    assert len(rows) == len(built.grid.dies) * len(built.spec.chip.balls)
+    worst = max(rows, key=lambda r: float(r["resistance_all_draw_ohm"]))
+    assert f": {float(worst['resistance_all_draw_ohm']):.4g} ohm while all posts draw" in said.line
+    report = (tmp_path / "out/results.md").read_text()
+    assert "### Plating through the kerf\n\nworst post" in report
+    # what a mask opens, merged flat
+    drawn = gds.fetch(built.layout, built.pdk, built.layout.top_cell())
+    for row in csv.DictReader((tmp_path / "out/areas.csv").read_text().splitlines()):
+        flat = built.pdk.evaluate(built.pdk.masks[row["mask"]].data, drawn).merged().area() * 1e-12
+        assert float(row["wafer_mm2"]) == pytest.approx(flat, rel=2e-7)
+        assert f"| {row['mask']} | {float(row['die_mm2']):.4f} | {flat:.2f} |" in report
+    without = {f.name for f in lg.write(built, tmp_path / "out", previews=False, plating=False)}
+    assert "posts.csv" not in without
+    assert not (tmp_path / "out/plating").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"current_density": 0.0}, "bath.current_density"), ({"conductivity": -1.0}, "bath.conductivity"),
+        ({"celsius": 400.0}, "bath.celsius"), ({"colour": 1.0}, "bath.colour"),
+        ({"height": 0.0, "polarisation": 0.0}, "height and polarisation are both 0"),
+    ],
+)  # fmt: skip
+def test_a_process_with_a_bath_that_is_none_is_refused(
+    user_pdk: Callable[[str, str], Path], change: dict[str, float], words: str
+) -> None:
+    table = "\n".join(f"{k} = {v}" for k, v in change.items())
+    path = user_pdk("mine", f'extends = "post"\nname = "mine"\n[bath]\n{table}\n')
+    with pytest.raises(PdkError, match=words):
+        lg.load_pdk(str(path.parent))
+
+
+def test_a_process_without_current_through_the_kerf_states_no_bath(user_pdk: Callable[[str, str], Path]) -> None:
+    bath = 'current_density = 3.0\nconductivity = 40.0\nheight = 50_000.0\nsource = "a test"'
+    path = user_pdk("mine", f'extends = "wlcsp_500"\nname = "mine"\n[bath]\n{bath}\n')
+    with pytest.raises(PdkError, match="bath: no flow takes its current from 'kerf'"):
+        lg.load_pdk(str(path.parent))
+
+
+def two_levels(post: kdb.Polygon) -> DieMetal:
+    """A wire on the first level, a via at its end, a wire on the second; below that crosses another net's."""
+    lower = kdb.Region([box(0, 285, 200, 315), box(350, 0, 400, 600)])
+    return DieMetal(
+        "two", 800, 600, ((lower, 0.004), (kdb.Region(box(160, 285, 400, 315)), 0.002)), {"P": post},
+        kdb.Region(box(-35, 285, 0, 315)), vias=kdb.Region(box(160, 285, 200, 315)),
+    )  # fmt: skip
+
+
+def test_two_levels_are_wires_in_a_row() -> None:
+    """160 um of the first level to the via, 160 um of the second from there to the post; nothing of the net below."""
+    away = two_levels(kdb.Polygon(box(360, 285, 400, 315))).sheet().reduced()
+    assert 1 / away[0, 0] == pytest.approx((0.004 * 160 + 0.002 * 160) / 30, rel=1e-9)
+    over_it = two_levels(kdb.Polygon(box(170, 290, 210, 310))).sheet().reduced()
+    assert 1 / over_it[0, 0] == pytest.approx(0.004 * 160 / 30, rel=1e-9)
+
+
+def test_a_process_with_two_metals_has_a_network_and_what_is_none_is_refused(
+    spec_file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAYOUTGEN_PDK_PATH", str(Path(__file__).parent / "processes"))
+    crossed = "ball,net,x,y\nA1,d,500,1000\nA2,c,1000,1000\nB1,b,500,500\nB2,a,1000,500\n"
+    spec = spec_file(('pdk = "wlcsp_500"', 'pdk = "two_levels"'), ("diameter = 25_000", "diameter = 20_000"),
+                     balls=crossed)  # fmt: skip
+    built = lg.build(spec)
+    assert built.report.exit_code == 0
+    assert built.die.plan is not None
+    assert built.die.plan.vias
+    found = lg.plating(built)
+    assert found.unfed == 0
+    assert found.alone is not None
+    metal = found.network.wafer.dies[0]
+    assert [ohms for _, ohms in metal.metal] == pytest.approx([1.7241e-8 / 5e-6, 1.7241e-8 / 2.5e-6])
+    # from the die's edge to its post a net is at least a wire straight there, all on the better level
+    for k, (name, post) in enumerate(metal.posts.items()):
+        c = post.bbox().center()
+        far = min(c.x, metal.box.right - c.x, c.y, metal.box.top - c.y) / 1000 - 20
+        assert float(found.alone[0][:, k].min()) > metal.metal[0][1] * far / 60, name
+
+    def process(**update: object) -> MaskSet:
+        return replace(built, pdk=built.pdk.model_copy(update=update))
+
+    tied = built.pdk.connect.model_copy(update={"metal_2": "rdl2 | rdl_tie"})
+    with pytest.raises(PlatingError, match="metal of the second level lies in the kerf"):
+        lg.plating(process(connect=tied))
+    refused = predicted(process(connect=tied))
+    assert refused is not None
+    assert refused.found is None
+    assert refused.line.startswith("not predicted: metal of the second level lies in the kerf at (")
+    without = {name: level for name, level in built.pdk.stack.items() if name != "rdl2"}
+    with pytest.raises(PlatingError, match="a level 'rdl2' with thickness and material"):
+        lg.plating(process(stack=without))
 
 
 def test_a_build_that_is_not_plated_through_the_kerf_has_no_network(small: MaskSet) -> None:

@@ -13,6 +13,7 @@ import click
 from layoutgen.cli.progress import progress
 
 if TYPE_CHECKING:
+    from layoutgen.current import Prediction
     from layoutgen.maskset import MaskSet
 
 MOST_FINDINGS = 10
@@ -29,17 +30,18 @@ MOST_FINDINGS = 10
 @click.option("--today", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE",
               help="The day on which the expiry of waivers is judged; left out, today.")  # fmt: skip
 @click.option("--no-previews", is_flag=True, help="Leave out the pictures.")
+@click.option("--no-plating", is_flag=True, help="Do not predict how evenly the bath plates through the kerf.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 def command(
     spec: Path, output: Path, cells: tuple[Path, ...], waivers: Path | None, today: datetime | None, no_previews: bool,
-    as_json: bool, quiet: bool,
+    no_plating: bool, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Build the mask set that SPEC (a TOML file) asks for, check it, and write it to OUTPUT/NAME.
 
     Exit code 0: clean. 1: the rules found something; the files are written all the same. 2: anything else.
     """
-    from layoutgen import discover, handover, maskset
+    from layoutgen import current, discover, handover, maskset
     from layoutgen import spec as spec_file
     from layoutgen import waivers as waiver_file
     from layoutgen.findings import Status
@@ -55,14 +57,20 @@ def command(
         if passes is not None:
             built = replace(built, report=passes.apply(built.report, built.layout, built.layout.top_cell()),
                             waivers=waivers)  # fmt: skip
-        files = handover.write(built, output / built.name, previews=not no_previews, progress=tell)
+        prediction = None
+        if not no_plating:
+            tell("predicting the plating")
+            prediction = current.predicted(built)
+        files = handover.write(
+            built, output / built.name, previews=not no_previews, prediction=prediction, progress=tell
+        )
     for result in built.report.results:
         if result.status in (Status.FAILED, Status.SKIPPED):
             click.echo(f"error: {result.rule} did not run ({result.status}): {result.reason}", err=True)
     if as_json:
-        click.echo(json.dumps(_result(built, files), indent=1, ensure_ascii=False))
+        click.echo(json.dumps(_result(built, files, prediction), indent=1, ensure_ascii=False))
     elif not quiet:
-        _say(built, output / built.name, len(files))
+        _say(built, output / built.name, len(files), prediction)
     return built.exit_code
 
 
@@ -74,23 +82,25 @@ def _steps(pdk: str) -> int:
         found = discover.pdk(pdk)
     except LayoutgenError:
         return 1  # the build says what is wrong with it
-    return 2 * len(found.rules) + len(found.masks) + 10
+    return 2 * len(found.rules) + len(found.masks) + 12
 
 
-def _result(built: MaskSet, files: list[Path]) -> dict[str, Any]:
+def _result(built: MaskSet, files: list[Path], prediction: Prediction | None) -> dict[str, Any]:
     from layoutgen.handover import figures
 
     report = built.report
     return {
         "name": built.name,
         **figures(built),
+        **({"plating": prediction.line} if prediction else {}),
         "checks": {"exit_code": report.exit_code, "summary": report.summary},
         "files": [str(f) for f in files],
     }
 
 
-def _say(built: MaskSet, folder: Path, files: int) -> None:
-    from layoutgen.report import line, routing, routing_table, worst
+def _say(built: MaskSet, folder: Path, files: int, prediction: Prediction | None) -> None:
+    from layoutgen.errors import printable
+    from layoutgen.report import line, open_areas, routing, routing_table, worst
 
     chip, plan, grid, report = built.spec.chip, built.die.plan, built.grid, built.report
     click.echo(f"{built.name}: {chip.name} in {built.pdk.name}, flow {built.flow}")
@@ -111,6 +121,10 @@ def _say(built: MaskSet, folder: Path, files: int) -> None:
     click.echo(f"  wafer   {built.rim.diameter / 1000:g} mm, {len(grid.dies)} dies, step {built.step.pitch[0]:g} x "
                f"{built.step.pitch[1]:g} um, {len(grid.drop_ins)} mark sites")  # fmt: skip
     click.echo(f"  masks   {', '.join(built.pdk.masks_of(built.flow))}")
+    if currents := open_areas.line(built.areas):
+        click.echo(f"  current {currents}")
+    if prediction:
+        click.echo(f"  plating {printable(prediction.line)}")
     click.echo(f"  checks  {report.summary}")
     for result in report.results:
         if found := worst(result, built.pdk):

@@ -18,8 +18,6 @@ import klayout.db as kdb
 import numpy as np
 import numpy.typing as npt
 import shapely
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
 from layoutgen import derive, gds
 from layoutgen.pdk import Pdk
@@ -116,11 +114,11 @@ class Cloud:
 class Pieces:
     """The kinds of a layout and their pieces, by number; and what meets what."""
 
-    def __init__(self, pdk: Pdk, layout: kdb.Layout, top: kdb.Cell, layers: Iterable[str]) -> None:
-        """layers: the drawn layers that will be asked for."""
+    def __init__(self, pdk: Pdk | None, layout: kdb.Layout, top: kdb.Cell, layers: Iterable[str]) -> None:
+        """layers: the drawn layers that will be asked for. Without a process: `singles` only."""
         self._pdk = pdk
-        self._fetch = gds.fetch(layout, pdk, top)
-        found = {name: layout.find_layer(gds.layer_info(pdk, name)) for name in layers}
+        found = {name: layout.find_layer(gds.layer_info(pdk, name)) for name in layers} if pdk else {}
+        self._layout, self._top = layout, top
         self._source = Source(layout, top, {name: index for name, index in found.items() if index is not None})
         self.polygons: list[kdb.Polygon] = []
         """Of each piece, seen from where its kind stands."""
@@ -128,6 +126,7 @@ class Pieces:
         self._start: list[int] = [0]
         """Of each kind, its first piece."""
         self._kinds: dict[object, int] = {}
+        self._cuts: dict[tuple[int, frozenset[tuple[int, ...]]], int] = {}
         self._box_rows: list[tuple[int, int, int, int]] = []
         self._is_box: list[bool] = []
         self._known: dict[str, Sheet] = {}
@@ -172,17 +171,18 @@ class Pieces:
         """What an expression over layers, drawn or derived, is made of: the layers that it unites, or else all of it
         flat."""
         if expression not in self._known:
-            layers = self._united(expression)
+            assert self._pdk is not None  # noqa: S101  who has none asks for `singles`
+            layers = self.united(expression)
             if layers is None:
-                region = self._pdk.evaluate(expression, lambda n: self._pdk.region(n, self._fetch))
-                self._known[expression] = self._singles(region.each(), expression)
+                region = self._pdk.evaluate(expression, gds.fetch(self._layout, self._pdk, self._top))
+                self._known[expression] = self.singles(region.each(), expression)
             elif len(layers) == 1 and layers[0] == expression:
                 self._known[expression] = self._drawn(expression)
             else:
                 self._known[expression] = merged_sheets([self.sheet(layer) for layer in layers])
         return self._known[expression]
 
-    def _united(self, expression: str) -> list[str] | None:
+    def united(self, expression: str) -> list[str] | None:
         """The drawn layers whose union an expression is; None: it is none."""
         parts = derive.union_of(expression)
         if parts is None:
@@ -190,8 +190,9 @@ class Pieces:
         out: list[str] = []
         for part in parts:
             more = [part]
+            assert self._pdk is not None  # noqa: S101  who has none asks for `singles`
             if part in self._pdk.derived:
-                found = self._united(self._pdk.derived[part].expression)
+                found = self.united(self._pdk.derived[part].expression)
                 if found is None:
                     return None
                 more = found
@@ -203,7 +204,7 @@ class Pieces:
             self.names.append(layer)
         return self.names.index(layer)
 
-    def _singles(self, polygons: Iterable[kdb.Polygon], layer: str) -> Sheet:
+    def singles(self, polygons: Iterable[kdb.Polygon], layer: str) -> Sheet:
         """Polygons as instances, each from its lower left corner."""
         kinds, at = [], []
         for polygon in polygons:
@@ -213,6 +214,14 @@ class Pieces:
             at.append((box.left, box.bottom))
         return self._as_sheet(kinds, np.array(at, dtype=np.int64).reshape(-1, 2), layer)
 
+    def placed(self, some: Iterable[tuple[kdb.Region, Ints]], layer: str) -> Sheet:
+        """Shapes, each at (n, 2) places."""
+        kinds, at = [], [np.empty((0, 2), dtype=np.int64)]
+        for k, (region, places) in enumerate(some):
+            kinds += [self._kind(("placed", layer, k), lambda r=region: r.merged().each())] * len(places)  # type: ignore[misc]
+            at.append(places)
+        return self._as_sheet(kinds, np.concatenate(at), layer)
+
     def _as_sheet(self, kinds: Sequence[int], at: Ints, layer: str) -> Sheet:
         number = self._number(layer)
         return Sheet(np.array(kinds, dtype=np.int64), at, np.full(len(kinds), number))
@@ -221,7 +230,7 @@ class Pieces:
         layer = self._source.layer(name)
         if layer is None:
             return self._as_sheet([], np.empty((0, 2), dtype=np.int64), name)
-        parts = [self._singles(layer.long, name)] if layer.long else []
+        parts = [self.singles(layer.long, name)] if layer.long else []
         boxes = layer.boxes
         if len(boxes):
             sizes, back = np.unique(boxes[:, 2:] - boxes[:, :2], axis=0, return_inverse=True)
@@ -311,6 +320,9 @@ class Pieces:
             none = np.empty(0, dtype=np.int64)
             return none, none, none, np.empty((0, 4), dtype=np.int64)
         first, second = self._near(a.of or a, b.of or b)
+        if a is b:
+            once = first < second
+            first, second = first[once], second[once]
         rows = np.column_stack([a.kind[first], b.kind[second], b.at[second] - a.at[first]])
         distinct, relation = distinct_rows(rows) if len(rows) else (np.empty(0, dtype=np.int64),) * 2
         return first, second, relation, rows[distinct]
@@ -319,9 +331,6 @@ class Pieces:
         """Instances whose extents touch; of a single polygon, those that touch itself."""
         if (a, b) not in self._pairs:
             first, second = self._tree(b).query(self._tree(a).geometries)
-            if a is b:
-                once = first < second
-                first, second = first[once], second[once]
             keep = self._reaches(a, first, b, second)
             keep[keep] = self._reaches(b, second[keep], a, first[keep])
             self._pairs[a, b] = first[keep], second[keep]
@@ -421,6 +430,8 @@ class Pieces:
         number, _, _ = self._contacts(rows, area=True)
         real = np.isin(relation, number)
         first, second = first[real], second[real]
+        if not len(first):
+            return sheet
         relation = relation[real]
         order = np.lexsort((relation, first))
         first, second, relation = first[order], second[order], relation[order]
@@ -452,7 +463,7 @@ class Pieces:
         return kind, x, y
 
     def _left(self, kind: int, gone: frozenset[tuple[int, ...]]) -> int:
-        def polygons() -> Iterable[kdb.Polygon]:
+        if (kind, gone) not in self._cuts:
             cut = kdb.Region()
             for part in gone:
                 if len(part) == 4:
@@ -462,9 +473,68 @@ class Pieces:
                     for polygon in self.polygons[self._start[other] : self._start[other + 1]]:
                         cut.insert(polygon.moved(x, y))
             own = kdb.Region(self.polygons[self._start[kind] : self._start[kind + 1]])
-            return [*(own - cut).merged().each()]
+            left = (*(own - cut).merged().each(),)
+            self._cuts[kind, gone] = self._kind(left, lambda: left)  # what is left alike is of one kind
+        return self._cuts[kind, gone]
 
-        return self._kind(("left", kind, gone), polygons)
+    def grown(self, sheet: Sheet, by: int) -> Sheet:
+        """The extents of a sheet's pieces, larger by so much on each side: node by node."""
+        kind = sheet.kind.copy()
+        for k in np.unique(sheet.kind).tolist():
+            boxes = self._box_rows[self._start[k] : self._start[k + 1]]
+            kind[sheet.kind == k] = self._kind(
+                ("grown", k, by),
+                lambda some=boxes: [kdb.Polygon(kdb.Box(*b).enlarged(by, by)) for b in some],  # type: ignore[misc]
+            )
+        return Sheet(kind, sheet.at, sheet.layer)
+
+    # ------------------------------------------------------------------ area
+
+    def area2(self, sheet: Sheet) -> int:
+        """Twice the area that a sheet's pieces cover together, in square database units.
+
+        Of pieces that overlap the largest counts as a whole, each other one without what larger ones cover of it; that
+        is looked at once wherever it is the same. Exact but for slanted edges that cross: crossings lie on the grid.
+        """
+        nodes = self.nodes(sheet)
+        if not len(nodes.piece):
+            return 0
+        own = np.array([p.area2() for p in self.polygons], dtype=object)  # sums may exceed 2^63
+        times = np.bincount(nodes.piece, minlength=len(own))
+        total = int((own[times > 0] * times[times > 0].astype(object)).sum())
+        i, j = self.meetings(sheet, sheet, area=True)
+        if not len(i):
+            return total
+        boxes = self.boxes(sheet, nodes)
+        size = (boxes[:, 2] - boxes[:, 0]).astype(float) * (boxes[:, 3] - boxes[:, 1])
+        swap = (size[j] < size[i]) | ((size[j] == size[i]) & (i < j))
+        less, more = np.where(swap, j, i), np.where(swap, i, j)
+        seen_from = np.tile(sheet.at[nodes.instance[less]], 2)
+        clipped = np.concatenate(
+            [np.maximum(boxes[less, :2], boxes[more, :2]), np.minimum(boxes[less, 2:], boxes[more, 2:])], axis=1
+        )
+        step = np.tile(sheet.at[nodes.instance[more]], 2)
+        _, _, is_box = self._table()
+        plain = is_box[nodes.piece[more]]
+        what = np.where(plain[:, None], clipped, step) - seen_from
+        rows = np.column_stack([nodes.piece[less], np.where(plain, NONE, nodes.piece[more]), what])
+        distinct, number = distinct_rows(rows)
+        order = np.lexsort((number, less))
+        _, begin, count = np.unique(less[order], return_index=True, return_counts=True)
+        for many in np.unique(count).tolist():
+            sets = number[order][begin[count == many][:, None] + np.arange(many)]
+            first, kind = distinct_rows(sets)
+            for one, often in zip(first.tolist(), np.bincount(kind).tolist(), strict=True):
+                total -= often * self._covered(rows[distinct[sets[one]]])
+        return total
+
+    def _covered(self, rows: Ints) -> int:
+        """Twice the area of a piece that others cover: (n, 6) the piece, the other one and its step, or a box."""
+        cover = kdb.Region()
+        for _, other, *where in rows.tolist():
+            cover.insert(kdb.Box(*where) if other == NONE else self.polygons[other].moved(*where[:2]))
+        own = self.polygons[int(rows[0, 0])]
+        return own.area2() - sum(p.area2() for p in (kdb.Region(own) - cover).merged().each())
 
     # ------------------------------------------------------------------ points
 
@@ -561,6 +631,9 @@ def join(
 
     known: meetings that were found before. joined: which are joined, in pairs; left out, each with the next.
     """
+    from scipy.sparse import csr_array  # not needed by every check, and slow to import
+    from scipy.sparse.csgraph import connected_components
+
     known = {} if known is None else known
     joined = [*pairwise(sheets)] if joined is None else joined
     nodes = {name: pieces.nodes(sheet) for name, sheet in sheets.items()}

@@ -8,113 +8,84 @@ drawn on the layer of role `ground`, that is to be cut through: so it can be met
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import klayout.db as kdb
 import numpy as np
 
-from layoutgen.connect import nets as words
-from layoutgen.connect.pieces import NONE, Bools, Ints, Joined, Known, Pieces, Sheet, join
-from layoutgen.connect.stack import METAL, Stack, stack
+from layoutgen.connect import stubs
+from layoutgen.connect.pieces import NONE, Ints, Joined, Pieces, Sheet
+from layoutgen.connect.rules import KERF, NETS, TEXTS, TIED
+from layoutgen.connect.stack import METAL, stack
 from layoutgen.connect.terminals import Dies, Terminals
+from layoutgen.connect.wafer import Wafer, alike, in_words, moved_to, pieces_found, repeated, square
 from layoutgen.connect.witness import gap, way
-from layoutgen.findings import Finding, Hull, RuleResult, Status
+from layoutgen.findings import Finding, RuleResult, Status
 from layoutgen.pdk import Pdk
 
-KERF_RULE = "KERF"
-KERF_TEXT = (
-    "only the bus and what ties nets to it lie in the kerf where it carries the plating current, and all of the bus is "
-    "surely cut away; where it does not, no metal lies there but a ground conductor, all of one net"
-)
 NAMELESS = "no pad, ball or label says what is a net"
 MOST = 50
-"""Findings of one kind that are not repeats of each other."""
-
-
-@dataclass
-class _Wafer:
-    """What all checks look at."""
-
-    pdk: Pdk
-    stack: Stack
-    pieces: Pieces
-    sheets: dict[str, Sheet]
-    dies: Dies
-    terminals: Terminals
-    known: Known
-
-    def joined(self, metal: Mapping[str, Sheet]) -> Joined:
-        return join(self.pieces, {**self.sheets, **metal}, self.known, self.stack.links)
-
-    def role(self, name: str) -> int:
-        """The number of the layer that plays a role; -1: none does, or nothing is on it."""
-        layer = self.pdk.roles.get(name, "")
-        return self.pieces.names.index(layer) if layer in self.pieces.names else NONE
-
-    def on(self, sheet: Sheet, role: str) -> Bools:
-        """Which instances of a sheet are of a role's layer."""
-        number = self.role(role)
-        found: Bools = (sheet.layer == number) & (number >= 0)
-        return found
+"""Findings of one kind that are not repeats of each other; of what is beyond, one finding says how many and where."""
 
 
 def check_wafer(
     pdk: Pdk, flow: str, layout: kdb.Layout, top: kdb.Cell, dies: Dies, terminals: Callable[[Pieces], Terminals],
-    *, only_cut: bool = False,
+    *, only_cut: bool = False, say: Callable[[str], None] = lambda _: None,
 ) -> list[RuleResult]:  # fmt: skip
     """Both states of a layout of any size, over all of its dies.
 
-    terminals: given the pieces, where nets come out. only_cut: judge what is left after the cut alone.
+    terminals: given the pieces, where nets come out. only_cut: judge what is left after the cut alone. say: is told in
+    sentences what is no finding, as how long the stubs of ties are.
     """
     levels = stack(pdk)
     reserved = [name for name in ("cut_sure", "cut_maybe", "street") if name in pdk.reserved]
-    pieces = Pieces(pdk, layout, top, dict.fromkeys([*levels.sources, *reserved]))
+    pieces = Pieces(pdk, layout, top, dict.fromkeys([*levels.sources, *reserved, *stubs.needs(pdk)]))
     sheets = {name: pieces.sheet(text) for name, text in levels.levels.items()}
-    wafer = _Wafer(pdk, levels, pieces, sheets, dies, terminals(pieces), {})
+    wafer = Wafer(pdk, levels, pieces, sheets, dies, terminals(pieces), {})
     tied = pdk.flows[flow].current == "kerf"
     sure, maybe = (pieces.sheet(n) if n in pdk.reserved else sheets[METAL] for n in ("cut_sure", "cut_maybe"))
     if tied and not ("cut_sure" in pdk.reserved and len(sure)):
         reason = "there is nothing on layer 'cut_sure': say where the dies and the kerf are with --die and --step"
-        rules = ((words.NETS_RULE, words.NETS_TEXT), (words.TIED_RULE, words.TIED_TEXT), (KERF_RULE, KERF_TEXT))
-        return [RuleResult(rule, text, Status.SKIPPED, reason) for rule, text in rules]
+        return [RuleResult(rule, text, Status.SKIPPED, reason) for rule, text in TEXTS.items()]
     before = wafer.joined({}) if not (tied and only_cut) else None
     parted = tied or (wafer.role("ground") >= 0 and "cut_sure" in pdk.reserved and len(sure) > 0)
     after = wafer.joined(_cut(wafer, sure)) if parted else before
     assert after is not None  # noqa: S101  one of both is there
-    results = [RuleResult(words.NETS_RULE, words.NETS_TEXT, Status.RUN, "", tuple(_lvs(wafer, after)))]
+    results = [RuleResult(NETS, TEXTS[NETS], Status.RUN, "", tuple(_lvs(wafer, after)))]
     if not len(wafer.terminals.die):
-        results = [RuleResult(words.NETS_RULE, words.NETS_TEXT, Status.SKIPPED, NAMELESS)]
+        results = [RuleResult(NETS, TEXTS[NETS], Status.SKIPPED, NAMELESS)]
     if tied:
         worst = wafer.joined(_cut(wafer, maybe)) if "cut_maybe" in pdk.reserved and len(maybe) else after
         whole = {f.note for f in results[0].findings}
         more = [f for f in _opens(wafer, worst, *_on(wafer, worst)) if f.note not in whole]
         results[0] = replace(results[0], findings=(*results[0].findings, *more))
         if before is not None:
-            results.append(RuleResult(words.TIED_RULE, words.TIED_TEXT, Status.RUN, "", tuple(_tied(wafer, before))))
+            results.append(RuleResult(TIED, TEXTS[TIED], Status.RUN, "", tuple(_tied(wafer, before))))
             if not len(wafer.terminals.die):
-                results[-1] = RuleResult(words.TIED_RULE, words.TIED_TEXT, Status.SKIPPED, NAMELESS)
+                results[-1] = RuleResult(TIED, TEXTS[TIED], Status.SKIPPED, NAMELESS)
         kerf = tuple(_left_of_bus(wafer, after)) + tuple(_in_kerf(wafer, maybe, ("bus", "tie", "ring")))
-        results.append(RuleResult(KERF_RULE, KERF_TEXT, Status.RUN, "", kerf))
+        results.append(RuleResult(KERF, TEXTS[KERF], Status.RUN, "", kerf))
+        results += stubs.check_stubs(wafer, after, sure, maybe, say)
     else:
         street = next((pieces.sheet(n) for n in ("cut_maybe", "street")
                        if n in pdk.reserved and len(pieces.sheet(n))), None)  # fmt: skip
         if street is None:
             reason = "there is nothing on layer 'street'"
-            results.append(RuleResult(KERF_RULE, KERF_TEXT, Status.NOT_APPLICABLE, reason))
+            results.append(RuleResult(KERF, TEXTS[KERF], Status.NOT_APPLICABLE, reason))
         else:
             kerf = (*_in_kerf(wafer, street, ("ground",)), *_grounds(wafer, after))
-            results.append(RuleResult(KERF_RULE, KERF_TEXT, Status.RUN, "", kerf))
+            results.append(RuleResult(KERF, TEXTS[KERF], Status.RUN, "", kerf))
     return results
 
 
-def _cut(wafer: _Wafer, cut: Sheet) -> dict[str, Sheet]:
+def _cut(wafer: Wafer, cut: Sheet) -> dict[str, Sheet]:
     """The levels of metal without what the blade takes of them, and the openings between them."""
     names = (*wafer.stack.metals, *(via.name for via in wafer.stack.vias))
     return {name: wafer.pieces.without(wafer.sheets[name], cut) for name in names}
 
 
-def _on(wafer: _Wafer, joined: Joined) -> tuple[Ints, Ints]:
+def _on(wafer: Wafer, joined: Joined) -> tuple[Ints, Ints]:
     """The net at each terminal (-1: it stands on no metal), and who it belongs to: a net of a die, or itself."""
     t = wafer.terminals
     on = np.full(len(t.die), NONE)
@@ -127,7 +98,7 @@ def _on(wafer: _Wafer, joined: Joined) -> tuple[Ints, Ints]:
     return on, t.die * (len(t.nets) + len(t.names)) + own
 
 
-def _levels(wafer: _Wafer) -> Ints:
+def _levels(wafer: Wafer) -> Ints:
     """The number of the metal that each terminal is on."""
     t, metals = wafer.terminals, wafer.stack.metals
     return np.where(t.level >= 0, t.level, np.where(t.pad, 0, metals.index(wafer.stack.top)))
@@ -136,20 +107,20 @@ def _levels(wafer: _Wafer) -> Ints:
 # after the cut --------------------------------------------------------------------------------------------------
 
 
-def _lvs(wafer: _Wafer, joined: Joined) -> Iterator[Finding]:
+def _lvs(wafer: Wafer, joined: Joined) -> Iterator[Finding]:
     """The netlist of each die against what its metal joins."""
     t = wafer.terminals
     on, who = _on(wafer, joined)
     yield from _loose_vias(wafer, joined)
     missing = np.flatnonzero(on < 0)
-    yield from _alike(wafer, missing, lambda k: f"{t.title(k)} stands on no metal")
+    yield from alike(wafer, missing, lambda k: f"{t.title(k)} stands on no metal")
     yield from _opens(wafer, joined, on, who)
     yield from _shorts(wafer, joined, on, who)
     yield from _unanswered(wafer, on)
     yield from _standing(wafer, joined)
 
 
-def _opens(wafer: _Wafer, joined: Joined, on: Ints, who: Ints) -> Iterator[Finding]:
+def _opens(wafer: Wafer, joined: Joined, on: Ints, who: Ints) -> Iterator[Finding]:
     t = wafer.terminals
     mine = np.flatnonzero((on >= 0) & (t.net >= 0) & ~t.asks & ~t.took)
     order = mine[np.lexsort((on[mine], who[mine]))]
@@ -158,19 +129,43 @@ def _opens(wafer: _Wafer, joined: Joined, on: Ints, who: Ints) -> Iterator[Findi
     pieces = order[fresh]  # one terminal of each piece of each net
     _, start, count = np.unique(who[pieces], return_index=True, return_counts=True)
     broken = np.flatnonzero(count > 1)
-    groups: dict[tuple[int, int], list[int]] = {}
+    groups: dict[tuple[int, ...], list[int]] = {}
+    broken_pieces = pieces[np.isin(who[pieces], who[pieces[start[broken]]])]
+    looks = _looks(wafer, joined, on[broken_pieces], t.die[broken_pieces])
     for k in broken.tolist():
-        groups.setdefault((int(t.net[pieces[start[k]]]), int(count[k])), []).append(int(start[k]))
-    for (net, number), starts in list(groups.items())[:MOST]:
+        some = on[pieces[start[k] : start[k] + count[k]]].tolist()
+        alike_ = int(t.net[pieces[start[k]]]), int(count[k]), *(looks[net] for net in some)
+        groups.setdefault(alike_, []).append(int(start[k]))
+    for (net, number, *_), starts in list(groups.items())[:MOST]:
         a, b = int(pieces[starts[0]]), int(pieces[starts[0] + 1])
         level = wafer.stack.metals[int(_levels(wafer)[a])]
         hull = gap(joined, level, int(on[a]), int(on[b]), (t.at[a], t.at[b]))
         dies = t.die[pieces[starts]]
-        note = f"net {t.nets[net]} is in {number} pieces{_in(wafer, dies)}"
-        yield _repeated(wafer, Finding(words.NETS_RULE, polygon=hull, note=note), dies)
+        note = f"net {t.nets[net]} is in {number} pieces{in_words(wafer, dies)}"
+        yield repeated(wafer, Finding(NETS, polygon=hull, note=note), dies)
+    rest = [int(pieces[k]) for starts in list(groups.values())[MOST:] for k in starts]
+    yield from _more(wafer, rest, "times a net is in pieces")
 
 
-def _shorts(wafer: _Wafer, joined: Joined, on: Ints, who: Ints) -> Iterator[Finding]:
+def _looks(wafer: Wafer, joined: Joined, nets: Ints, dies: Ints) -> dict[int, int]:
+    """A number for how each net looks, all of its pieces seen from a die: alike for nets that are drawn alike."""
+    asked, first = np.unique(nets, return_index=True)
+    origin = wafer.dies.boxes[dies[first], :2]
+    total = np.zeros(len(asked), dtype=np.uint64)
+    for level, (name, net) in enumerate(joined.net.items()):
+        nodes, sheet = joined.nodes[name], joined.sheets[name]
+        mine = np.flatnonzero(np.isin(net, asked))
+        place = np.searchsorted(asked, net[mine])
+        at = sheet.at[nodes.instance[mine]] - origin[place]
+        mixed = np.full(len(mine), level, dtype=np.uint64)
+        for column in (nodes.piece[mine], at[:, 0], at[:, 1]):
+            mixed = (mixed ^ column.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+            mixed ^= mixed >> np.uint64(29)
+        np.add.at(total, place, mixed)
+    return dict(zip(asked.tolist(), total.tolist(), strict=True))
+
+
+def _shorts(wafer: Wafer, joined: Joined, on: Ints, who: Ints) -> Iterator[Finding]:
     t = wafer.terminals
     mine = np.flatnonzero(on >= 0)
     order = mine[np.lexsort((who[mine], on[mine]))]
@@ -179,11 +174,13 @@ def _shorts(wafer: _Wafer, joined: Joined, on: Ints, who: Ints) -> Iterator[Find
     owners = order[fresh]  # one terminal of each owner of each net
     _, start, count = np.unique(on[owners], return_index=True, return_counts=True)
     groups: dict[tuple[object, ...], list[Ints]] = {}
+    joint = owners[start[count > 1]]
+    looks = _looks(wafer, joined, on[joint], t.die[joint])
     for k in np.flatnonzero(count > 1).tolist():
         some = owners[start[k] : start[k] + count[k]]
         dies = np.unique(t.die[some])
         steps = t.at[some] - t.at[some[0]]
-        key = (tuple(t.name[some].tolist()), len(dies), steps.tobytes())
+        key = (tuple(t.name[some].tolist()), len(dies), steps.tobytes(), looks[int(on[some[0]])])
         groups.setdefault(key, []).append(some)
     for places in list(groups.values())[:MOST]:
         some = places[0]
@@ -203,11 +200,24 @@ def _shorts(wafer: _Wafer, joined: Joined, on: Ints, who: Ints) -> Iterator[Find
             if len(some) > 2:
                 note += f", as are {len(some)} nets of {len(dies)} dies"
         firsts = np.array([p[0] for p in places])
-        note += _in(wafer, t.die[firsts]) if len(dies) == 1 else ""
-        yield _moved_to(Finding(words.NETS_RULE, polygon=hull, note=note), t.at[firsts] - t.at[a])
+        note += in_words(wafer, t.die[firsts]) if len(dies) == 1 else ""
+        yield moved_to(Finding(NETS, polygon=hull, note=note), t.at[firsts] - t.at[a])
+    rest = [int(some[0]) for places in list(groups.values())[MOST:] for some in places]
+    yield from _more(wafer, rest, "times nets are one piece")
 
 
-def _unanswered(wafer: _Wafer, on: Ints) -> Iterator[Finding]:
+def _more(wafer: Wafer, places: Sequence[int], what: str) -> Iterator[Finding]:
+    """One finding for those that no finding of their own shows, at a terminal of each."""
+    if not places:
+        return
+    t, some = wafer.terminals, np.array(places)
+    names = sorted({t.title(k) for k in places})
+    more = f" and {len(names) - 5} others" if len(names) > 5 else ""
+    note = f"{len(places)} more {what}, at {', '.join(names[:5])}{more}{in_words(wafer, t.die[some])}"
+    yield moved_to(Finding(NETS, polygon=square(t.at[some[0]]), note=note), t.at[some] - t.at[some[0]])
+
+
+def _unanswered(wafer: Wafer, on: Ints) -> Iterator[Finding]:
     """Pieces of a net that join another number of those who ask for a free one than of those who were taken."""
     t = wafer.terminals
     special = np.flatnonzero((t.asks | t.took) & (on >= 0) & (t.net >= 0))
@@ -226,10 +236,10 @@ def _unanswered(wafer: _Wafer, on: Ints) -> Iterator[Finding]:
         ask, take = int(asks[row]), int(took[row])
         return f"a piece of net {t.nets[int(t.net[k])]} joins {ask} that ask for a free one with {take} that were taken"
 
-    yield from _alike(wafer, here, note)
+    yield from alike(wafer, here, note)
 
 
-def _standing(wafer: _Wafer, joined: Joined) -> Iterator[Finding]:
+def _standing(wafer: Wafer, joined: Joined) -> Iterator[Finding]:
     """Terminals that lack one of their layers, and shapes of these that belong to no terminal."""
     t = wafer.terminals
     whole = bool(t.whole[t.level < 0].all()) and len(t.die) > 0
@@ -238,12 +248,12 @@ def _standing(wafer: _Wafer, joined: Joined) -> Iterator[Finding]:
         for level in levels if len(t.die) else ():
             layer = level.split(": ", 1)[1]
             node = wafer.pieces.at(joined.sheets[level], t.cloud)[mine]
-            yield from _alike(wafer, mine[node < 0], lambda k, layer=layer: f"{t.title(k)} has no {layer}")  # type: ignore[misc]
+            yield from alike(wafer, mine[node < 0], lambda k, layer=layer: f"{t.title(k)} has no {layer}")  # type: ignore[misc]
             if whole:
                 yield from _extra(wafer, joined, level, node, layer)
 
 
-def _extra(wafer: _Wafer, joined: Joined, level: str, used: Ints, layer: str) -> Iterator[Finding]:
+def _extra(wafer: Wafer, joined: Joined, level: str, used: Ints, layer: str) -> Iterator[Finding]:
     """Shapes of a level in dies, no piece of which a terminal stands on."""
     nodes, sheet = joined.nodes[level], joined.sheets[level]
     hit = np.zeros(len(nodes.piece), dtype=bool)
@@ -257,11 +267,11 @@ def _extra(wafer: _Wafer, joined: Joined, level: str, used: Ints, layer: str) ->
     boxes = wafer.pieces.boxes(sheet, nodes)[left]
     die = wafer.dies.of((boxes[:, :2] + boxes[:, 2:]) // 2)
     left, die = left[die >= 0], die[die >= 0]
-    yield from _pieces_found(wafer, sheet, nodes.instance[left], nodes.piece[left],
-                             words.NETS_RULE, f"this {layer} belongs to no terminal")  # fmt: skip
+    yield from pieces_found(wafer, sheet, nodes.instance[left], nodes.piece[left],
+                             NETS, f"this {layer} belongs to no terminal")  # fmt: skip
 
 
-def _loose_vias(wafer: _Wafer, joined: Joined) -> Iterator[Finding]:
+def _loose_vias(wafer: Wafer, joined: Joined) -> Iterator[Finding]:
     """Openings between two metals that do not lie on both."""
     for via in wafer.stack.vias:
         nodes, sheet = joined.nodes[via.name], joined.sheets[via.name]
@@ -270,14 +280,14 @@ def _loose_vias(wafer: _Wafer, joined: Joined) -> Iterator[Finding]:
             side = 1 if where == "lower" else 0
             found = np.concatenate([wafer.known[pair][side] for pair in pairs])
             left = np.setdiff1d(np.arange(len(nodes.piece)), found)
-            yield from _pieces_found(wafer, sheet, nodes.instance[left], nodes.piece[left],
-                                     words.NETS_RULE, f"this via lies on no {where} metal")  # fmt: skip
+            yield from pieces_found(wafer, sheet, nodes.instance[left], nodes.piece[left],
+                                     NETS, f"this via lies on no {where} metal")  # fmt: skip
 
 
 # before the cut -------------------------------------------------------------------------------------------------
 
 
-def _tied(wafer: _Wafer, joined: Joined) -> Iterator[Finding]:
+def _tied(wafer: Wafer, joined: Joined) -> Iterator[Finding]:
     """What is not of the one conductor that holds the contact ring, all buses and all nets of all dies."""
     t = wafer.terminals
     sheet, nodes, net = joined.sheets[METAL], joined.nodes[METAL], joined.net[METAL]
@@ -292,32 +302,32 @@ def _tied(wafer: _Wafer, joined: Joined) -> Iterator[Finding]:
         if len(box):
             (x0, y0), (x1, y1) = box[:, :2].min(axis=0).tolist(), box[:, 2:].max(axis=0).tolist()
             hull = ((x0, y0), (x1, y0), (x1, y1), (x0, y1))
-            yield Finding(words.TIED_RULE, polygon=hull, note="there is no contact ring")
+            yield Finding(TIED, polygon=hull, note="there is no contact ring")
     for role, note in (("ring", "this part of the contact ring is not joined to the rest"),
                        ("bus", "this bus does not reach the contact ring")):  # fmt: skip
         mine = np.flatnonzero(wafer.on(sheet, role)[nodes.instance] & (net != trunk))
         _, first = np.unique(net[mine], return_index=True)  # one of each conductor
         some = mine[np.sort(first)]
-        yield from _pieces_found(wafer, sheet, nodes.instance[some], nodes.piece[some], words.TIED_RULE, note)
+        yield from pieces_found(wafer, sheet, nodes.instance[some], nodes.piece[some], TIED, note)
     out = np.flatnonzero((on != trunk) & (t.net >= 0))
-    yield from _alike(wafer, out, lambda k: f"{t.title(k)} is not joined to the bus: not plated", words.TIED_RULE)
+    yield from alike(wafer, out, lambda k: f"{t.title(k)} is not joined to the bus: not plated", TIED)
 
 
-def _left_of_bus(wafer: _Wafer, after: Joined) -> Iterator[Finding]:
+def _left_of_bus(wafer: Wafer, after: Joined) -> Iterator[Finding]:
     """What the blade leaves of a bus, and of ties without a net."""
     sheet, nodes, net = after.sheets[METAL], after.nodes[METAL], after.net[METAL]
     bus = np.flatnonzero(wafer.on(sheet, "bus")[nodes.instance])
-    yield from _pieces_found(wafer, sheet, nodes.instance[bus], nodes.piece[bus],
-                             KERF_RULE, "the blade may leave this of a bus")  # fmt: skip
+    yield from pieces_found(wafer, sheet, nodes.instance[bus], nodes.piece[bus],
+                             KERF, "the blade may leave this of a bus")  # fmt: skip
     if not len(wafer.terminals.die):
         return  # nobody knows which ties have a net
     held = np.unique(_on(wafer, after)[0])
     tie = np.flatnonzero(wafer.on(sheet, "tie")[nodes.instance] & ~np.isin(net, held))
-    yield from _pieces_found(wafer, sheet, nodes.instance[tie], nodes.piece[tie],
-                             KERF_RULE, "the blade may leave this sliver of a tie")  # fmt: skip
+    yield from pieces_found(wafer, sheet, nodes.instance[tie], nodes.piece[tie],
+                             KERF, "the blade may leave this sliver of a tie")  # fmt: skip
 
 
-def _in_kerf(wafer: _Wafer, kerf: Sheet, but: Sequence[str]) -> Iterator[Finding]:
+def _in_kerf(wafer: Wafer, kerf: Sheet, but: Sequence[str]) -> Iterator[Finding]:
     """Metal in the kerf that does not play one of some roles."""
     for level in wafer.stack.metals:
         sheet = wafer.sheets[level]
@@ -327,11 +337,11 @@ def _in_kerf(wafer: _Wafer, kerf: Sheet, but: Sequence[str]) -> Iterator[Finding
         some = Sheet(sheet.kind[other], sheet.at[other], sheet.layer[other])
         found = np.unique(wafer.pieces.meetings(some, kerf, area=True)[0])
         nodes = wafer.pieces.nodes(some)
-        yield from _pieces_found(wafer, some, nodes.instance[found], nodes.piece[found],
-                                 KERF_RULE, "this metal lies in the kerf")  # fmt: skip
+        yield from pieces_found(wafer, some, nodes.instance[found], nodes.piece[found],
+                                 KERF, "this metal lies in the kerf")  # fmt: skip
 
 
-def _grounds(wafer: _Wafer, joined: Joined) -> Iterator[Finding]:
+def _grounds(wafer: Wafer, joined: Joined) -> Iterator[Finding]:
     """Terminals on a conductor of role `ground` whose net is not the one that most of them are of."""
     t = wafer.terminals
     ground = [joined.net[name][wafer.on(joined.sheets[name], "ground")[joined.nodes[name].instance]]
@@ -342,58 +352,4 @@ def _grounds(wafer: _Wafer, joined: Joined) -> Iterator[Finding]:
         first = int(np.argmax(np.bincount(t.net[mine])))
         name = t.nets[first]
         other = mine[t.net[mine] != first]
-        yield from _alike(wafer, other, lambda k: f"{t.title(k)} reaches the kerf, where only {name} may", KERF_RULE)
-
-
-# findings -------------------------------------------------------------------------------------------------------
-
-
-def _alike(
-    wafer: _Wafer, which: Ints, note: Callable[[int], str], rule: str = words.NETS_RULE
-) -> Iterator[Finding]:  # fmt: skip
-    """One finding for each terminal, by name, that is wrong in some dies."""
-    t = wafer.terminals
-    if not len(which):
-        return
-    order = which[np.argsort(t.name[which], kind="stable")]
-    _, start = np.unique(t.name[order], return_index=True)
-    for some in np.split(order, start[1:]):
-        first = int(some[0])
-        x, y = t.at[first].tolist()
-        hull = ((x - 5000, y - 5000), (x + 5000, y - 5000), (x + 5000, y + 5000), (x - 5000, y + 5000))
-        finding = Finding(rule, polygon=hull, note=note(first) + _in(wafer, t.die[some]))
-        yield _moved_to(finding, t.at[some] - t.at[first])
-
-
-def _pieces_found(
-    wafer: _Wafer, sheet: Sheet, instance: Ints, piece: Ints, rule: str, note: str
-) -> Iterator[Finding]:  # fmt: skip
-    """One finding for each piece, at all its places."""
-    order = np.argsort(piece, kind="stable")
-    instance, piece = instance[order], piece[order]
-    distinct, start = np.unique(piece, return_index=True)
-    groups = np.split(instance, start[1:]) if len(distinct) else []
-    for k, some in zip(distinct.tolist(), groups, strict=True):
-        x, y = sheet.at[some[0]].tolist()
-        hull: Hull = tuple((p.x, p.y) for p in wafer.pieces.polygons[k].moved(x, y).each_point_hull())
-        yield _moved_to(Finding(rule, polygon=hull, note=note), sheet.at[some] - sheet.at[some[0]])
-
-
-def _repeated(wafer: _Wafer, finding: Finding, dies: Ints) -> Finding:
-    return _moved_to(finding, wafer.dies.boxes[dies, :2] - wafer.dies.boxes[dies[0], :2])
-
-
-def _moved_to(finding: Finding, steps: Ints) -> Finding:
-    """The finding at all places; the first step is none."""
-    return replace(finding, repeats=tuple((x, y) for x, y in steps[1:].tolist()))
-
-
-def _in(wafer: _Wafer, dies: Ints) -> str:
-    """Which dies, in words."""
-    if len(wafer.dies.names) < 2:
-        return ""
-    names = [wafer.dies.names[k] for k in np.unique(dies).tolist()]
-    if len(names) == len(wafer.dies.names):
-        return " in every die"
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return f" in die {', '.join(names[:5])}{more}"
+        yield from alike(wafer, other, lambda k: f"{t.title(k)} reaches the kerf, where only {name} may", KERF)

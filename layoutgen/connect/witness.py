@@ -14,8 +14,8 @@ from layoutgen.findings import Hull
 
 MOST = 20_000
 """Parts of metal that a way is looked for through."""
-AROUND = 1_000_000
-"""How far beyond both places, in database units."""
+AROUND = (1_000_000, 10_000_000, 100_000_000)
+"""How far beyond both places, in database units: further where it is not found nearer."""
 TOUCH = 2.0
 """What parts of slanted metal may be apart, as their corners are on the grid."""
 
@@ -23,34 +23,40 @@ TOUCH = 2.0
 def way(joined: Joined, net: int, start: tuple[str, Ints], end: tuple[str, Ints]) -> Hull:
     """The metal along the shortest way between two places (level and point) of a net, as the corners of a polygon.
 
-    Where it leads far around, or through too much, the box around both places.
+    Where it leads through too much, the box around both places.
     """
     points = np.array([start[1], end[1]])
-    low, high = points.min(axis=0) - AROUND, points.max(axis=0) + AROUND
-    parts: list[kdb.Polygon] = []
-    of: list[int] = []
     names = list(joined.sheets)
-    for number, name in enumerate(names):
-        sheet, nodes = joined.sheets[name], joined.nodes[name]
-        mine = np.flatnonzero(joined.net[name] == net)
-        boxes = joined.pieces.boxes(sheet, nodes)[mine]
-        near = mine[(boxes[:, :2] <= high).all(axis=1) & (boxes[:, 2:] >= low).all(axis=1)]
-        for node in near.tolist():
-            shape = joined.pieces.polygon(sheet, nodes, node)
-            here = [kdb.Polygon(list(p.each_point())) for p in shape.decompose_trapezoids()]
-            parts += here
-            of += [number] * len(here)
-            if len(parts) > MOST:
-                return _around(points)
+    mine = {name: np.flatnonzero(joined.net[name] == net) for name in names}
+    boxes = {name: joined.pieces.boxes(joined.sheets[name], joined.nodes[name])[mine[name]] for name in names}
     met = np.eye(len(names), dtype=bool)
     for a, b in joined.links:
         met[names.index(a), names.index(b)] = met[names.index(b), names.index(a)] = True
-    found = _shortest(parts, of, [(names.index(level), at) for level, at in (start, end)], met)
-    if not found:
-        return _around(points)
-    corridor = kdb.Region([parts[k] for k in found]).merged()
-    largest = max(corridor.each(), key=lambda p: p.area2())
-    return tuple((p.x, p.y) for p in largest.each_point_hull())
+    seen = -1
+    for around in AROUND:
+        low, high = points.min(axis=0) - around, points.max(axis=0) + around
+        near = {
+            name: mine[name][(b[:, :2] <= high).all(axis=1) & (b[:, 2:] >= low).all(axis=1)]
+            for name, b in boxes.items()
+        }
+        if sum(len(some) for some in near.values()) == seen:
+            continue
+        seen = sum(len(some) for some in near.values())
+        parts: list[kdb.Polygon] = []
+        of: list[int] = []
+        for number, name in enumerate(names):
+            for node in near[name].tolist():
+                shape = joined.pieces.polygon(joined.sheets[name], joined.nodes[name], node)
+                here = [kdb.Polygon(list(p.each_point())) for p in shape.decompose_trapezoids()]
+                parts += here
+                of += [number] * len(here)
+                if len(parts) > MOST:
+                    return _around(points)
+        if found := _shortest(parts, of, [(names.index(level), at) for level, at in (start, end)], met):
+            corridor = kdb.Region([parts[k] for k in found]).merged()
+            largest = max(corridor.each(), key=lambda p: p.area2())
+            return tuple((p.x, p.y) for p in largest.each_point_hull())
+    return _around(points)
 
 
 def _shortest(parts: list[kdb.Polygon], of: list[int], ends: list[tuple[int, Ints]], met: Bools) -> list[int]:

@@ -209,6 +209,8 @@ def version() -> str:
 def key_of(job: Task, pdk: Pdk, circles: Circles) -> str:
     """What a rule is known by: all that decides what it finds in a given layout."""
     made = {name: pdk.derived[name].expression for layer in job.layers for name in _derived(pdk, layer)}
+    if job.overall:  # which may look at all that conducts
+        made |= {name: derived.expression for name, derived in pdk.derived.items()} | {"connect": repr(pdk.connect)}
     stack = repr(pdk.stack) if made else ""
     options = json.dumps(job.options.model_dump(mode="json"), sort_keys=True)
     said = repr((job.rule, job.kind.name, job.layers, job.limit, options, sorted(made.items()), stack, circles))

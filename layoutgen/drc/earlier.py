@@ -8,8 +8,7 @@ import klayout.db as kdb
 import numpy as np
 
 from layoutgen.drc.cache import Cache, Table
-from layoutgen.drc.place import moved_by
-from layoutgen.findings import Finding
+from layoutgen.findings import Finding, moved_by
 from layoutgen.windows import InPlace, Sheet, View
 from layoutgen.windows.arrays import Ints
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import klayout.db as kdb
 
 from layoutgen import derive
+from layoutgen.drc import overall
 from layoutgen.drc.checks import Task
 from layoutgen.drc.checks.kind import Circles
+from layoutgen.drc.overall import Overall
 from layoutgen.findings import Finding
 from layoutgen.pdk import Pdk
 from layoutgen.windows.cover import have_area
@@ -43,7 +46,13 @@ class Flat:
 
     def find(self, job: Task) -> Iterable[Finding]:
         """What breaks a rule."""
+        if job.overall:
+            return overall.find(job, self._overall, self.find)
         return job.run([self.region(layer) for layer in job.layers], self._circles)
+
+    @cached_property
+    def _overall(self) -> Overall:
+        return overall.of_drawn(self._pdk, self._fetch)
 
     def pieces(self, tasks: Sequence[Task]) -> dict[str, list[str]]:
         """None: all is looked at at once."""

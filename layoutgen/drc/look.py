@@ -14,13 +14,14 @@ import numpy as np
 import shapely
 
 from layoutgen import gds
-from layoutgen.drc import between
+from layoutgen.drc import between, overall
 from layoutgen.drc.cache import Cache, key_of, key_of_layer
 from layoutgen.drc.checks import Task, marks
 from layoutgen.drc.checks.kind import Circles, NoOptions
 from layoutgen.drc.earlier import Earlier
 from layoutgen.drc.flat import Flat
 from layoutgen.drc.large import has_long_hole, holes, passes
+from layoutgen.drc.overall import Overall
 from layoutgen.drc.place import extent, join, owned, place, repeated
 from layoutgen.drc.unit import Asked, Judged, Unit, judge, pack, positions_of_whole
 from layoutgen.findings import Finding
@@ -66,7 +67,7 @@ class Across:
     ) -> None:
         """tasks: rules that may be asked for, which then share windows as far as they can. cache: what earlier runs
         have found in windows that see the same."""
-        self._pdk, self._layout, self._circles, self._cache = pdk, layout, circles, cache
+        self._pdk, self._layout, self._top, self._circles, self._cache = pdk, layout, top, circles, cache
         self._flat = Flat(pdk, gds.fetch(layout, pdk, top), circles)
         layers = {name: layout.find_layer(gds.layer_info(pdk, name)) for name in pdk.drawn_layers}
         self._hulls = self._add_hulls(top, tasks)
@@ -127,6 +128,8 @@ class Across:
         """What breaks a rule, each at all its places."""
         if job.rule in self._seen:
             return join(self._seen.pop(job.rule))
+        if job.overall:
+            return join(overall.find(job, self._overall, self.find))
         if self._is_flat(job):
             return join(self._flat.find(job))
         if job.between != "any":
@@ -143,6 +146,10 @@ class Across:
             if (found := self._in_windows(job, layers, self._shared(self._halo(job, most)))) is not None:
                 return join(found)
         return join(self._flat.find(job))
+
+    @cached_property
+    def _overall(self) -> Overall:
+        return overall.of_layout(self._pdk, self._layout, self._top)
 
     def _is_flat(self, job: Task) -> bool:
         """Whether windows cannot show what a rule looks at, or there is so little of it that they take longer."""
@@ -162,7 +169,7 @@ class Across:
 
     def _is_windowed(self, job: Task) -> bool:
         """Whether windows are what a rule is looked at through."""
-        if job.kind.placed is not None or self._is_flat(job):
+        if job.overall or job.kind.placed is not None or self._is_flat(job):
             return False
         return job.between != "any" or not self._is_beside(job, self._shown(job))
 
@@ -321,7 +328,7 @@ class Across:
         alike: dict[int, list[tuple[Task, list[str]]]] = defaultdict(list)
         for job in tasks:
             with suppress(Exception):  # said when its turn comes
-                whole = job.whole or job.kind.holes or job.lattice or job.between != "any"
+                whole = job.whole or job.kind.holes or job.lattice or job.between != "any" or job.overall
                 if not whole and self._is_much(job) and self._views.period.step == (0, 0):
                     alike[self._shared(self._halo(job))].append((job, self._shown(job)))
         for halo, rules in alike.items():
@@ -368,6 +375,8 @@ class Across:
         if job.rule in self._seen:
             return job.rule, 0
         drawn = frozenset(self._drawn(job.layers))
+        if job.overall:  # what conducts is found out once for all of them
+            return "overall", sum(self._source.count(layer) for layer in drawn)
         halo = self._shared(self._halo(job)) if self._is_windowed(job) else 0
         return (drawn, halo), sum(self._source.count(layer) for layer in drawn)
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import shapely
 
 from layoutgen.drc.checks.marks import hull
-from layoutgen.findings import Edge, Finding, canonical
+from layoutgen.findings import Edge, Finding, canonical, moved_by
 from layoutgen.units import Um
 from layoutgen.windows import InPlace, Sheet, View
 from layoutgen.windows.arrays import Ints
@@ -158,14 +158,6 @@ def _numbers(places: Sequence[tuple[int, int]]) -> Ints:
 def _owns(cores: Ints, low: Ints) -> npt.NDArray[np.bool_]:
     """Which (n, 4) cores hold the lower left corners of findings; right and top border belong to the next core."""
     return np.asarray(((cores[:, :2] <= low) & (low < cores[:, 2:])).all(axis=1))
-
-
-def moved_by(f: Finding, by: Iterable[int]) -> Finding:
-    """The finding moved by a vector (database units)."""
-    dx, dy = (int(v) for v in by)
-    edges = tuple((a + dx, b + dy, c + dx, d + dy) for a, b, c, d in f.edges)
-    part = tuple((a + dx, b + dy, c + dx, d + dy) for a, b, c, d in f.part)
-    return replace(f, edges=edges, part=part, polygon=tuple((x + dx, y + dy) for x, y in f.polygon))
 
 
 def _repeated(f: Finding, view: View, window: int, where: Where | None, known: dict[int, Repeats]) -> Iterator[Finding]:

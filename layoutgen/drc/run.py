@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 import klayout.db as kdb
 
 from layoutgen import derive, gds
-from layoutgen.drc import machines, processes
+from layoutgen.drc import machines, overall, processes
 from layoutgen.drc.cache import Cache, Entry, Outcome, key_of
 from layoutgen.drc.checks import KINDS, Task, task
 from layoutgen.drc.checks.kind import Circles, um
@@ -265,7 +265,7 @@ def validate(pdk: Pdk) -> list[Problem]:
     problems: list[Problem] = []
     for name, rule in pdk.rules.items():
         try:
-            task(name, rule)
+            overall.fits(task(name, rule), pdk)
         except PdkError as e:
             problems += e.problems
     return problems
@@ -303,6 +303,7 @@ def _run_one(
             return Status.NOT_APPLICABLE, f"a rule of flow {', '.join(rule.flows)}", ()
         if content.applies is not None and name not in content.applies:
             return Status.NOT_APPLICABLE, f"not checked on {content.title}", ()
+        overall.fits(job, pdk)
         if ended := _absent(pdk, flow, content, look, job):
             return *ended, ()
         found = distinct(look.find(job), rule.limit)
@@ -327,7 +328,7 @@ def _absent(pdk: Pdk, flow: str, content: Content, look: Looker, job: Task) -> t
     several = job.kind.layers[0].endswith("*")
     if idle and (not several or len(idle) == len(job.subjects)):
         return Status.NOT_APPLICABLE, f"nothing on layer {', '.join(map(repr, idle))} {where}"
-    missing = [layer for layer in job.needed if look.is_empty(layer)]
+    missing = [layer for layer in (*job.needed, *((overall.CUT,) if job.cut else ())) if look.is_empty(layer)]
     if missing:
         return Status.FAILED, f"nothing on layer {', '.join(map(repr, missing))}, so nothing could be measured to it"
     return None

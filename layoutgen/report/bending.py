@@ -101,6 +101,9 @@ def draw(path: Path, found: StressMap) -> None:
     )
     page.box(MARGIN - 2, MARGIN - 2, MARGIN + wide + 2, MARGIN + high + 2, GREY, 0)
     page.box(MARGIN, MARGIN, MARGIN + wide, MARGIN + high, "#ffffff", 1)
+    centre = page.at(box.center().x * DBU, box.center().y * DBU)
+    for dx, dy in ((12.0, 0.0), (0.0, 12.0)):
+        page.line([(centre[0] - dx, centre[1] - dy), (centre[0] + dx, centre[1] + dy)], 3.0, INK, 2)
     bins = np.searchsorted(STEPS, bent.ratio - 1e-9)
     known = np.isfinite(bent.ratio)
     for i, (x, y) in enumerate(found.at.tolist()):
@@ -124,7 +127,8 @@ def draw(path: Path, found: StressMap) -> None:
         page.box(x, y - 2, x + 24, y + 16, RED, 3)
         page.text("no beam", (x + 36, y), 14, INK)
         page.text(f"{int((~known).sum())}", (x + PANEL - 20, y), 14, INK, align=1.0)
-    y -= 50
+    page.text("cross: what does not move", (x, y - 34), 14, INK)
+    y -= 84
     if known.any():
         worst = int(np.nanargmax(bent.ratio))
         at = found.at[worst]

@@ -18,6 +18,7 @@ TOOLS = ("layoutgen", "klayout", "numpy", "shapely")
 def text(
     *, name: str, inputs: Mapping[str, Path], build: Mapping[str, Any], masks: Mapping[str, Mask],
     mask_files: Mapping[str, str], drills: Mapping[str, Any], report: Report, folder: Path, files: Iterable[str],
+    prediction: str = "",
 ) -> str:  # fmt: skip
     """The manifest; nothing in it depends on when or where the build ran."""
     content = {
@@ -27,6 +28,7 @@ def text(
         **build,
         "masks": {n: describe(m, mask_files[n]) for n, m in masks.items()},
         **({"drills": dict(drills)} if drills else {}),
+        **({"plating": prediction} if prediction else {}),
         "checks": {
             "exit_code": report.exit_code,
             "summary": report.summary,

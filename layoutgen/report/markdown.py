@@ -20,8 +20,10 @@ MOST_REST = 25_000
 """Characters of the list of what did not run."""
 
 
-def text(report: Report, pdk: Pdk) -> str:
+def text(report: Report, pdk: Pdk, also: str = "") -> str:
     """The report as Markdown, below 65,536 characters: what does not fit is counted in a line of its own.
+
+    also: Markdown of little length that follows it.
 
     Rules that found something and rules that did not run come before clean ones. A column says what was waived where
     anything was.
@@ -43,11 +45,11 @@ def text(report: Report, pdk: Pdk) -> str:
         # what is wrong first, else the order of the PDK
         rows = [_line(_row(r, pdk, some_waived)) for r in sorted(ran, key=lambda r: not r.findings)]
         out += ["", _line(head), _line(["---"] * len(head))]
-        room = MOST - sum(len(line) + 1 for line in (*out, *below))
+        room = MOST - len(also) - sum(len(line) + 1 for line in (*out, *below))
         out += _fitting(rows, room, "\n... and {} rules more, which no comment has room for")
     else:
         out += ["", "No rule ran."]
-    return "\n".join([*out, *below]) + "\n"
+    return "\n".join([*out, *below]) + "\n" + also
 
 
 def _row(result: RuleResult, pdk: Pdk, some_waived: bool) -> list[str]:

@@ -190,3 +190,36 @@ def test_a_via_that_only_touches_joins_nothing(pdk: Pdk) -> None:
     top.shapes(layers["rdl"]).insert(kdb.Box(0, 0, 100, 100))
     top.shapes(layers["via"]).insert(kdb.Box(100, 0, 200, 100))
     assert same_partition(pdk, layout) == 2
+
+
+@pytest.mark.parametrize("start", range(4))
+def test_the_area_of_what_overlaps_is_that_of_the_exact_union(pdk: Pdk, start: int) -> None:
+    """Polygons at whole angles of 45 degrees: no crossing is off the grid, so KLayout's flat union is exact as well."""
+    choose = dice(start)
+    layout = kdb.Layout()
+    layout.dbu = 0.001
+    top, cell, other = (layout.create_cell(name) for name in ("TOP", "A", "B"))
+    metal = layout.layer(1, 0)
+    octagon = kdb.Polygon(
+        [kdb.Point(*p) for p in ((0, 4), (4, 0), (10, 0), (14, 4), (14, 10), (10, 14), (4, 14), (0, 10))]
+    )
+    for holder in (cell, other, top):
+        for _ in range(6):
+            x, y = choose.randrange(0, 60, 2) * UM, choose.randrange(0, 60, 2) * UM
+            w, h = choose.randrange(2, 40, 2) * UM, choose.randrange(2, 40, 2) * UM
+            holder.shapes(metal).insert(kdb.Box(x, y, x + w, y + h))
+            holder.shapes(metal).insert((octagon * UM).moved(y, x))
+    other.insert(kdb.CellInstArray(cell.cell_index(), kdb.Trans(1, True, 10 * UM, 20 * UM)))
+    top.insert(
+        kdb.CellInstArray(other.cell_index(), kdb.Trans(), kdb.Vector(50 * UM, 0), kdb.Vector(0, 44 * UM), 7, 5)
+    )  # fmt: skip
+    top.shapes(metal).insert(kdb.Box(-5 * UM, 30 * UM, 400 * UM, 40 * UM))  # over many of them
+    pieces = Pieces(pdk, layout, top, ["rdl"])
+    merged = kdb.Region(top.begin_shapes_rec(metal)).merged()
+    assert pieces.area2(pieces.sheet("rdl")) == sum(p.area2() for p in merged.each())
+
+
+def test_nothing_has_no_area(pdk: Pdk) -> None:
+    layout = kdb.Layout()
+    pieces = Pieces(pdk, layout, layout.create_cell("TOP"), ["rdl"])
+    assert pieces.area2(pieces.sheet("rdl")) == 0

@@ -16,6 +16,7 @@ from layoutgen.cli import run
 
 Harm = Callable[[kdb.Layout], None]
 POST = discover.pdk("post")
+ALL = ("NETS", "TIED", "KERF", "STUBS", "COVER", "CROSSINGS")
 SIDE = 1_000_000
 EVERY = SIDE + nets.STREET
 
@@ -63,7 +64,7 @@ def test_a_tied_wafer_is_proven(wafer: Path, tmp_path: Path, capsys: pytest.Capt
     code, rules = proven(wafer, capsys, "-o", str(tmp_path / "nets.lyrdb"))
     assert (code, {rule: r["status"] for rule, r in rules.items()}) == (
         0,
-        dict.fromkeys(["NETS", "TIED", "KERF"], "run"),
+        dict.fromkeys(ALL, "run"),
     )
     assert (tmp_path / "nets.lyrdb").read_text()
     assert "TIED" not in proven(wafer, capsys, "--cut")[1]
@@ -101,7 +102,16 @@ def test_harm_is_found_at_its_place(
         assert hull.bbox().height() < SIDE
 
 
-@pytest.mark.parametrize(("layer", "skipped"), [("note", {"NETS", "TIED"}), ("cut_sure", {"NETS", "TIED", "KERF"})])
+@pytest.mark.parametrize(
+    ("layer", "skipped"),
+    [
+        ("note", {"NETS", "TIED"}),
+        ("cut_sure", {*ALL}),
+        ("cut_maybe", {"STUBS"}),
+        ("die", {"COVER", "CROSSINGS"}),
+        ("polyimide", {"COVER"}),
+    ],
+)
 def test_what_cannot_be_told_is_not_clean(
     wafer: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], layer: str, skipped: set[str]
 ) -> None:

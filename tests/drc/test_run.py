@@ -83,7 +83,6 @@ def test_findings(pdk: Callable[..., Pdk]) -> None:
         ('check = "width"\nlayers = ["rdl", "via"]\nlimit = 1.0', "rules.X.layers: width takes 1 [layer], not 2"),
         ('check = "width"\nlayers = ["rdl"]\nlimit = 1.0\nmetrik = "projection"',
          "rules.X.metrik: unknown key; did you mean 'metric'?"),
-        ('check = "space"\nlayers = ["rdl"]\nlimit = 1.0\nbetween = "nets"', "rules.X.between: is not known yet"),
         ('check = "space"\nlayers = ["rdl"]\nlimit = 1.0\nbetween = "dies"', "rules.X.between: must be 'any' or 'poly"),
         ('check = "area"\nlayers = ["rdl"]', "rules.X: give a limit (the least area), most, or both"),
         ('check = "area"\nlayers = ["rdl"]\nlimit = 2.0\nmost = 1.0', "rules.X: the limit (the least area) must not"),

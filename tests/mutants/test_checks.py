@@ -37,9 +37,13 @@ LIMITS = {
     "tolerance": DBU, "size": DBU, "width": DBU, "run": DBU, "space": DBU,
 }  # fmt: skip
 """Options that are limits, and their least change."""
-ALIKE = ("separation", "outside")
+ALIKE = ("separation", "outside", "not_connected")
 """Kinds to which the order of layers makes no difference."""
-EQUIVALENT = {("every_kind", "RDL.N.1", "without step"): "half a window, which it says, is what is taken unsaid"}
+EQUIVALENT = {
+    ("every_kind", "RDL.N.1", "without step"): "half a window, which it says, is what is taken unsaid",
+    ("every_kind", "UBM.S.1", "without marks.notches"): "what faces itself is of one net",
+    ("every_kind", "UBM.S.2", "without marks.isolated"): "where its layer is all that conducts, each polygon is a net",
+}
 """Mutants that are the rule itself, and why."""
 TERMS: dict[str, tuple[str, ...]] = {
     "space": ("isolated", "notches"), "notch": ("notches",), "separation": ("apart", "overlap"),

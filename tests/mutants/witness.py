@@ -273,6 +273,16 @@ def bending(layers: Sequence[BaseGeometry], limit: float, options: dict[str, Any
     return both(*verdicts)
 
 
+def closed_ring(layers: Sequence[BaseGeometry], limit: float, options: dict[str, Any]) -> Verdict:
+    verdicts = [Verdict(False, not kiss(layers[0]))]
+    for part in parts(layers[0]):
+        verdicts.append(Verdict(len(part.interiors) != 1))
+        outlines = [part.exterior, *part.interiors]
+        for k, a in enumerate(outlines):
+            verdicts += [less(float(shapely.distance(a, b)), limit, upright(part)) for b in outlines[:k]]
+    return both(*verdicts)
+
+
 def kiss(shape: BaseGeometry) -> bool:
     """Whether polygons meet in points only: whether they are then one, libraries do not agree on."""
     found = parts(shape)
@@ -283,4 +293,5 @@ JUDGES: dict[str, Callable[[Sequence[BaseGeometry], float, dict[str, Any]], Verd
     "width": width, "space": space, "separation": separation, "enclosure": enclosure, "overlap": overlap,
     "inside": inside, "exact_size": exact_size, "pitch": pitch, "edge_distance": edge_distance, "grid": grid,
     "aspect_ratio": aspect_ratio, "centred_on": centred_on, "bending": bending,
+    "closed_ring": closed_ring,
 }  # fmt: skip

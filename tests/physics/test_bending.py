@@ -158,7 +158,7 @@ def test_a_mask_without_a_bath_has_no_current() -> None:
     assert all(a.current == pytest.approx(a.wafer * 1e-4 * a.density) for a in areas if a.density)
     lines = csv_text(areas).splitlines()
     assert lines[0] == COLUMNS
-    assert [len(line.split(",")) for line in lines] == [6] * 4
+    assert [len(line.split(",")) for line in lines] == [8] * 4
 
 
 def test_the_table_of_a_die_shows_no_stress_of_a_post_that_yields(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
 
 import klayout.db as kdb
 from pydantic import Field
@@ -17,6 +17,9 @@ from layoutgen.findings import Finding
 from layoutgen.pdk import Rule
 from layoutgen.tomlfile import Model
 from layoutgen.units import DBU, Deg, Um
+
+if TYPE_CHECKING:
+    from layoutgen.drc.overall import Overall
 
 OptionsT = TypeVar("OptionsT", bound=Model)
 Check: TypeAlias = Callable[[str, Sequence[kdb.Region], int, OptionsT], list[Finding]]
@@ -40,6 +43,15 @@ and thousandths of anything else."""
 
 class InexpressibleError(ValueError):
     """A rule that KLayout's DRC language cannot express; the message says why."""
+
+
+class Netted(Model):
+    """Options of the kinds that ask which edges are of one net."""
+
+    nets: Literal["any", "same", "different"] = "any"
+    """Which edges are compared, by what conducts through the whole stack of `[connect]` over the whole layout."""
+    after_cut: bool = False
+    """Whether nets are those that are left once what is on layer `cut_sure` is taken away."""
 
 
 class NoOptions(Model):
@@ -118,6 +130,15 @@ class Kind(Generic[OptionsT]):
     """The layers (by position) without which there is nothing to check; what another lacks is a finding."""
     needed: tuple[int, ...] = ()
     """Layers (by position) that must not be empty where the subjects are not: without them nothing was measured."""
+    overall: Callable[[str, Overall, Sequence[str], int, OptionsT], list[Finding]] | None = None
+    """(rule, all of a layout, layers, limit in steps, options) -> what `check` finds where no window shows it: what
+    conducts through the whole stack, and polygons of any size. `check` by itself knows no stack: there its layers are
+    all that conducts, each joined with what it overlaps of the next."""
+    by_net: Callable[[OptionsT], int] = field(
+        default=lambda options: 2 if isinstance(options, Netted) and options.nets != "any" else 0
+    )
+    """(options) -> of how many of its layers, the first ones, it asks for the nets: these are made of layers of the
+    stack."""
     hulls: bool = False
     """Looks at what polygons of its other layers surround, holes and all, however large they are."""
     complaint: Callable[[Um | None, OptionsT], str] = field(default=lambda limit, options: "")
@@ -162,7 +183,27 @@ class Task:
     @property
     def needed(self) -> tuple[str, ...]:
         """Layers that must not be empty where the subjects are not."""
-        return tuple(self.layers[i] for i in self.kind.needed)
+        return tuple(self.layers[i] for i in self.kind.needed if i < len(self.layers))
+
+    @property
+    def overall(self) -> bool:
+        """Whether all of a layout is looked at, each shape once, and not its windows."""
+        return self.kind.overall is not None or self.nets != "any"
+
+    @property
+    def nets(self) -> str:
+        """Between which edges a rule on spaces measures: "any", those of the "same" net, or of "different" ones."""
+        return self.options.nets if isinstance(self.options, Netted) else "any"
+
+    @property
+    def cut(self) -> bool:
+        """Whether it looks at what the blade leaves."""
+        return bool(getattr(self.options, "after_cut", False))
+
+    @property
+    def of_any_net(self) -> Task:
+        """The same rule whatever the nets are."""
+        return replace(self, options=self.options.model_copy(update={"nets": "any", "after_cut": False}))
 
     @property
     def lattice(self) -> Um | None:

@@ -10,6 +10,11 @@ Layers: first, second (the order does not matter). Limit: the least distance, in
 Options:
     between: "any" (default): any two shapes of the two layers. "polygons": shapes that touch or overlap are one
         polygon, within which nothing is measured; so a shape may lie upon its own, and only others must keep away.
+    nets: "any" (default); "same": only edges of the same net; "different": only those of two. A net is what conducts
+        through the levels of the process's `[connect]` table, over the whole layout; the rule's layers conduct as those
+        that they are drawn on.
+    after_cut: false (default): nets as drawn; true: those that are left once what is on layer `cut_sure` is taken away.
+        Shapes are measured as drawn; where the blade takes an edge, nothing is.
     metric: "euclidian" (default) also measures from corner to corner, "projection" straight across only, "square"
         beyond the end of an edge as far as away from it.
     ignore_angle: edges at this angle or more to each other (degrees, default 80) are not compared.
@@ -31,13 +36,13 @@ from typing import Literal
 import klayout.db as kdb
 import shapely
 
-from layoutgen.drc import circles
+from layoutgen.drc import circles, overall
 from layoutgen.drc.checks import marks, script
-from layoutgen.drc.checks.kind import Facing, Kind
+from layoutgen.drc.checks.kind import Facing, InexpressibleError, Kind, Netted
 from layoutgen.findings import Finding
 
 
-class Options(Facing):
+class Options(Facing, Netted):
     between: Literal["any", "polygons"] = "any"
 
 
@@ -45,13 +50,15 @@ def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options
     first, second = marks.two(regions)
     near = marks.apart(first, second, limit, options)
     if options.between == "polygons":
-        return marks.pairs(rule, _of_two(near, (first + second).merged()), options.metric)
-    overlap = marks.overlap(first, second)  # which the check of the edges is silent about
-    return marks.pairs(rule, near.each(), options.metric) + marks.polygons(rule, overlap, "overlap")
+        found = marks.pairs(rule, _of_two(near, (first + second).merged()), options.metric)
+    else:
+        overlap = marks.overlap(first, second)  # which the check of the edges is silent about
+        found = marks.pairs(rule, near.each(), options.metric) + marks.polygons(rule, overlap, "overlap")
+    return overall.of_nets(found, [first, second], options)
 
 
 def analytic(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options) -> list[Finding]:
-    if options.between == "polygons":
+    if options.between == "polygons" or options.nets != "any":
         return check(rule, regions, limit, options)
     layers = marks.two(regions)
     first, second = (circles.recognise(layer) for layer in layers)
@@ -81,10 +88,12 @@ def _polygon(shape: kdb.Polygon) -> shapely.Polygon:
 def words(layers: Sequence[str], limit: str, options: Options) -> str:
     across = marks.IN_WORDS[options.metric]
     overlap = " of another polygon" if options.between == "polygons" else ", no overlap"
-    return f"separation of {layers[0]} from {layers[1]} >= {limit}{across}{overlap}"
+    return f"separation of {layers[0]} from {layers[1]} >= {limit}{across}{overlap}{overall.in_words(options)}"
 
 
 def deck(layers: Sequence[str], limit: int, options: Options) -> list[str]:
+    if options.nets != "any":
+        raise InexpressibleError("a deck knows no nets")
     a, b = layers
     near = f"{a}.edges.separation({b}.edges, {script.um(limit)}, {script.facing(options)})"
     if options.between == "polygons":
@@ -95,4 +104,5 @@ def deck(layers: Sequence[str], limit: int, options: Options) -> list[str]:
 KIND = Kind(
     name="separation", doc=__doc__, layers=("first", "second"), limit="not negative", options=Options, check=check,
     analytic=analytic, words=words, deck=deck, subjects=lambda options: (0, 1), between=lambda options: options.between,
+    complaint=overall.complaint,
 )  # fmt: skip

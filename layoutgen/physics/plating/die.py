@@ -42,7 +42,8 @@ class Tie:
 class DieMetal:
     """A distinct die's metal before the cut, lower-left corner at (0, 0); regions in database units.
 
-    metal: by level, each with its sheet resistance (ohm a square); levels are joined by `vias`.
+    metal: by level, each with its sheet resistance (ohm a square); levels are joined by `vias`. Ties are of the first,
+    and posts stand on the last.
     posts: footprint of each post by its name, and `nets` the net it belongs to.
     tie: what of the metal is a tie (for a what-if on ties per net).
     stubs: what leads from the die's edge to the bus, level 0 only: rectangles that touch the die's edge.
@@ -108,23 +109,42 @@ class DieMetal:
         With two levels, those are one film with the vias as ideal conductors between them.
         """
         ends = self.conductors()
-        shapes = [*ends, *self.vias.merged().each()]
+        vias = list(self.vias.merged().each())
+        shapes, last = [*ends, *vias], len(self.metal) - 1
+        of_both = range(len(ends), len(shapes))
         inside = kdb.Region(self.box)
         better = self.tie & inside if ties != 1.0 else None
-        films = [mesh.sheet(m & inside, shapes, ohms, largest, better=better, times=ties) for m, ohms in self.metal]
-        return films[0] if len(films) == 1 and not self.vias else _joined(films, len(ends))
+        films, members = [], []
+        for level, (metal, ohms) in enumerate(self.metal):
+            # below a post that stands on the second level, the first may be another net's
+            own = [*(range(len(self.ties)) if level == 0 else ()),
+                   *(range(len(self.ties), len(ends)) if level == last else ()), *of_both]  # fmt: skip
+            here = better if level == 0 else None
+            films.append(
+                mesh.sheet(metal & inside, [shapes[k] for k in own], ohms, largest, better=here, times=ties)
+            )  # fmt: skip
+            members.append(np.array(own, np.int64))
+        if len(films) == 1 and not vias:
+            return films[0]
+        # a via below a post is one conductor with it
+        same = np.arange(len(shapes))
+        for k, footprint in enumerate(ends[len(self.ties) :], len(self.ties)):
+            around = kdb.Region(footprint)
+            for v, via in enumerate(vias, len(ends)):
+                if via.bbox().touches(footprint.bbox()) and not (around & kdb.Region(via)).is_empty():
+                    same[v] = k
+        return _joined(films, [same[m] for m in members], len(shapes), len(ends))
 
 
-def _joined(films: Sequence[Sheet], terminals: int) -> Sheet:
-    """Films that share their conductors, of which only the first `terminals` go on as such."""
+def _joined(films: Sequence[Sheet], members: Sequence[Ints], shared: int, terminals: int) -> Sheet:
+    """Films that have some of `shared` conductors each, by number; of these the first `terminals` go on as such."""
     from scipy import sparse
 
-    shared = films[0].terminals
-    count = shared + sum(f.matrix.shape[0] - shared for f in films)
+    count = shared + sum(f.matrix.shape[0] - f.terminals for f in films)
     total, area, first = sparse.csr_array((count, count)), np.zeros(count), shared
-    for f in films:
-        own = f.matrix.shape[0] - shared
-        node = np.concatenate([np.arange(shared), first + np.arange(own)])
+    for f, mine in zip(films, members, strict=True):
+        own = f.matrix.shape[0] - f.terminals
+        node = np.concatenate([mine, first + np.arange(own)])
         total = total + mesh.merged(f.matrix, node, count)
         area += np.bincount(node, f.area, count)
         first += own

@@ -15,6 +15,10 @@ from layoutgen.physics.plating.mesh import Floats
 from layoutgen.physics.plating.wafer import Load, Network
 from layoutgen.units import Ohm, Um
 
+COLUMNS = ("die", "name", "net", "x_um", "y_um", "resistance_all_draw_ohm", "resistance_alone_ohm",
+           "thickness_over_mean")  # fmt: skip
+INFINITE, NOT_COMPUTED, NOT_FED = float("inf"), "not computed", "not fed,not fed,\n"
+
 
 @dataclass(frozen=True, slots=True)
 class Post:
@@ -26,6 +30,9 @@ class Post:
     at: tuple[Um, Um]
     """On the wafer."""
     resistance: Ohm
+    """While all posts draw the same current density."""
+    alone: Ohm
+    """While no other post draws anything; NaN where that was not computed."""
     thickness: float
 
     @property
@@ -40,7 +47,7 @@ class Plating:
 
     resistance: by kind of die, (places, posts), ohm: the drop from the contact ring to the post over the post's
     current, while all posts draw the same current density. It counts what all others draw through the same metal, and
-    so exceeds the resistance between ring and post with every other post idle.
+    so exceeds `alone`.
     thickness: the post's over the mean of all posts that are fed (1 = mean), in the bath `bath`.
     """
 
@@ -48,6 +55,14 @@ class Plating:
     bath: Bath
     resistance: tuple[Floats, ...]
     thickness: tuple[Floats, ...]
+
+    @cached_property
+    def alone(self) -> tuple[Floats, ...] | None:
+        """As `resistance`, but while no other post draws anything: what an ohmmeter shows between ring and post.
+
+        None where so many nets have several ties that it would take minutes.
+        """
+        return self.network.alone()
 
     @cached_property
     def spread(self) -> float:
@@ -74,17 +89,13 @@ class Plating:
 
     @cached_property
     def worst(self) -> Post:
-        """The fed post of the largest resistance; the first of those that are equal."""
-        best: tuple[float, int, int, int] | None = None
+        """The fed post of the largest resistance; the first of those that are equal, but for rounding."""
+        least = self.largest * (1 - 1e-9) if np.isfinite(self.largest) else np.inf
         for kind, r in enumerate(self.resistance):
-            if r.size:
-                flat = int(np.argmax(np.where(np.isfinite(r), r, -1.0)))
-                row, number = divmod(flat, r.shape[1])
-                if best is None or r[row, number] > best[0]:
-                    best = (float(r[row, number]), kind, row, number)
-        if best is None:
-            raise ValueError("there is no post")
-        return self.one(*best[1:])
+            if (np.isfinite(r) & (r >= least)).any():
+                row, number = divmod(int(np.argmax(np.isfinite(r) & (r >= least))), r.shape[1])
+                return self.one(kind, row, number)
+        raise ValueError("no post is fed")
 
     def one(self, kind: int, row: int, number: int) -> Post:
         """A post by kind of die, number among the places of that kind, and number on the die."""
@@ -95,7 +106,9 @@ class Plating:
         x, y = wafer.origins[place].tolist()
         return Post(
             wafer.names[place], name, metal.nets.get(name, ""), (round(x + c.x / 1000, 3), round(y + c.y / 1000, 3)),
-            float(self.resistance[kind][row, number]), float(self.thickness[kind][row, number]),
+            float(self.resistance[kind][row, number]),
+            float("nan") if self.alone is None else float(self.alone[kind][row, number]),
+            float(self.thickness[kind][row, number]),
         )  # fmt: skip
 
     def by_place(self, values: Sequence[Floats], worst: bool = False) -> Floats:
@@ -107,31 +120,37 @@ class Plating:
         return out
 
     def csv(self) -> str:
-        """A line for each post of each die: die, name, net, x and y (um), resistance (ohm), thickness over the mean.
+        """A line for each post of each die: die, name, net, x and y (um), both resistances (ohm), thickness over mean.
 
-        Lines follow the dies' order on the wafer; a post that no current reaches has "not fed" for its resistance.
+        Lines follow the dies' order on the wafer; a post that no current reaches has "not fed" for its resistances.
         """
-        file = io.StringIO()
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(("die", "name", "net", "x_um", "y_um", "resistance_ohm", "thickness_over_mean"))
-        rows = {int(p): (k, row) for k, places in enumerate(self.network.places) for row, p in enumerate(places)}
-        for place in range(len(self.network.wafer.names)):
-            kind, row = rows[place]
-            for k in range(len(self.network.wafer.dies[kind].posts)):
-                p = self.one(kind, row, k)
-                values = (f"{p.resistance:.6g}", f"{p.thickness:.6f}") if p.fed else ("not fed", "")
-                table.writerow((p.die, p.name, p.net, f"{p.at[0]:.3f}", f"{p.at[1]:.3f}", *values))
-        return file.getvalue()
+        wafer = self.network.wafer
+        blocks: list[str] = [""] * len(wafer.names)
+        for kind, (places, metal) in enumerate(zip(self.network.places, wafer.dies, strict=True)):
+            heads = [_cells((name, metal.nets.get(name, ""))) for name in metal.posts]
+            centres = np.array([(c.x, c.y) for c in (p.bbox().center() for p in metal.posts.values())]).reshape(-1, 2)
+            alone = None if self.alone is None else self.alone[kind]
+            for row, place in enumerate(places.tolist()):
+                at = (centres / 1000 + wafer.origins[place]).tolist()
+                drop, thick = self.resistance[kind][row].tolist(), self.thickness[kind][row].tolist()
+                idle = [None] * len(heads) if alone is None else alone[row].tolist()
+                die = _cells((wafer.names[place],))
+                blocks[place] = "".join([
+                    f"{die},{head},{x:.3f},{y:.3f},"
+                    + (f"{r:.6g},{NOT_COMPUTED if i is None else f'{i:.6g}'},{t:.6f}\n" if r < INFINITE else NOT_FED)
+                    for head, (x, y), r, i, t in zip(heads, at, drop, idle, thick, strict=True)
+                ])  # fmt: skip
+        return "".join([_cells(COLUMNS), "\n", *blocks])
 
     def summary(self) -> str:
         """One line: worst post, mean, spread, and what is not fed."""
         if not any(np.isfinite(r).any() for r in self.resistance):
             return "no post is fed"
         w = self.worst
-        line = (
-            f"worst post {w.name} of die {w.die}: {w.resistance:.4g} ohm; mean {self.mean:.4g} ohm; "
-            f"thickness spread +-{100 * self.spread:.2f} %"
-        )
+        line = f"worst post {w.name} of die {w.die}: {w.resistance:.4g} ohm while all posts draw"
+        line += f" (mean {self.mean:.4g} ohm)"
+        line += f", {w.alone:.4g} ohm alone" if np.isfinite(w.alone) else ""
+        line += f"; thickness spread +-{100 * self.spread:.2f} %"
         return line + (f"; {self.unfed} posts are not fed" if self.unfed else "")
 
     def what_if(self, bus: Sequence[Um] = (), ties: Sequence[int] = (1,)) -> list[WhatIf]:
@@ -184,3 +203,10 @@ def analyse(network: Network, bath: Bath | None = None) -> Plating:
     total = sum(float(w.sum()) for w in weight)
     mean = sum(float((w * j).sum()) for w, j in zip(weight, density, strict=True)) / total if total else 1.0
     return Plating(network, bath, resistance, tuple(j / mean for j in density))
+
+
+def _cells(values: Sequence[str]) -> str:
+    """Some cells of a CSV line, without its end."""
+    file = io.StringIO()
+    csv.writer(file, lineterminator="").writerow(values)
+    return file.getvalue()

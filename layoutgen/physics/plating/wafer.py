@@ -10,16 +10,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from layoutgen.errors import Problem
 from layoutgen.physics.plating import die as die_module
-from layoutgen.physics.plating import kerf, mesh
+from layoutgen.physics.plating import inverse, kerf, mesh
 from layoutgen.physics.plating.die import SIDES, Die, DieMetal, Loaded, PlatingError
 from layoutgen.physics.plating.kerf import Junction, Line, Pieces, Street, Stub
 from layoutgen.physics.plating.mesh import Floats, Ints
 from layoutgen.units import Um
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 MOST_SHARED = 6
 """A street with more ties of nets that have several is not reduced to them: that would fill its matrix."""
@@ -271,6 +276,33 @@ class Network:
         ]  # fmt: skip
         return _Solved(self, loaded).potentials()
 
+    def alone(self) -> tuple[Floats, ...] | None:
+        """The resistance between ring and post (ohm) while no other post draws anything, as potentials have it.
+
+        With one post fed, all others follow: what that takes is the inverse of the network's matrix, of which only
+        entries between neighbours are found. None where so many nets have several ties that it would take minutes.
+        """
+        idle = [die_module.load(d, np.zeros(len(d.areas)), np.zeros(len(d.areas))) for d in self.dies]
+        between = _Solved(self, idle).impedances()
+        if between is None:
+            return None
+        out = []
+        for places, die, single, several in zip(self.places, self.dies, *between, strict=True):
+            found = np.full((len(places), len(die.areas)), np.inf)
+            for t, p in die.groups:
+                if not len(t) or not len(p):
+                    continue
+                own = np.linalg.inv(die.matrix[np.ix_(p + die.ties, p + die.ties)])
+                share = -own @ die.matrix[np.ix_(p + die.ties, t)]
+                share /= share.sum(axis=1, keepdims=True)
+                ties = single[:, t, None] if len(t) == 1 else several[int(t[0])]
+                found[:, p] = own.diagonal() + np.einsum(
+                    "pi,mij,pj->mp", share, ties.reshape(-1, len(t), len(t)), share
+                )
+            found[~np.isfinite(found)] = np.inf
+            out.append(found)
+        return tuple(out)
+
 
 @dataclass(frozen=True, slots=True)
 class _Part:
@@ -280,6 +312,8 @@ class _Part:
     current: Floats
     gain: Floats
     offset: Floats
+    own: Floats
+    """Resistance between each tie and all that is kept (ohm); 0 for a tie that is kept itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,18 +345,7 @@ class _Solved:
 
     def potentials(self) -> Potentials:
         """Assemble, solve, and go back down to ties and posts."""
-        entries: list[_Entry] = []
-        back = []
-        for street, seats, parts, ends, places in self.network.plan.streets:
-            part, nodes = self._street(street, seats, parts, ends, places)
-            entries.append(_Entry(nodes, part.matrix, part.current, 0.0 in street.ends))
-            back.append((part, nodes, seats, places))
-        for junction, nodes in self.network.plan.crossings:
-            matrix = kerf.reduced(junction, self.network.wafer.ohms)
-            entries.append(_Entry(nodes, matrix, np.zeros(len(matrix))))
-        for loaded, shared, nodes in zip(self.loaded, self.shared, self.shared_at, strict=True):
-            if len(shared):
-                entries.append(_Entry(nodes, loaded.matrix[np.ix_(shared, shared)], loaded.current[shared]))
+        entries, back = self._assembled()
         potential = self._global(entries)
         ties = [
             np.full((len(p), len(x.current)), np.inf) for p, x in zip(self.network.places, self.loaded, strict=True)
@@ -336,6 +359,81 @@ class _Solved:
                 first = last
         posts = tuple(_times(t, x.gain) + x.offset for t, x in zip(ties, self.loaded, strict=True))
         return Potentials(posts, tuple(ties))
+
+    def impedances(self) -> tuple[list[Floats], list[dict[int, Floats]]] | None:
+        """By kind of die: (places, ties) the resistance between ring and each tie that is its net's only one, and by
+        the first tie of each other net the potentials of its ties for a current into each, (places, ties, ties).
+
+        None where it would take minutes.
+        """
+        entries, back = self._assembled()
+        net = [
+            [t for t, _ in die.groups if len(t) > 1] for die in self.network.dies
+        ]  # fmt: skip
+        wanted = [nodes for _, nodes, _, _ in back]
+        joint = [
+            (kind, t, nodes[:, self.local[kind][t]])
+            for kind, nodes in enumerate(self.shared_at) for t in net[kind]
+        ]  # fmt: skip
+        found = self._between(entries, [*wanted, *(nodes for _, _, nodes in joint)])
+        if found is None:
+            return None
+        single = [
+            np.full((len(p), len(x.current)), np.inf) for p, x in zip(self.network.places, self.loaded, strict=True)
+        ]
+        for (part, _, seats, places), blocks in zip(back, found[: len(back)], strict=True):
+            ties = part.own + np.einsum("ti,mij,tj->mt", part.gain, blocks, part.gain)
+            if not np.isfinite(part.offset).all():
+                ties = np.full_like(ties, np.inf)
+            first = 0
+            for k, seat in enumerate(seats):
+                last = first + seat.last - seat.first
+                single[seat.kind][self.row[places[:, k]], seat.first : seat.last] = ties[:, first:last]
+                first = last
+        several: list[dict[int, Floats]] = [{} for _ in self.loaded]
+        for (kind, t, _), blocks in zip(joint, found[len(back) :], strict=True):
+            several[kind][int(t[0])] = blocks
+        return single, several
+
+    def _between(self, entries: Sequence[_Entry], groups: Sequence[Ints]) -> list[Floats] | None:
+        """For each of some groups of nodes (m, e), the potentials (m, e, e) of its nodes for a current into each."""
+        from scipy import sparse
+
+        matrix, _, fed = self._matrix(entries)
+        rows = np.concatenate([np.zeros(0, np.int64), *(np.repeat(n, n.shape[1], axis=1).ravel() for n in groups)])
+        columns = np.concatenate([np.zeros(0, np.int64), *(np.tile(n, (1, n.shape[1])).ravel() for n in groups)])
+        values = np.full(len(rows), np.inf)
+        known = fed[rows] & fed[columns]
+        if known.any():
+            number = np.cumsum(fed) - 1
+            i, j = number[rows[known]], number[columns[known]]
+            own = matrix[fed][:, fed]
+            asked = sparse.coo_array((np.ones(len(i)), (i, j)), shape=own.shape)
+            here = inverse.entries(own, sparse.csr_array(abs(own) + asked), i, j)
+            if here is None:
+                return None
+            values[known] = here
+        sizes = np.cumsum([0, *(n.size * n.shape[1] for n in groups)])
+        return [
+            values[a:b].reshape(len(n), n.shape[1], n.shape[1])
+            for n, a, b in zip(groups, sizes[:-1].tolist(), sizes[1:].tolist(), strict=True)
+        ]
+
+    def _assembled(self) -> tuple[list[_Entry], list[tuple[_Part, Ints, tuple[_Seat, ...], Ints]]]:
+        """The pieces of the global system, and each distinct street with its nodes, seats and places."""
+        entries: list[_Entry] = []
+        back = []
+        for street, seats, parts, ends, places in self.network.plan.streets:
+            part, nodes = self._street(street, seats, parts, ends, places)
+            entries.append(_Entry(nodes, part.matrix, part.current, 0.0 in street.ends))
+            back.append((part, nodes, seats, places))
+        for junction, nodes in self.network.plan.crossings:
+            matrix = kerf.reduced(junction, self.network.wafer.ohms)
+            entries.append(_Entry(nodes, matrix, np.zeros(len(matrix))))
+        for loaded, shared, nodes in zip(self.loaded, self.shared, self.shared_at, strict=True):
+            if len(shared):
+                entries.append(_Entry(nodes, loaded.matrix[np.ix_(shared, shared)], loaded.current[shared]))
+        return entries, back
 
     def _street(
         self, street: Street, seats: Sequence[_Seat], parts: Pieces, ends: Ints, places: Ints
@@ -370,11 +468,12 @@ class _Solved:
             gain = np.zeros((count, len(kept)))
             at = {int(v): c for c, v in enumerate(kept)}
             gain[np.arange(count), [at[t] for t in range(count)]] = 1.0
-            part = _Part(matrix[np.ix_(kept, kept)], current[kept], gain, np.zeros(count))
+            part = _Part(matrix[np.ix_(kept, kept)], current[kept], gain, np.zeros(count), np.zeros(count))
             return part, np.hstack([nodes, more]).astype(np.int64)
         gain, offset = np.zeros((n + 2, len(kept))), np.zeros(n + 2)
         gain[kept, np.arange(len(kept))] = 1.0
         small, own = matrix[np.ix_(kept, kept)], current[kept]
+        between = np.zeros(count)
         if len(inner):
             across = matrix[np.ix_(inner, kept)]
             if len(kept) or ring:
@@ -382,12 +481,14 @@ class _Solved:
                 gain[inner], offset[inner] = -solved[:, :-1], solved[:, -1]
                 small = small - across.T @ solved[:, :-1]
                 own = own - across.T @ solved[:, -1]
+                ties = inner < count
+                between[inner[ties]] = np.linalg.inv(matrix[np.ix_(inner, inner)]).diagonal()[ties]
             else:
                 offset[inner] = np.inf  # a bus that neither crosses another nor reaches the ring
-        return _Part(small, own, gain[:count], offset[:count]), nodes.astype(np.int64)
+        return _Part(small, own, gain[:count], offset[:count], between), nodes.astype(np.int64)
 
-    def _global(self, entries: Sequence[_Entry]) -> Floats:
-        """The potentials of all global nodes; infinite where nothing leads to the ring."""
+    def _matrix(self, entries: Sequence[_Entry]) -> tuple[sparse.csr_array, Floats, npt.NDArray[np.bool_]]:
+        """The global matrix, the current into each node, and which nodes the ring feeds."""
         from scipy import sparse
         from scipy.sparse.csgraph import connected_components
 
@@ -404,7 +505,11 @@ class _Solved:
         data = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
         matrix = sparse.csr_array(sparse.coo_array(data, shape=(self.count, self.count)))
         count, label = connected_components(matrix, directed=False)
-        fed = np.bincount(label, held, count)[label] > 0
+        return matrix, current, np.bincount(label, held, count)[label] > 0
+
+    def _global(self, entries: Sequence[_Entry]) -> Floats:
+        """The potentials of all global nodes; infinite where nothing leads to the ring."""
+        matrix, current, fed = self._matrix(entries)
         out = np.full(self.count, np.inf)
         if fed.any():
             out[fed] = mesh.factor(matrix[fed][:, fed]).solve(current[fed])

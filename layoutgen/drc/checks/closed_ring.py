@@ -1,0 +1,180 @@
+"""A layer consists of closed rings, each with a wall of some width, and each around something.
+
+Reports each polygon of the rings that is no ring, because it has no hole, or several; each two of its outlines that
+come nearer to each other than `limit`, with the distance: shrunk by half of the limit it would be open there; and each
+shape of the second layer that does not lie within a hole of a ring, and each ring that has none of them within. A shape
+may touch the ring from inside, and lies in a ring in which another one stands, too.
+
+Layers: rings, and what they surround, which may be left out. Limit: the least width of the wall, in um; exactly that
+passes. May be left out.
+
+Options:
+    merged: false (default): one hole for each ring; true: rings may share walls, as frames of neighbours that the cut
+        separates: each hole is then one, whose wall is measured, and has to surround something.
+    after_cut: false (default): as drawn; true: what is on layer `cut_sure` is taken away first, of both layers.
+
+Example:
+    [rules."FRAME.R.1"]
+    check = "closed_ring"
+    layers = ["frame", "cavity"]
+    limit = 20.0
+    after_cut = true
+    why = "Once the frame is split between two neighbours, each keeps a closed one."
+    source = "our judgement"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import klayout.db as kdb
+import numpy as np
+import shapely
+
+from layoutgen.drc.checks import marks
+from layoutgen.drc.checks.kind import Kind
+from layoutgen.drc.overall import Alike, Bools, Overall, Polygons, at_places, of_regions
+from layoutgen.findings import Edge, Finding
+from layoutgen.tomlfile import Model
+from layoutgen.units import DBU
+from layoutgen.windows.arrays import Ints
+
+
+class Options(Model):
+    merged: bool = False
+    after_cut: bool = False
+
+
+@dataclass(frozen=True)
+class _Hole:
+    """A hole of rings that look alike: its outline, and (n, 2) where it is."""
+
+    outline: kdb.Polygon
+    at: Ints
+
+
+def overall(rule: str, all_of_it: Overall, layers: Sequence[str], limit: int, options: Options) -> list[Finding]:
+    cut = options.after_cut
+    rings = list(all_of_it.polygons(layers[0], cut).alike())
+    out = []
+    holes: list[_Hole] = []
+    for ring in rings:
+        count = ring.polygon.holes()
+        if count != 1 and not (count and options.merged):
+            note = f"it has {count} holes" if count else "it has no hole: it is not closed"
+            out.append(ring.finding(rule, note))
+        walls = _too_thin(rule, ring.polygon, max(limit, 1)) if count else ()  # one that touches itself is not closed
+        out += [at_places(wall, ring.at) for wall in walls]
+        holes += [_Hole(_hole(ring.polygon, k), ring.at) for k in range(count)]
+    if len(layers) > 1:
+        inner = all_of_it.polygons(layers[1], cut)
+        crossing = np.zeros(inner.count, dtype=bool)
+        crossing[all_of_it.overlapping(layers[1], layers[0], cut)[0]] = True
+        out += inner.found(rule, crossing, f"{layers[0]} crosses it")
+        lies, full = _surrounded(inner, ~crossing, holes)
+        out += inner.found(rule, ~lies & ~crossing, f"no closed {layers[0]} is around it")
+        out += _empty(rule, rings, holes, full, options.merged, layers[1])
+    return out
+
+
+def _empty(
+    rule: str, rings: Sequence[Alike], holes: Sequence[_Hole], full: Sequence[Bools], merged: bool, what: str
+) -> Iterator[Finding]:  # fmt: skip
+    """Rings, or where they may be merged holes, that surround nothing."""
+    if merged:
+        for hole, here in zip(holes, full, strict=True):
+            if not here.all():
+                shape = Finding(rule, polygon=marks.hull(hole.outline), note=f"there is no {what} within")
+                yield at_places(shape, hole.at[~here])
+        return
+    k = 0
+    for ring in rings:
+        count = ring.polygon.holes()
+        if count and not (any_full := np.any(full[k : k + count], axis=0)).all():
+            yield ring.finding(rule, f"there is no {what} within", ~any_full)
+        k += count
+
+
+def _surrounded(inner: Polygons, some: Bools, holes: Sequence[_Hole]) -> tuple[Bools, list[Bools]]:
+    """Which shapes lie in a hole; of each hole, at which of its places one of some shapes lies in it."""
+    lies = np.zeros(inner.count, dtype=bool)
+    full = [np.zeros(len(hole.at), dtype=bool) for hole in holes]
+    if not holes or not some.any():
+        return lies, full
+    alike = list(inner.alike(some))
+    number = np.concatenate([each.numbers for each in alike])
+    # twice, so that the middle of a shape one unit wide is a whole number
+    at = np.concatenate([2 * each.at + _within(each.polygon) for each in alike])
+    tree = shapely.STRtree(np.asarray(shapely.points(at.astype(float))))
+    for hole, here in zip(holes, full, strict=True):
+        box = hole.outline.bbox()
+        low = 2 * (hole.at + np.array([box.left, box.bottom]))
+        high = 2 * (hole.at + np.array([box.right, box.top]))
+        which, point = tree.query(shapely.box(*np.concatenate([low, high], axis=1).T.astype(float)))
+        if not len(which):
+            continue
+        if not hole.outline.is_box():
+            seen = at[point] - 2 * hole.at[which]
+            shape = shapely.Polygon([(2 * p.x, 2 * p.y) for p in hole.outline.each_point_hull()])
+            shapely.prepare(shape)
+            hit = shapely.intersects_xy(shape, *seen.T.astype(float))
+            which, point = which[hit], point[hit]
+        here[which] = True
+        lies[number[point]] = True
+    return lies, full
+
+
+def _within(polygon: kdb.Polygon) -> Ints:
+    """Twice a point inside of a polygon."""
+    part = max(polygon.decompose_trapezoids(), key=lambda p: p.area2())
+    y = part.bbox().bottom + part.bbox().top
+    sides = [e for e in part.each_edge() if e.y1 != e.y2 and min(e.y1, e.y2) * 2 <= y <= max(e.y1, e.y2) * 2]
+    xs = [2 * e.x1 + (e.x2 - e.x1) * (y - 2 * e.y1) / (e.y2 - e.y1) for e in sides]
+    return np.array([round((min(xs) + max(xs)) / 2), y], dtype=np.int64)
+
+
+def _hole(polygon: kdb.Polygon, k: int) -> kdb.Polygon:
+    return kdb.Polygon(list(polygon.each_point_hole(k)))
+
+
+def _too_thin(rule: str, ring: kdb.Polygon, limit: int) -> Iterator[Finding]:
+    """Where two outlines of a polygon come nearer to each other than the limit: the two edges that are nearest."""
+    outlines = [list(ring.each_point_hull()), *(list(ring.each_point_hole(k)) for k in range(ring.holes()))]
+    edges: list[Edge] = []
+    of: list[int] = []
+    for number, points in enumerate(outlines):
+        edges += [(a.x, a.y, b.x, b.y) for a, b in zip(points, [*points[1:], points[0]], strict=True)]
+        of += [number] * len(points)
+    lines = np.asarray(shapely.linestrings(np.array(edges, dtype=float).reshape(-1, 2, 2)))
+    first, second = shapely.STRtree(lines).query(lines, predicate="dwithin", distance=float(limit))
+    owner = np.array(of)
+    apart = owner[first] < owner[second]
+    first, second = first[apart], second[apart]
+    nearest: dict[tuple[int, int], tuple[float, Edge, Edge]] = {}
+    for a, b in zip(first.tolist(), second.tolist(), strict=True):
+        found = marks.distance(edges[a], edges[b]), edges[a], edges[b]
+        key = of[a], of[b]
+        if found[0] / DBU < limit - 1e-3 and (key not in nearest or found < nearest[key]):
+            nearest[key] = found
+    for width, a, b in nearest.values():
+        yield Finding(rule, edges=(a, b), measured=width, note="here the wall of the ring is thinner")
+
+
+def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options) -> list[Finding]:
+    names = ("ring", "what it surrounds")[: len(regions)]
+    own = options.model_copy(update={"after_cut": False})
+    return overall(rule, of_regions(dict(zip(names, regions, strict=True))), names, limit, own)
+
+
+def words(layers: Sequence[str], limit: str, options: Options) -> str:
+    around = f" around {layers[1]}" if len(layers) > 1 else ""
+    wall = "" if limit.startswith("0 ") else f", wall >= {limit}"
+    shared = ", which may share walls" if options.merged else ""
+    return f"{layers[0]} in closed rings{around}{wall}{shared}{' after the cut' if options.after_cut else ''}"
+
+
+KIND = Kind(
+    name="closed_ring", doc=__doc__, layers=("rings", "what they surround?"), limit="optional", options=Options,
+    check=check, words=words, subjects=lambda options: (1,), overall=overall,
+)  # fmt: skip
