@@ -24,12 +24,12 @@ from layoutgen.pdk import Pdk
 from layoutgen.steps import CUT_LAYERS, Step
 from layoutgen.units import DBU, Um, dbu
 
-TOLERANCE: Um = 0.005
+TOLERANCE: Um = 0.01
 LONGEST: Um = 20_000.0
 """Of a line: a picture of more shows nothing of layers this thin."""
 BASE: Um = 50.0
 """How much of a wafer is shown whose thickness is not said."""
-_HALVINGS = 8
+_HALVINGS = 6
 _GRID = 1e-6
 _FAR = 1e6
 _BEYOND: Um = 500_000.0
@@ -79,6 +79,8 @@ class Section:
     start: tuple[Um, Um]
     end: tuple[Um, Um]
     solids: tuple[Solid, ...]
+    whole: bool = True
+    """False: the base goes on below what is shown."""
     touched: tuple[Interval, ...] = ()
     """Along the line: what a blade may touch at its worst."""
     colors: dict[str, str] = field(default_factory=dict, compare=False)
@@ -130,6 +132,7 @@ def section(
     return Section(
         pdk.name, flow_name, top.name, (a.x * DBU, a.y * DBU), (b.x * DBU, b.y * DBU),
         tuple(s for s in solids if not s.geometry.is_empty),
+        next(s.thickness is not None for s in wafer.solids),
         tuple((max(p, 0.0), min(q, length)) for p, q in touched if q > 0 and p < length),
         {name: m.color for name, m in pdk.materials.items()},
     )  # fmt: skip
@@ -161,7 +164,9 @@ class _Line:
             reach = deepest + derive.reach(expression, self._pdk.number) + key[1] * 1.5 + 1.0
             window = self._near.bbox().enlarged(dbu(reach), dbu(reach))
             found = gds.fetch(self._layout, self._pdk, self._top, window)
-            self._regions[key] = self._pdk.evaluate(expression, found)
+            whole = self._pdk.evaluate(expression, found)
+            near = self._near.bbox().enlarged(*[dbu(key[1] * 1.5) + 10] * 2)
+            self._regions[key] = whole.interacting(kdb.Region(near))
         return self._regions[key]
 
     def cut(self, expression: str) -> Ends:
@@ -418,17 +423,24 @@ class _Wafer:
                 bottom = min(inner.width(), inner.height()) * DBU / 2 if not inner.empty() else wide
             lowered = math.sqrt(max(0.0, 1 - (bottom / wide) ** 2))  # of the centre above the foot, in its half axis
             axis = wide if step.height is None else _value(self.pdk, step.height) / (1 + lowered)
-            shapes.append(self._ellipse(region, low, wide, axis, lowered))
+            shapes.append(self._ellipse(region, low, axis, lowered))
             high = max(high, low + axis * (1 + lowered))
         below = _columns(stands, high=low)
         room = _and(self._free(), _union([*shapes, below]))
         self._put(step, low, high, room if shapes else shapely.Polygon())
 
-    def _ellipse(self, region: kdb.Region, low: float, wide: float, axis: float, lowered: float) -> Geometry:
+    def _ellipse(self, region: kdb.Region, low: float, axis: float, lowered: float) -> Geometry:
         first = -math.asin(lowered)
+        centre = region.bbox().center()
+        outline = region.moved(kdb.Point() - centre)
+
+        def ends(s: float) -> Ends:
+            shrunk = kdb.ICplxTrans(max(math.cos(s), 1e-9), 0.0, False, centre - kdb.Point())
+            return self.line.crossed(outline.transformed(shrunk))
+
         return swept(
             lambda s: low + axis * (lowered + math.sin(s)),
-            lambda s: self.line.grown(region, wide * (math.cos(s) - 1)),
+            ends,
             np.linspace(first, math.pi / 2, 7).tolist(),
         )
 
@@ -445,6 +457,9 @@ class _Wafer:
             if part.level in step.etch:
                 part.geometry = _clean(_minus(part.geometry, gone))
         if not expression:
+            for part in self.solids:
+                if part.level in step.etch and part.thickness is not None:
+                    part.thickness -= max(0.0, self.faces[part.level][1] - max(low, self.faces[part.level][0]))
             for level in step.etch:
                 foot, face = self.faces[level]
                 self.faces[level] = (min(foot, low), min(face, low))
