@@ -1,8 +1,8 @@
 """What the masks make of a wafer along a line: its cross-section, from the `steps` of a process.
 
 Along the line each layer of a step is cut exactly: where the line crosses the edges of its region. A wall that leans is
-cut at heights that are halved until what lies between them is straight to `TOLERANCE`; at each height the drawn region is
-grown or shrunk as `size(layer, um)` does, so that a line beside the middle of a round via shows what is really there.
+cut at heights that are halved until what lies between them is straight to `TOLERANCE`; at each height the drawn region
+is grown or shrunk as `size(layer, um)` does, so that a line beside the middle of a round via shows what is really there.
 What is spread or plated reaches what is open to the outside in the plane of the section; closed cavities stay empty.
 """
 
@@ -17,6 +17,7 @@ import klayout.db as kdb
 import numpy as np
 import shapely
 from shapely.geometry import Polygon, box
+from shapely.geometry.base import BaseGeometry
 
 from layoutgen import derive, gds
 from layoutgen.errors import InputError, Problem
@@ -37,7 +38,7 @@ _BEYOND: Um = 500_000.0
 _OCTAGON = 2  # corners as `derive` sizes them
 Interval = tuple[float, float]
 Ends = list[Interval]
-Geometry = shapely.Geometry
+Geometry = BaseGeometry
 
 
 @dataclass(frozen=True)
@@ -377,7 +378,7 @@ class _Wafer:
     def _coat(self, step: Step) -> None:
         thick = self._thickness(step)
         low = self._foot(step) if step.side == "front" else min(low for low, _ in self.faces.values()) - thick
-        film = shapely.Polygon()
+        film: Geometry = shapely.Polygon()
         if thick > 0:
             under = _union(p.geometry for p in self.solids if p.level in step.on) if step.on else self._solid
             film = _and(under.buffer(thick, quad_segs=16), self._free(step.side))
