@@ -18,7 +18,6 @@ from pydantic import ConfigDict, Field, PrivateAttr
 from layoutgen import derive, tomlfile
 from layoutgen import steps as step_language
 from layoutgen.errors import PdkError, Problem, UnknownNameError, nearest
-from layoutgen.steps import Material, Step
 from layoutgen.tomlfile import Model, NonNegativeUm, PositiveUm
 from layoutgen.units import Ohm, Um
 
@@ -273,8 +272,8 @@ class Pdk(Model):
     ranges: dict[RuleId, Range] = Field(default_factory=dict)
     cells: dict[str, dict[str, CellDefault]] = Field(default_factory=dict)
     connect: Connect
-    materials: dict[str, Material] = Field(default_factory=dict)
-    steps: tuple[Step, ...] = ()
+    materials: dict[str, step_language.Material] = Field(default_factory=dict)
+    steps: tuple[step_language.Step, ...] = ()
     """What is done to the wafer, for cross-sections; left out: none can be drawn."""
     rules: dict[RuleId, Rule]
     _in_flow: dict[str, Pdk] = PrivateAttr(default_factory=dict)
@@ -427,7 +426,7 @@ class Pdk(Model):
         """The tables of holes that a flow hands over."""
         return {name: drill for name, drill in self.drills.items() if not drill.flows or flow in drill.flows}
 
-    def steps_of(self, flow: str) -> tuple[Step, ...]:
+    def steps_of(self, flow: str) -> tuple[step_language.Step, ...]:
         """What a flow does to the wafer, in order."""
         return tuple(step for step in self.steps if not step.flows or flow in step.flows)
 

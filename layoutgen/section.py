@@ -2,7 +2,7 @@
 
 Along the line each layer of a step is cut exactly: where the line crosses the edges of its region. A wall that leans is
 cut at heights that are halved until what lies between them is straight to `TOLERANCE`; at each height the drawn region
-is grown or shrunk as `size(layer, um)` does, so that a line beside the middle of a round via shows what is really there.
+is grown or shrunk as `size(layer, um)` does, so that a line beside the middle of a round via shows what is there.
 What is spread or plated reaches what is open to the outside in the plane of the section; closed cavities stay empty.
 """
 
@@ -124,9 +124,8 @@ def section(
         message = f"a section must be 1 to {LONGEST:g} um long, not {length:g}; move one of its ends"
         raise InputError([Problem("", "", message)])
     films = sum(_value(pdk, s.thickness or "0") or _stack(pdk, s.level) for s in steps if s.top == "conformal")
-    wafer = _Wafer(pdk, _Line(layout, top, pdk, a, b, films + 10.0), {})
-    for step in steps:
-        wafer.do(step)
+    wafer = _Wafer(pdk, _Line(layout, top, pdk, a, b, films + 10.0))
+    wafer.do(steps)
     window = box(0.0, -_FAR, length, _FAR)
     solids = [Solid(s.level, s.material, s.thickness, _clean(_and(s.geometry, window))) for s in wafer.solids]
     touched = wafer.line.cut("cut_maybe") if "cut_maybe" in pdk.reserved else []
@@ -156,6 +155,10 @@ class _Line:
         self._along = (d.x / d.length(), d.y / d.length())
         self._start = a
         self._regions: dict[tuple[str, int], kdb.Region] = {}
+
+    def along(self, a: kdb.Point, b: kdb.Point) -> _Line:
+        """Another line through the same layout."""
+        return _Line(self._layout, self._top, self._pdk, a, b, self.more)
 
     def region(self, expression: str, around: Um = 0.0) -> kdb.Region:
         """What an expression is near the line: whole shapes, those that lie within `around` of it and more."""
@@ -282,11 +285,18 @@ class _Wafer:
 
     pdk: Pdk
     line: _Line
-    faces: dict[str, tuple[float, float]]
+    faces: dict[str, tuple[float, float]] = field(default_factory=dict)
     solids: list[_Part] = field(default_factory=list)
 
-    def do(self, step: Step) -> None:
-        """Carry out a step."""
+    def do(self, steps: Sequence[Step]) -> None:
+        """Carry out steps, in order."""
+        for i, step in enumerate(steps):
+            if step.verb == "press":
+                self._press(step, steps[:i])
+            else:
+                self._do(step)
+
+    def _do(self, step: Step) -> None:
         match step.verb:
             case "base":
                 depth = _value(self.pdk, step.thickness or "0") or _stack(self.pdk, step.base) or BASE
@@ -316,7 +326,7 @@ class _Wafer:
         level = step.level
         material = step.material or self.pdk.stack[level].material
         self.faces[level] = (low, high)
-        thickness = self._thickness(step) if known and step.verb != "cap" else None
+        thickness = self._thickness(step) if known and step.verb not in ("cap", "press") else None
         self.solids.append(_Part(level, material, thickness, _clean(geometry)))
 
     # places
@@ -431,7 +441,7 @@ class _Wafer:
         self._put(step, low, high, room if shapes else shapely.Polygon())
 
     def _ellipse(self, region: kdb.Region, low: float, axis: float, lowered: float) -> Geometry:
-        first = -math.asin(lowered)
+        first = -math.asin(min(1.0, lowered))
         centre = region.bbox().center()
         outline = region.moved(kdb.Point() - centre)
 
@@ -444,6 +454,32 @@ class _Wafer:
             ends,
             np.linspace(first, math.pi / 2, 7).tolist(),
         )
+
+    def _press(self, step: Step, before: Sequence[Step]) -> None:
+        shapes = []
+        low = high = max(face for _, face in self.faces.values())
+        for polygon in self.line.region(step.where).each():
+            region, centre = kdb.Region(polygon), polygon.bbox().center()
+            if self.line.crossed(region):
+                radius = min(polygon.bbox().width(), polygon.bbox().height()) * DBU / 2
+                middle = self._sunk(centre, radius, before)
+                shapes.append(self._ellipse(region, middle - radius, radius, 1.0))
+                low, high = min(low, middle - radius), max(high, middle + radius)
+        self._put(step, low, high, _minus(_union(shapes), self._solid))
+
+    def _sunk(self, centre: kdb.Point, radius: Um, before: Sequence[Step]) -> float:
+        """The height of a sphere's centre, from the section through it: lowered until it touches, but no farther."""
+        reach = kdb.Vector(dbu(radius), 0)
+        wafer = _Wafer(self.pdk, self.line.along(centre - reach, centre + reach))
+        wafer.do(before)
+        solid, height = wafer._solid, max(face for _, face in wafer.faces.values()) + 2 * radius
+        lowest = min(low for low, _ in wafer.faces.values())
+        for _ in range(500):
+            gap = shapely.distance(solid, shapely.Point(radius, height)) - radius
+            if gap < TOLERANCE / 10 or height < lowest:
+                break
+            height -= gap
+        return height
 
     def _etch(self, step: Step) -> None:
         high = max(self.faces[level][1] for level in step.etch)

@@ -6,7 +6,7 @@
     profile = ["level.polymer.flare", 0] # by how much openings stand out, from their foot to their top
     flows = ["plated"]
 
-Each step has one verb: `base`, `add`, `lay`, `plate`, `cap`, `etch` or `saw`. Numbers are um or degrees, or expressions
+Each step has one verb: `base`, `add`, `lay`, `plate`, `cap`, `press`, `etch` or `saw`. Numbers are um or degrees, or expressions
 over the stack in quotes. What each verb takes: `TAKES`. `layoutgen.section` carries them out.
 """
 
@@ -42,6 +42,7 @@ TAKES: dict[str, set[str]] = {
     "lay": {*COMMON, *WHERE, "profile", "angle"},
     "plate": {*COMMON, "mask", "where", "through", "overgrowth"},
     "cap": {*COMMON, "where", "foot", "height"},
+    "press": {"flows", "material", "where"},
     "etch": {"flows", "mask", "where", "depth", "to", "profile", "angle"},
     "saw": {"flows", "side", "tip", "angle", "width", "into", "depth"},
 }
@@ -67,6 +68,8 @@ class Step(Model):
     """A level that grows out of the openings of another (`through`), and beyond them like a mushroom."""
     cap: str = ""
     """A bump or ball: a part of an ellipsoid, `where` at its widest, on its `foot`."""
+    press: str = ""
+    """Spheres that sink from the front until they touch what is there, `where` at their widest."""
     etch: tuple[str, ...] = ()
     """Levels to take away: all above a height, or where the mask opens."""
     saw: str = ""
@@ -149,7 +152,7 @@ def problems(
         if not level:
             continue
         material = step.material or stack.get(level, "")
-        needs = step.thickness is None and step.verb not in ("base", "cap")
+        needs = step.thickness is None and step.verb not in ("base", "cap", "press")
         if level not in stack and (needs or not step.material):
             known = nearest(level, stack)
             yield place, f"no level {level!r} in the stack{known}; or give thickness and material here"
@@ -202,7 +205,7 @@ def _alone(
     given = [key for key in ("mask", "where", "open") if getattr(step, key)]
     if len(given) > 1:
         yield given[1], f"{given[0]} says where already; leave one out"
-    if step.verb in ("plate", "cap") and not given:
+    if step.verb in ("plate", "cap", "press") and not given:
         yield "where", "is missing; add it"
     for key, text in (("where", step.where), ("open", step.open), ("foot", step.foot), ("saw", step.saw)):
         if text:
