@@ -428,7 +428,7 @@ class Pdk(Model):
 
     def steps_of(self, flow: str) -> tuple[step_language.Step, ...]:
         """What a flow does to the wafer, in order."""
-        return tuple(step for step in self.steps if not step.flows or flow in step.flows)
+        return step_language.of_flow(self.steps, flow)
 
     def masks_of(self, flow: str) -> dict[str, Mask]:
         """The masks that a flow uses, in the order they print."""

@@ -287,6 +287,8 @@ class _Wafer:
     line: _Line
     faces: dict[str, tuple[float, float]] = field(default_factory=dict)
     solids: list[_Part] = field(default_factory=list)
+    bulges: dict[str, float] = field(default_factory=dict)
+    """By how much openings of a level stand out at most beyond what is drawn."""
 
     def do(self, steps: Sequence[Step]) -> None:
         """Carry out steps, in order."""
@@ -382,7 +384,9 @@ class _Wafer:
         expression, opens = self._where(step)
         room = _and(self._free(), self._all(low if step.verb == "lay" else -_FAR, high))
         if expression and high > low:
-            room = _and(room, self._walled(expression, opens, low, high, self._offsets(step, high - low, opens)))
+            offsets = self._offsets(step, high - low, opens)
+            self.bulges[step.level] = max(0.0, *offsets)
+            room = _and(room, self._walled(expression, opens, low, high, offsets))
         self._put(step, low, high, room)
 
     def _coat(self, step: Step) -> None:
@@ -405,11 +409,12 @@ class _Wafer:
         expression, _ = self._where(step)
         sideways = _value(self.pdk, step.overgrowth or "0")
         region = self.line.region(expression, sideways)
-        mouths = self.line.crossed(region)
         full = min(brim, high)
-        mouth = _columns(mouths, full - 0.01, full)
-        below = _and(self._free(), self._all(-_FAR, full))
-        grown = [p for p in shapely.get_parts(below) if shapely.intersection(p, mouth).area > 0]
+        # whatever the plane of the section shows of an opening: beside its mouth it may be closed there
+        wide = self.line.region(expression, self.bulges.get(step.through, 0.0))
+        within = _columns(self.line.grown(wide, self.bulges.get(step.through, 0.0)), high=full)
+        hollows = shapely.get_parts(_minus(self._all(-_FAR, full), self._solid))
+        grown = [p for p in hollows if p.bounds[1] > 1 - _FAR and shapely.intersection(p, within).area > 0]
         if (up := high - brim) > 0:
             grown.append(
                 swept(

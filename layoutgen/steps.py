@@ -6,8 +6,8 @@
     profile = ["level.polymer.flare", 0] # by how much openings stand out, from their foot to their top
     flows = ["plated"]
 
-Each step has one verb: `base`, `add`, `lay`, `plate`, `cap`, `press`, `etch` or `saw`. Numbers are um or degrees, or expressions
-over the stack in quotes. What each verb takes: `TAKES`. `layoutgen.section` carries them out.
+Each step has one verb: `base`, `add`, `lay`, `plate`, `cap`, `press`, `etch` or `saw`; what it takes: `TAKES`. Numbers
+are um or degrees, or expressions over the stack in quotes. `layoutgen.section` carries them out.
 """
 
 from __future__ import annotations
@@ -163,11 +163,19 @@ def problems(
         yield from _in_order(steps, flow)
 
 
+def of_flow(steps: Iterable[Step], flow: str) -> tuple[Step, ...]:
+    """The steps of a flow. Where some steps name their flows, a flow that none of them names has no steps at all."""
+    steps = tuple(steps)
+    named = {name for step in steps for name in step.flows}
+    return () if named and flow not in named else tuple(s for s in steps if not s.flows or flow in s.flows)
+
+
 def _in_order(steps: tuple[Step, ...], flow: str) -> Iterator[Place]:
     """Levels that a flow speaks of before it has them, or makes twice."""
     made: list[str] = []
+    mine = of_flow(steps, flow)
     for i, step in enumerate(steps):
-        if step.flows and flow not in step.flows:
+        if step not in mine:
             continue
         asked = [("over", step.over), ("through", step.through), ("to", step.to), ("into", step.into)]
         asked += [("on", level) for level in step.on] + [("etch", level) for level in step.etch]
