@@ -30,7 +30,7 @@ LONGEST: Um = 20_000.0
 """Of a line: a picture of more shows nothing of layers this thin."""
 BASE: Um = 50.0
 """How much of a wafer is shown whose thickness is not said."""
-_HALVINGS = 6
+_HALVINGS = 12
 _GRID = 1e-6
 _FAR = 1e6
 _BEYOND: Um = 500_000.0
