@@ -68,7 +68,7 @@ def _vias(
         if not boxes:
             continue
         typical = min(boxes, key=lambda b: (b.center().distance(middle), b.left, b.bottom)).to_dtype(DBU)
-        half = typical.width() * 0.75 + BESIDE
+        half = min(typical.width() * 0.75 + BESIDE, LONGEST / 2)
         x, y = at[0] + typical.center().x, at[1] + typical.center().y
         yield Line(name, f"{name}: {pdk.layers[name].title}", (x - half, y), (x + half, y))
 
