@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         build,
         cells,
         check,
+        cross_section,
         load_pdk,
         open_areas,
         read_spec,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         to_gdstk,
         to_klayout,
         write,
+        write_section,
     )  # fmt: skip
     from layoutgen.cell import Drawing, Size, generator
     from layoutgen.current import plating, write_plating
@@ -43,6 +45,7 @@ _HOME = {
             "build",
             "cells",
             "check",
+            "cross_section",
             "load_pdk",
             "open_areas",
             "read_spec",
@@ -51,6 +54,7 @@ _HOME = {
             "to_gdstk",
             "to_klayout",
             "write",
+            "write_section",
         ),
         "layoutgen.api",
     ),
@@ -77,6 +81,7 @@ __all__ = [
     "build",
     "cells",
     "check",
+    "cross_section",
     "generator",
     "load_pdk",
     "open_areas",
@@ -89,6 +94,7 @@ __all__ = [
     "to_klayout",
     "write",
     "write_plating",
+    "write_section",
 ]
 
 

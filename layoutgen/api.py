@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from layoutgen.areas import OpenArea
     from layoutgen.report.bending import StressMap
     from layoutgen.routed import Routed
+    from layoutgen.section import Section
 
 E = TypeVar("E", bound=StrEnum)
 Folders: TypeAlias = str | Path | Iterable[str | Path]
@@ -157,6 +158,43 @@ def bending(built: MaskSet) -> list[StressMap]:
     from layoutgen.report.bending import stress_maps
 
     return stress_maps(built.layout, built.layout.cell("DIE"), built.pdk, built.flow)
+
+
+def cross_section(
+    of: MaskSet | Drawing | str | Path, start: tuple[float, float], end: tuple[float, float], *,
+    pdk: Pdk | None = None, flow: str | None = None, cell: str = "",
+) -> Section:  # fmt: skip
+    """The cross-section of a build, a drawing or a layout file along a line (um), as its process's steps make it.
+
+    pdk: the process of a drawing or a file. cell: of a build or a file; left out, the wafer, or the only top cell.
+
+    Raises:
+        InputError: the file, its cell or the line is wrong, or the process has no steps.
+        UnknownNameError: the process has no such flow.
+        ValueError: no process is given for a drawing or a file.
+    """
+    from layoutgen import foreign
+    from layoutgen.section import section
+
+    if isinstance(of, MaskSet):
+        top = foreign.top_cell(of.layout, of.name, cell)
+        return section(of.layout, top, of.pdk, flow or of.flow, start, end)
+    if pdk is None:
+        raise ValueError("a drawing or a file needs pdk, its process")
+    layout = gds.to_layout(of, pdk) if isinstance(of, Drawing) else foreign.read(Path(of))
+    return section(layout, foreign.top_cell(layout, str(getattr(of, "name", of)), cell), pdk, flow, start, end)
+
+
+def write_section(found: Section, *paths: str | Path, title: str = "", stretch: float = 1.0) -> None:
+    """Draw a cross-section into files, .png or .svg; `stretch`: heights as multiples of widths.
+
+    Raises:
+        OutputError: a file has another ending, or could not be written.
+        ValueError: heights cannot be stretched so.
+    """
+    from layoutgen.report import section_picture
+
+    section_picture.draw(found, *(Path(p) for p in paths), title=title, stretch=stretch)
 
 
 def open_areas(built: MaskSet) -> list[OpenArea]:

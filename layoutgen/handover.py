@@ -20,7 +20,19 @@ from layoutgen.cuts import csv_text as cuts_text
 from layoutgen.errors import OutputError
 from layoutgen.mask import mask_layout
 from layoutgen.maskset import MaskSet
-from layoutgen.report import bending, json_form, junit, lyrdb, manifest, markdown, open_areas, plating, sarif, values
+from layoutgen.report import (
+    bending,
+    json_form,
+    junit,
+    lyrdb,
+    manifest,
+    markdown,
+    open_areas,
+    plating,
+    sarif,
+    sections,
+    values,
+)
 from layoutgen.report.routing import bottleneck_line, csv_text, unrouted_line
 from layoutgen.report.routing import markdown as routing_markdown
 from layoutgen.report.routing_table import chip_table
@@ -64,7 +76,8 @@ def _write_all(
         gds.save(mask_layout(layout, pdk, mask_name, mask), folder / mask_file(name, mask_name))
         yield mask_file(name, mask_name)
     progress("writing reports")
-    also = open_areas.markdown(built.areas, prediction.line if prediction else "")
+    cuts_through = _sections(built) if previews else []
+    also = open_areas.markdown(built.areas, prediction.line if prediction else "") + sections.markdown(cuts_through)
     texts = {
         f"{pdk.name}.lyp": technology.layer_properties(pdk),
         f"{pdk.name}.lyt": technology.technology(pdk),
@@ -107,7 +120,18 @@ def _write_all(
             plating.draw_wafer(folder / "plating/thickness.png", name, prediction.found, "thickness")
             plating.draw_die(folder / "plating/worst_die.png", name, prediction.found)
             yield from (f"plating/{picture}.png" for picture in ("resistance", "thickness", "worst_die"))
+        progress("drawing cross-sections")
+        yield from sections.write(cuts_through, layout, pdk, built.flow, folder)
         yield from _previews(built, folder, progress)
+
+
+def _sections(built: MaskSet) -> list[sections.Line]:
+    """Where the cross-sections run: through the die that stands for all."""
+    chip = built.spec.chip
+    return sections.lines(
+        built.layout, built.layout.cell("DIE"), built.pdk, built.flow, at=built.grid.at(built.grid.typical),
+        size=(chip.width, chip.height), street=built.spec.street, ports=built.die.ports,
+    )  # fmt: skip
 
 
 def mask_file(name: str, mask: str) -> str:

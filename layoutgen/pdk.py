@@ -16,6 +16,7 @@ import klayout.db as kdb
 from pydantic import ConfigDict, Field, PrivateAttr
 
 from layoutgen import derive, tomlfile
+from layoutgen import steps as step_language
 from layoutgen.errors import PdkError, Problem, UnknownNameError, nearest
 from layoutgen.tomlfile import Model, NonNegativeUm, PositiveUm
 from layoutgen.units import Ohm, Um
@@ -297,6 +298,9 @@ class Pdk(Model):
     ranges: dict[RuleId, Range] = Field(default_factory=dict)
     cells: dict[str, dict[str, CellDefault]] = Field(default_factory=dict)
     connect: Connect
+    materials: dict[str, step_language.Material] = Field(default_factory=dict)
+    steps: tuple[step_language.Step, ...] = ()
+    """What is done to the wafer, for cross-sections; left out: none can be drawn."""
     rules: dict[RuleId, Rule]
     _in_flow: dict[str, Pdk] = PrivateAttr(default_factory=dict)
 
@@ -447,6 +451,10 @@ class Pdk(Model):
     def drills_of(self, flow: str) -> dict[str, Drill]:
         """The tables of holes that a flow hands over."""
         return {name: drill for name, drill in self.drills.items() if not drill.flows or flow in drill.flows}
+
+    def steps_of(self, flow: str) -> tuple[step_language.Step, ...]:
+        """What a flow does to the wafer, in order."""
+        return step_language.of_flow(self.steps, flow)
 
     def masks_of(self, flow: str) -> dict[str, Mask]:
         """The masks that a flow uses, in the order they print."""
@@ -616,6 +624,12 @@ def _contradictions(pdk: Pdk, file: str) -> Iterator[Problem]:
             yield Problem(file, f"drills.{name}", "there is a mask of the same name")
         for flow in drill.flows:
             yield from unknown(f"drills.{name}.flows", flow, set(pdk.flows), "flow")
+    stack = {name: level.material for name, level in pdk.stack.items()}
+    for place, message in step_language.problems(
+        pdk.steps, flows=pdk.flows, layers=layers, masks=pdk.masks, stack=stack, materials=pdk.materials,
+        number=pdk.number,
+    ):  # fmt: skip
+        yield Problem(file, place, message)
     for name, rule in pdk.rules.items():
         for layer_name in rule.layers:
             yield from unknown(f"rules.{name}.layers", layer_name, layers)

@@ -71,6 +71,8 @@ def test_every_file_is_there_and_the_manifest_names_it_with_its_hash(
         *(f"masks/{name}_{mask}.gds" for mask in masks),
         *(f"preview/{picture}.png" for picture in ("wafer", "die", "route", "pad", "ball")),
         *(f"preview/mask_{mask}.png" for mask in masks),
+        *(f"sections/{of}.{ending}" for of in {"post": ("polyimide", "via", "cut")}.get(pdk, ("pi1", "pi2", "cut"))
+          for ending in ("png", "svg")),
     }  # fmt: skip
     found = contents(folder)
     assert set(found) == expected

@@ -151,6 +151,14 @@ def dies(die: str | None, step: str | None, count: str | None, cut: float | None
     return Dies((x0, y0, x1, y1), step=(dx, dy), count=(int(columns), int(rows)), cut=cut)
 
 
+def point(text: str, option: str) -> tuple[float, float]:
+    """X,Y in um, not farther away than the largest wafer."""
+    x, y = _numbers(text, 2, option)
+    if max(abs(x), abs(y)) > FARTHEST:
+        raise click.BadParameter(f"{text!r} lies beyond {FARTHEST:g} um", param_hint=option)
+    return x, y
+
+
 def _numbers(text: str, number: int, option: str) -> list[float]:
     try:
         values = [float(part) for part in text.split(",")]

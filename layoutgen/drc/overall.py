@@ -123,10 +123,13 @@ def extents(boxes: Ints, of: Ints, count: int) -> Ints:
 
 @dataclass(frozen=True)
 class _Level:
-    """A level of the stack: the drawn layers that it is made of, and an expression."""
+    """A level of the stack: the drawn layers that it is made of, an expression, and the levels above that it is joined
+    with, by number.
+    """
 
     sources: frozenset[str]
     expression: str
+    joined: tuple[int, ...] = ()
 
 
 @dataclass
@@ -200,7 +203,8 @@ class Overall:
         if len(set(names)) < len(names):  # one expression as two levels
             names = [f"{k} {name}" for k, name in enumerate(names)]
         levels = {n: self.sheet(level.expression, cut) for n, level in zip(names, self.levels, strict=True)}
-        joined = join(self.pieces, levels, self._known)
+        pairs = [(names[k], names[j]) for k, level in enumerate(self.levels) for j in level.joined]
+        joined = join(self.pieces, levels, self._known, pairs)
         links, begins, total = [np.empty((0, 2), dtype=np.int64)], [], joined.count
         for name, mine in zip(layers, on, strict=True):
             sheet = self.sheet(name, cut)
@@ -236,7 +240,9 @@ def on_levels(layer: str, sources: frozenset[str], levels: Sequence[_Level]) -> 
 def levels_of(pdk: Pdk) -> list[_Level]:
     """The levels of a process's stack, lowest first."""
     made = stack(pdk)
-    return [_Level(frozenset(made.drawn(text)), text) for text in made.levels.values()]
+    number = {name: k for k, name in enumerate(made.levels)}
+    above = {name: tuple(number[b] for a, b in made.links if a == name) for name in made.levels}
+    return [_Level(frozenset(made.drawn(text)), text, above[name]) for name, text in made.levels.items()]
 
 
 def of_layout(pdk: Pdk, layout: kdb.Layout, top: kdb.Cell) -> Overall:
@@ -271,7 +277,8 @@ def of_regions(regions: Mapping[str, kdb.Region]) -> Overall:
     layout = kdb.Layout(False)
     pieces = Pieces(None, layout, layout.create_cell("ALL"), ())
     made = {name: pieces.singles(region.merged().each(), name) for name, region in regions.items()}
-    levels = [_Level(frozenset([name]), name) for name in regions]
+    count = len(regions)
+    levels = [_Level(frozenset([name]), name, tuple(range(k + 1, count)[:1])) for k, name in enumerate(regions)]
     return Overall(pieces, made.__getitem__, levels, lambda name: (name,))
 
 

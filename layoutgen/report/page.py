@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from xml.etree import ElementTree
 
 import klayout.db as kdb
 import klayout.lay as lay
 import numpy as np
 
 from layoutgen.errors import OutputError
-from layoutgen.gds import whole_file
+from layoutgen.gds import whole_file, write_text
 from layoutgen.units import DBU, Um
 
 SMOOTH = 2
@@ -31,6 +32,8 @@ class Page:
         self.width, self.height, self.scale = float(round(width)), float(round(height)), scale
         self._shift = shift
         self._sheets: dict[tuple[int, str], kdb.Region] = {}
+        self._letters: dict[tuple[int, str], kdb.Region] = {}
+        self._words: list[tuple[str, tuple[float, float], float, float, str]] = []
 
     def at(self, x: Um, y: Um) -> tuple[float, float]:
         """A place on the die in pixels."""
@@ -127,7 +130,9 @@ class Page:
         if high < 16:
             region.size(round(0.25 / _GRID))  # thin strokes of small letters fade
         region.move(round((at[0] - align * wide) / _GRID), round(at[1] / _GRID))
-        self._sheet(level, colour).insert(region)
+        self._sheet(level, colour)  # its place in the order
+        self._letters.setdefault((level, colour), kdb.Region()).insert(region)
+        self._words.append((words, (at[0] - align * wide, at[1]), high, wide, colour))
         return wide
 
     def write(self, path: Path) -> None:
@@ -141,7 +146,8 @@ class Page:
         view.set_config("background-color", "#ffffff")
         order = sorted(self._sheets, key=lambda key: key[0])  # stable: colours in the order they were used
         for number, key in enumerate(order, 1):
-            cell.shapes(layout.layer(number, 0)).insert(self._sheets[key])
+            for sheets in (self._sheets, self._letters):
+                cell.shapes(layout.layer(number, 0)).insert(sheets.get(key, kdb.Region()))
         view.create_layout(False)
         cellview = view.active_cellview()
         cellview.layout().assign(layout)
@@ -161,6 +167,39 @@ class Page:
             )
             if temporary.stat().st_size == 0:
                 raise OutputError(f"{path}: no picture was written; free some space, or choose another folder with -o")
+
+    def write_svg(self, path: Path) -> None:
+        """Write it as SVG: filled shapes, and words as text above them, small letters as they are given.
+
+        Raises:
+            OutputError: it could not be written.
+        """
+        size = {"width": f"{self.width:g}", "height": f"{self.height:g}"}
+        root = ElementTree.Element("svg", {
+            "xmlns": "http://www.w3.org/2000/svg", "viewBox": f"0 0 {self.width:g} {self.height:g}", **size,
+        })  # fmt: skip
+        ElementTree.SubElement(root, "rect", {**size, "fill": "#ffffff"})
+        for key in sorted(self._sheets, key=lambda key: key[0]):
+            data = "".join(self._path(points) for p in self._sheets[key].merged().each() for points in _rings(p))
+            if data:
+                ElementTree.SubElement(root, "path", {"d": data, "fill": key[1], "fill-rule": "evenodd"})
+        for words, (x, y), high, wide, colour in self._words:
+            ElementTree.SubElement(root, "text", {
+                "x": f"{x:.1f}", "y": f"{self.height - y:.1f}", "font-family": "monospace", "fill": colour,
+                "font-size": f"{high * 1.35:.1f}", "textLength": f"{wide:.1f}", "lengthAdjust": "spacingAndGlyphs",
+            }).text = words  # fmt: skip
+        ElementTree.indent(root, "")
+        write_text(path, ElementTree.tostring(root, encoding="unicode") + "\n")
+
+    def _path(self, points: Iterable[kdb.Point]) -> str:
+        """A closed ring; SVG counts y downward."""
+        return "M" + " ".join(f"{p.x * _GRID:.2f},{self.height - p.y * _GRID:.2f}" for p in points) + "Z"
+
+
+def _rings(polygon: kdb.Polygon) -> Iterable[list[kdb.Point]]:
+    yield [*polygon.each_point_hull()]
+    for hole in range(polygon.holes()):
+        yield [*polygon.each_point_hole(hole)]
 
 
 def text_width(words: str, high: float) -> float:
