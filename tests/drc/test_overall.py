@@ -212,7 +212,7 @@ def differences(pdk: Pdk, layout: kdb.Layout, seen: Counter[str]) -> list[str]:
             found = list(across.find(job))
             same = list(flat.find(job))
             seen[f"{job.rule} {'found' if found else 'clean'}"] += 1
-            all_of_it = witness[job.cut]
+            all_of_it = witness[bool(job.cut)]
             if sum(f.count for f in found) != sum(f.count for f in same):
                 out.append(f"{job.rule}: {sum(f.count for f in found)}, flat {sum(f.count for f in same)}")
             if job.kind.name == "closed_ring":

@@ -11,7 +11,8 @@ passes. May be left out.
 Options:
     merged: false (default): one hole for each ring; true: rings may share walls, as frames of neighbours that the cut
         separates: each hole is then one, whose wall is measured, and has to surround something.
-    after_cut: false (default): as drawn; true: what is on layer `cut_sure` is taken away first, of both layers.
+    after_cut: false (default): as drawn; true: what is on layer `cut_sure` is taken away first, of both layers; or the
+        reserved layer that is, as "cut_maybe@frame": what the blade at its worst leaves at that depth.
 
 Example:
     [rules."FRAME.R.1"]
@@ -33,7 +34,7 @@ import numpy as np
 import shapely
 
 from layoutgen.drc.checks import marks
-from layoutgen.drc.checks.kind import Kind
+from layoutgen.drc.checks.kind import AfterCut, Kind, cut_in_words, taken
 from layoutgen.drc.overall import Alike, Bools, Overall, Polygons, at_places, of_regions
 from layoutgen.findings import Edge, Finding
 from layoutgen.tomlfile import Model
@@ -43,7 +44,7 @@ from layoutgen.windows.arrays import Ints
 
 class Options(Model):
     merged: bool = False
-    after_cut: bool = False
+    after_cut: AfterCut = False
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class _Hole:
 
 
 def overall(rule: str, all_of_it: Overall, layers: Sequence[str], limit: int, options: Options) -> list[Finding]:
-    cut = options.after_cut
+    cut = taken(options.after_cut)
     rings = list(all_of_it.polygons(layers[0], cut).alike())
     out = []
     holes: list[_Hole] = []
@@ -171,7 +172,7 @@ def words(layers: Sequence[str], limit: str, options: Options) -> str:
     around = f" around {layers[1]}" if len(layers) > 1 else ""
     wall = "" if limit.startswith("0 ") else f", wall >= {limit}"
     shared = ", which may share walls" if options.merged else ""
-    return f"{layers[0]} in closed rings{around}{wall}{shared}{' after the cut' if options.after_cut else ''}"
+    return f"{layers[0]} in closed rings{around}{wall}{shared}{cut_in_words(options.after_cut)}"
 
 
 KIND = Kind(
