@@ -153,6 +153,11 @@ class Overall:
             self._cut[key] = self.pieces.without(whole, self.sheets(cut)) if cut else whole
         return self._cut[key]
 
+    def uncovered(self, layer: str, by: str, overlap: int) -> Sheet:
+        """What of a layer another one does not cover with an overlap all round."""
+        over = self._grown(f"{by} by {-overlap}", by, -overlap) if overlap else self.sheet(by)
+        return self.pieces.without(self.sheet(layer), over)
+
     def _grown(self, layer: str, inner: str, by: int) -> Sheet:
         """A layer whose polygons are those of another one, each grown."""
         some = [(kdb.Region(one.polygon).sized(by, derive.OCTAGON), one.at) for one in self.polygons(inner).alike()]
@@ -166,7 +171,10 @@ class Overall:
 
     def polygons(self, layer: str, cut: str = "") -> Polygons:
         """The merged polygons of a layer."""
-        sheet = self.sheet(layer, cut)
+        return self.polygons_of(self.sheet(layer, cut))
+
+    def polygons_of(self, sheet: Sheet) -> Polygons:
+        """The merged polygons of a sheet."""
         if sheet not in self._polygons:
             nodes = self.pieces.nodes(sheet)
             root = united(len(nodes.piece), self.meetings(sheet, sheet))
