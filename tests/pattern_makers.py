@@ -536,8 +536,8 @@ def sealed(s: Setting) -> Iterator[Pattern]:
     yield pattern("two with a slit over it", True, ring, [opening], [(x, y, opening[0] + 9, top),
                                                                     (opening[0] + 10, *cap[1:])])  # fmt: skip
     yield pattern("bare", True, ring, [opening], [])
-    yield pattern("covered, and another one bare", True, ring, [opening, box(*opening[:2], bore)[:1] + (top + FAR,)
-                  + (opening[2], top + FAR + bore)], [cap])  # fmt: skip
+    another = box(opening[0], top + FAR, bore)
+    yield pattern("covered, and another one bare", True, ring, [opening, another], [cap])
     outside = -9 - wide
     for by in STEPS:
         beside = box(outside - bore - by, 0, bore)
