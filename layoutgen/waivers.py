@@ -19,7 +19,7 @@ import shapely
 from pydantic import Field
 
 from layoutgen import tomlfile
-from layoutgen.connect.states import ALWAYS
+from layoutgen.connect.rules import TEXTS
 from layoutgen.cuts import CUTS_RULE
 from layoutgen.drc.dies import some_places
 from layoutgen.drc.place import extent
@@ -159,7 +159,7 @@ def read(path: Path, pdk: Pdk, today: date) -> Waivers:
         InputError: with every problem found.
     """
     entries = parse(tomlfile.load(path, InputError), str(path))
-    known = {*pdk.rules, *ALWAYS, CUTS_RULE}
+    known = {*pdk.rules, *TEXTS, CUTS_RULE}
     wrong = [
         Problem(str(path), f"waiver.{k}.rule", f"PDK {pdk.name!r} has no rule {printable(entry.rule, 60)!r}"
                 f"{nearest(entry.rule, known)}")

@@ -11,12 +11,12 @@ import click
 def command(rule: str, pdk_name: str | None) -> int:
     """Say what RULE (as in RDL.S.1) asks for, why, by whose word, and how it is checked."""
     from layoutgen import discover
-    from layoutgen.connect.states import ALWAYS
+    from layoutgen.connect.rules import TEXTS
     from layoutgen.cuts import CUTS_RULE, CUTS_TEXT
     from layoutgen.drc.run import describe
     from layoutgen.errors import UnknownNameError
 
-    always = {**ALWAYS, CUTS_RULE: CUTS_TEXT}
+    always = {**TEXTS, CUTS_RULE: CUTS_TEXT}
     if rule.upper() in always:
         click.echo(f"{rule.upper()}: {always[rule.upper()]}. Every build checks this from the drawn metal.")
         return 0

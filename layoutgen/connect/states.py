@@ -13,9 +13,9 @@ from dataclasses import replace
 import klayout.db as kdb
 import numpy as np
 
-from layoutgen.connect import nets as words
 from layoutgen.connect import stubs
 from layoutgen.connect.pieces import NONE, Ints, Joined, Pieces, Sheet
+from layoutgen.connect.rules import KERF, NETS, TEXTS, TIED
 from layoutgen.connect.stack import METAL, METAL_2, VIA_2, stack
 from layoutgen.connect.terminals import Dies, Terminals
 from layoutgen.connect.wafer import Wafer, alike, in_words, moved_to, pieces_found, repeated, square
@@ -23,13 +23,6 @@ from layoutgen.connect.witness import gap, way
 from layoutgen.findings import Finding, RuleResult, Status
 from layoutgen.pdk import Pdk
 
-KERF_RULE = "KERF"
-KERF_TEXT = (
-    "only the bus and what ties nets to it lie in the kerf where it carries the plating current, and all of the bus is "
-    "surely cut away; where it does not, no metal lies there"
-)
-ALWAYS = {words.NETS_RULE: words.NETS_TEXT, words.TIED_RULE: words.TIED_TEXT, KERF_RULE: KERF_TEXT, **dict(stubs.RULES)}
-"""Rules of no process: what every wafer's nets are asked."""
 NAMELESS = "no pad, ball or label says what is a net"
 MOST = 50
 """Findings of one kind that are not repeats of each other; of what is beyond, one finding says how many and where."""
@@ -53,34 +46,33 @@ def check_wafer(
     sure, maybe = (pieces.sheet(n) if n in pdk.reserved else sheets[METAL] for n in ("cut_sure", "cut_maybe"))
     if tied and not ("cut_sure" in pdk.reserved and len(sure)):
         reason = "there is nothing on layer 'cut_sure': say where the dies and the kerf are with --die and --step"
-        rules = ((words.NETS_RULE, words.NETS_TEXT), (words.TIED_RULE, words.TIED_TEXT), (KERF_RULE, KERF_TEXT))
-        return [RuleResult(rule, text, Status.SKIPPED, reason) for rule, text in (*rules, *stubs.RULES)]
+        return [RuleResult(rule, text, Status.SKIPPED, reason) for rule, text in TEXTS.items()]
     before = wafer.joined({}) if not (tied and only_cut) else None
     after = wafer.joined(_cut(wafer, sure)) if tied else before
     assert after is not None  # noqa: S101  one of both is there
-    results = [RuleResult(words.NETS_RULE, words.NETS_TEXT, Status.RUN, "", tuple(_lvs(wafer, after)))]
+    results = [RuleResult(NETS, TEXTS[NETS], Status.RUN, "", tuple(_lvs(wafer, after)))]
     if not len(wafer.terminals.die):
-        results = [RuleResult(words.NETS_RULE, words.NETS_TEXT, Status.SKIPPED, NAMELESS)]
+        results = [RuleResult(NETS, TEXTS[NETS], Status.SKIPPED, NAMELESS)]
     if tied:
         worst = wafer.joined(_cut(wafer, maybe)) if "cut_maybe" in pdk.reserved and len(maybe) else after
         whole = {f.note for f in results[0].findings}
         more = [f for f in _opens(wafer, worst, *_on(wafer, worst)) if f.note not in whole]
         results[0] = replace(results[0], findings=(*results[0].findings, *more))
         if before is not None:
-            results.append(RuleResult(words.TIED_RULE, words.TIED_TEXT, Status.RUN, "", tuple(_tied(wafer, before))))
+            results.append(RuleResult(TIED, TEXTS[TIED], Status.RUN, "", tuple(_tied(wafer, before))))
             if not len(wafer.terminals.die):
-                results[-1] = RuleResult(words.TIED_RULE, words.TIED_TEXT, Status.SKIPPED, NAMELESS)
+                results[-1] = RuleResult(TIED, TEXTS[TIED], Status.SKIPPED, NAMELESS)
         kerf = tuple(_left_of_bus(wafer, after)) + tuple(_in_kerf(wafer, maybe, ("bus", "tie", "ring")))
-        results.append(RuleResult(KERF_RULE, KERF_TEXT, Status.RUN, "", kerf))
+        results.append(RuleResult(KERF, TEXTS[KERF], Status.RUN, "", kerf))
         results += stubs.check_stubs(wafer, after, sure, maybe, say)
     else:
         street = next((pieces.sheet(n) for n in ("cut_maybe", "street")
                        if n in pdk.reserved and len(pieces.sheet(n))), None)  # fmt: skip
         if street is None:
             reason = "there is nothing on layer 'street'"
-            results.append(RuleResult(KERF_RULE, KERF_TEXT, Status.NOT_APPLICABLE, reason))
+            results.append(RuleResult(KERF, TEXTS[KERF], Status.NOT_APPLICABLE, reason))
         else:
-            results.append(RuleResult(KERF_RULE, KERF_TEXT, Status.RUN, "", tuple(_in_kerf(wafer, street, ()))))
+            results.append(RuleResult(KERF, TEXTS[KERF], Status.RUN, "", tuple(_in_kerf(wafer, street, ()))))
     return results
 
 
@@ -141,7 +133,7 @@ def _opens(wafer: Wafer, joined: Joined, on: Ints, who: Ints) -> Iterator[Findin
         hull = gap(joined, level, int(on[a]), int(on[b]), (t.at[a], t.at[b]))
         dies = t.die[pieces[starts]]
         note = f"net {t.nets[net]} is in {number} pieces{in_words(wafer, dies)}"
-        yield repeated(wafer, Finding(words.NETS_RULE, polygon=hull, note=note), dies)
+        yield repeated(wafer, Finding(NETS, polygon=hull, note=note), dies)
     rest = [int(pieces[k]) for starts in list(groups.values())[MOST:] for k in starts]
     yield from _more(wafer, rest, "times a net is in pieces")
 
@@ -200,7 +192,7 @@ def _shorts(wafer: Wafer, joined: Joined, on: Ints, who: Ints) -> Iterator[Findi
                 note += f", as are {len(some)} nets of {len(dies)} dies"
         firsts = np.array([p[0] for p in places])
         note += in_words(wafer, t.die[firsts]) if len(dies) == 1 else ""
-        yield moved_to(Finding(words.NETS_RULE, polygon=hull, note=note), t.at[firsts] - t.at[a])
+        yield moved_to(Finding(NETS, polygon=hull, note=note), t.at[firsts] - t.at[a])
     rest = [int(some[0]) for places in list(groups.values())[MOST:] for some in places]
     yield from _more(wafer, rest, "times nets are one piece")
 
@@ -213,7 +205,7 @@ def _more(wafer: Wafer, places: Sequence[int], what: str) -> Iterator[Finding]:
     names = sorted({t.title(k) for k in places})
     more = f" and {len(names) - 5} others" if len(names) > 5 else ""
     note = f"{len(places)} more {what}, at {', '.join(names[:5])}{more}{in_words(wafer, t.die[some])}"
-    yield moved_to(Finding(words.NETS_RULE, polygon=square(t.at[some[0]]), note=note), t.at[some] - t.at[some[0]])
+    yield moved_to(Finding(NETS, polygon=square(t.at[some[0]]), note=note), t.at[some] - t.at[some[0]])
 
 
 def _unanswered(wafer: Wafer, on: Ints) -> Iterator[Finding]:
@@ -267,7 +259,7 @@ def _extra(wafer: Wafer, joined: Joined, level: str, used: Ints, layer: str) -> 
     die = wafer.dies.of((boxes[:, :2] + boxes[:, 2:]) // 2)
     left, die = left[die >= 0], die[die >= 0]
     yield from pieces_found(wafer, sheet, nodes.instance[left], nodes.piece[left],
-                             words.NETS_RULE, f"this {layer} belongs to no terminal")  # fmt: skip
+                             NETS, f"this {layer} belongs to no terminal")  # fmt: skip
 
 
 def _loose_vias(wafer: Wafer, joined: Joined) -> Iterator[Finding]:
@@ -280,7 +272,7 @@ def _loose_vias(wafer: Wafer, joined: Joined) -> Iterator[Finding]:
     for where, found in (("lower", below), ("upper", above)):
         left = np.setdiff1d(np.arange(len(nodes.piece)), found)
         yield from pieces_found(wafer, sheet, nodes.instance[left], nodes.piece[left],
-                                 words.NETS_RULE, f"this via lies on no {where} metal")  # fmt: skip
+                                 NETS, f"this via lies on no {where} metal")  # fmt: skip
 
 
 # before the cut -------------------------------------------------------------------------------------------------
@@ -301,15 +293,15 @@ def _tied(wafer: Wafer, joined: Joined) -> Iterator[Finding]:
         if len(box):
             (x0, y0), (x1, y1) = box[:, :2].min(axis=0).tolist(), box[:, 2:].max(axis=0).tolist()
             hull = ((x0, y0), (x1, y0), (x1, y1), (x0, y1))
-            yield Finding(words.TIED_RULE, polygon=hull, note="there is no contact ring")
+            yield Finding(TIED, polygon=hull, note="there is no contact ring")
     for role, note in (("ring", "this part of the contact ring is not joined to the rest"),
                        ("bus", "this bus does not reach the contact ring")):  # fmt: skip
         mine = np.flatnonzero(wafer.on(sheet, role)[nodes.instance] & (net != trunk))
         _, first = np.unique(net[mine], return_index=True)  # one of each conductor
         some = mine[np.sort(first)]
-        yield from pieces_found(wafer, sheet, nodes.instance[some], nodes.piece[some], words.TIED_RULE, note)
+        yield from pieces_found(wafer, sheet, nodes.instance[some], nodes.piece[some], TIED, note)
     out = np.flatnonzero((on != trunk) & (t.net >= 0))
-    yield from alike(wafer, out, lambda k: f"{t.title(k)} is not joined to the bus: not plated", words.TIED_RULE)
+    yield from alike(wafer, out, lambda k: f"{t.title(k)} is not joined to the bus: not plated", TIED)
 
 
 def _left_of_bus(wafer: Wafer, after: Joined) -> Iterator[Finding]:
@@ -317,13 +309,13 @@ def _left_of_bus(wafer: Wafer, after: Joined) -> Iterator[Finding]:
     sheet, nodes, net = after.sheets[METAL], after.nodes[METAL], after.net[METAL]
     bus = np.flatnonzero(wafer.on(sheet, "bus")[nodes.instance])
     yield from pieces_found(wafer, sheet, nodes.instance[bus], nodes.piece[bus],
-                             KERF_RULE, "the blade may leave this of a bus")  # fmt: skip
+                             KERF, "the blade may leave this of a bus")  # fmt: skip
     if not len(wafer.terminals.die):
         return  # nobody knows which ties have a net
     held = np.unique(_on(wafer, after)[0])
     tie = np.flatnonzero(wafer.on(sheet, "tie")[nodes.instance] & ~np.isin(net, held))
     yield from pieces_found(wafer, sheet, nodes.instance[tie], nodes.piece[tie],
-                             KERF_RULE, "the blade may leave this sliver of a tie")  # fmt: skip
+                             KERF, "the blade may leave this sliver of a tie")  # fmt: skip
 
 
 def _in_kerf(wafer: Wafer, kerf: Sheet, but: Sequence[str]) -> Iterator[Finding]:
@@ -339,4 +331,4 @@ def _in_kerf(wafer: Wafer, kerf: Sheet, but: Sequence[str]) -> Iterator[Finding]
         found = np.unique(wafer.pieces.meetings(some, kerf, area=True)[0])
         nodes = wafer.pieces.nodes(some)
         yield from pieces_found(wafer, some, nodes.instance[found], nodes.piece[found],
-                                 KERF_RULE, "this metal lies in the kerf")  # fmt: skip
+                                 KERF, "this metal lies in the kerf")  # fmt: skip

@@ -16,6 +16,7 @@ import shapely
 import shapely.affinity
 
 from layoutgen.connect.pieces import NONE, Bools, Ints, Joined, Nodes, Sheet, outline
+from layoutgen.connect.rules import COVER, CROSSINGS, STUBS, TEXTS
 from layoutgen.connect.stack import METAL, METAL_2, stack
 from layoutgen.connect.wafer import Wafer, moved_to
 from layoutgen.findings import Finding, Hull, RuleResult, Status
@@ -23,17 +24,9 @@ from layoutgen.pdk import Cut, Pdk
 from layoutgen.units import DBU, dbu
 from layoutgen.windows.arrays import distinct_rows
 
-STUBS_RULE = "STUBS"
-STUBS_TEXT = (
-    "the cut ends of two nets' ties keep their distance, less the burr of both, along the cut and across the narrowest"
-)
-COVER_RULE = "COVER"
-COVER_TEXT = "dielectric lies under each tie from its die to the worst-case cut edge, and by a margin around it"
-CROSSINGS_RULE = "CROSSINGS"
-CROSSINGS_TEXT = "no tie crosses a keep-out or mark of the wafer, and nothing but ties crosses the edge of a die"
 MOST = 1000
 """Pieces that a stub is followed through."""
-RULES = ((STUBS_RULE, STUBS_TEXT), (COVER_RULE, COVER_TEXT), (CROSSINGS_RULE, CROSSINGS_TEXT))
+RULES = (STUBS, COVER, CROSSINGS)
 
 
 @dataclass(frozen=True)
@@ -63,12 +56,12 @@ def check_stubs(
     """
     cut = wafer.pdk.cut
     if cut is None:
-        return [RuleResult(rule, text, Status.NOT_APPLICABLE, "the process has no [cut]") for rule, text in RULES]
+        return [RuleResult(rule, TEXTS[rule], Status.NOT_APPLICABLE, "the process has no [cut]") for rule in RULES]
     sheet = after.sheets[METAL]
     mine = wafer.on(sheet, "tie")
     if not mine.any():
         reason = "there is nothing on the layer of ties"
-        none = [RuleResult(rule, text, Status.NOT_APPLICABLE, reason) for rule, text in RULES[:2]]
+        none = [RuleResult(rule, TEXTS[rule], Status.NOT_APPLICABLE, reason) for rule in RULES[:2]]
         return [*none, _crossings(wafer, cut, say)]
     own = Sheet(sheet.kind[mine], sheet.at[mine], sheet.layer[mine])
     ties = _Ties(own, wafer.pieces.nodes(own), after.net[METAL][mine[after.nodes[METAL].instance]])
@@ -216,10 +209,10 @@ def _spaces(wafer: Wafer, cut: Cut, ties: _Ties, sure: Sheet, maybe: Sheet) -> R
     """The cut ends of different nets, wherever the blade may end them."""
     if cut.clearance is None:
         reason = "[cut] of the process does not say how far apart stubs must be: clearance"
-        return RuleResult(STUBS_RULE, STUBS_TEXT, Status.NOT_APPLICABLE, reason)
-    text = f"{STUBS_TEXT}: >= {cut.clearance:g} um, with a burr of {cut.burr:g} um"
+        return RuleResult(STUBS, TEXTS[STUBS], Status.NOT_APPLICABLE, reason)
+    text = f"{TEXTS[STUBS]}: >= {cut.clearance:g} um, with a burr of {cut.burr:g} um"
     if not len(maybe):
-        return RuleResult(STUBS_RULE, text, Status.SKIPPED, "there is nothing on layer 'cut_maybe'")
+        return RuleResult(STUBS, text, Status.SKIPPED, "there is nothing on layer 'cut_maybe'")
     pieces = wafer.pieces
     ends = pieces.without(ties.sheet, pieces.without(ties.sheet, maybe))  # from the least to the most that is taken
     nodes = pieces.nodes(ends)
@@ -247,10 +240,10 @@ def _spaces(wafer: Wafer, cut: Cut, ties: _Ties, sure: Sheet, maybe: Sheet) -> R
         places = places[np.argsort(places != one, kind="stable")]
         where = "across the narrowest cut" if across else "along the cut"
         note = f"two cut ends are {apart * DBU:g} um apart {where}, less a burr of {cut.burr:g} um on each"
-        finding = Finding(STUBS_RULE, polygon=_between(a, b), note=note,
+        finding = Finding(STUBS, polygon=_between(a, b), note=note,
                           measured=round(apart * DBU - 2 * cut.burr, 3), asked=cut.clearance)  # fmt: skip
         findings.append(moved_to(finding, ends.at[nodes.instance[u[places]]] - ends.at[nodes.instance[u[one]]]))
-    return RuleResult(STUBS_RULE, text, Status.RUN, "", tuple(findings))
+    return RuleResult(STUBS, text, Status.RUN, "", tuple(findings))
 
 
 def _normals(faces: _Faces, region: kdb.Region) -> set[tuple[int, int]]:
@@ -292,13 +285,13 @@ def _cover(wafer: Wafer, cut: Cut, ties: _Ties) -> RuleResult:
     """Openings of the dielectric under and beside stubs, where the silicon of the street lies below."""
     if not cut.bares:
         reason = "[cut] of the process does not say what opens the dielectric under ties: bares"
-        return RuleResult(COVER_RULE, COVER_TEXT, Status.NOT_APPLICABLE, reason)
-    text = f"{COVER_TEXT}: nothing of {cut.bares} within {cut.margin:g} um"
+        return RuleResult(COVER, TEXTS[COVER], Status.NOT_APPLICABLE, reason)
+    text = f"{TEXTS[COVER]}: nothing of {cut.bares} within {cut.margin:g} um"
     pieces, die = wafer.pieces, wafer.pieces.sheet("die") if "die" in wafer.pdk.reserved else None
     bare = pieces.sheet(cut.bares)
     for sheet, name in ((die, "die"), (bare, cut.bares)):
         if sheet is None or not len(sheet):
-            return RuleResult(COVER_RULE, text, Status.SKIPPED, f"there is nothing on layer {name!r}")
+            return RuleResult(COVER, text, Status.SKIPPED, f"there is nothing on layer {name!r}")
     assert die is not None  # noqa: S101  returned above
     stubs = pieces.without(ties.sheet, die)
     margin = dbu(cut.margin)
@@ -309,8 +302,8 @@ def _cover(wafer: Wafer, cut: Cut, ties: _Ties) -> RuleResult:
         return b if bares else None
 
     note = "the dielectric is open here, under a tie or too near to it"
-    findings = _pairs(wafer, COVER_RULE, (stubs, bare), near, lambda _: note, by=margin)
-    return RuleResult(COVER_RULE, text, Status.RUN, "", tuple(findings))
+    findings = _pairs(wafer, COVER, (stubs, bare), near, lambda _: note, by=margin)
+    return RuleResult(COVER, text, Status.RUN, "", tuple(findings))
 
 
 # what they cross ------------------------------------------------------------------------------------------------
@@ -318,11 +311,11 @@ def _cover(wafer: Wafer, cut: Cut, ties: _Ties) -> RuleResult:
 
 def _crossings(wafer: Wafer, cut: Cut, say: Callable[[str], None]) -> RuleResult:
     """Ties over what they must keep off; and other metal over the edge of a die."""
-    text = f"{CROSSINGS_TEXT}: {', '.join(cut.ties_avoid)}" if cut.ties_avoid else CROSSINGS_TEXT
+    text = f"{TEXTS[CROSSINGS]}: {', '.join(cut.ties_avoid)}" if cut.ties_avoid else TEXTS[CROSSINGS]
     pieces = wafer.pieces
     die = pieces.sheet("die") if "die" in wafer.pdk.reserved else None
     if die is None or not len(die):
-        return RuleResult(CROSSINGS_RULE, text, Status.SKIPPED, "there is nothing on layer 'die'")
+        return RuleResult(CROSSINGS, text, Status.SKIPPED, "there is nothing on layer 'die'")
     sheet = wafer.sheets[METAL]
     mine = wafer.on(sheet, "tie")
     ties = Sheet(sheet.kind[mine], sheet.at[mine], sheet.layer[mine])
@@ -332,14 +325,14 @@ def _crossings(wafer: Wafer, cut: Cut, say: Callable[[str], None]) -> RuleResult
         kept = pieces.sheet(name)
         if not len(kept):
             empty.append(name)
-        findings += _pairs(wafer, CROSSINGS_RULE, (ties, kept), _common, lambda _, n=name: f"a tie crosses this of {n}")  # type: ignore[misc]
+        findings += _pairs(wafer, CROSSINGS, (ties, kept), _common, lambda _, n=name: f"a tie crosses this of {n}")  # type: ignore[misc]
     if empty:  # no wafer has all of them; but nobody may think that they were looked at
-        say(f"{CROSSINGS_RULE}: nothing is drawn on {', '.join(empty)}")
+        say(f"{CROSSINGS}: nothing is drawn on {', '.join(empty)}")
         text += f" (nothing is drawn on {', '.join(empty)})"
     for level in (METAL, METAL_2):
         if level in wafer.sheets:
             findings += _over_the_edge(wafer, wafer.sheets[level], die)
-    return RuleResult(CROSSINGS_RULE, text, Status.RUN, "", tuple(findings))
+    return RuleResult(CROSSINGS, text, Status.RUN, "", tuple(findings))
 
 
 def _over_the_edge(wafer: Wafer, sheet: Sheet, die: Sheet) -> Iterator[Finding]:
@@ -358,7 +351,7 @@ def _over_the_edge(wafer: Wafer, sheet: Sheet, die: Sheet) -> Iterator[Finding]:
         own = some.layer == number
         part = Sheet(some.kind[own], some.at[own], some.layer[own])
         note = f"{names[number]} crosses the edge of a die, where only ties may"
-        yield from _pairs(wafer, CROSSINGS_RULE, (part, die), crosses, lambda _, n=note: n, inside=True)  # type: ignore[misc]
+        yield from _pairs(wafer, CROSSINGS, (part, die), crosses, lambda _, n=note: n, inside=True)  # type: ignore[misc]
 
 
 def _common(a: kdb.Polygon, b: kdb.Polygon) -> kdb.Polygon | None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from layoutgen.connect import nets as words
 from layoutgen.connect.pieces import NONE, Bools, Ints, Joined, Known, Pieces, Sheet, join
+from layoutgen.connect.rules import NETS
 from layoutgen.connect.stack import Stack
 from layoutgen.connect.terminals import Dies, Terminals
 from layoutgen.findings import Finding, Hull
@@ -46,7 +46,7 @@ class Wafer:
 
 
 def alike(
-    wafer: Wafer, which: Ints, note: Callable[[int], str], rule: str = words.NETS_RULE
+    wafer: Wafer, which: Ints, note: Callable[[int], str], rule: str = NETS
 ) -> Iterator[Finding]:  # fmt: skip
     """One finding for each terminal, by name, that is wrong in some dies."""
     t = wafer.terminals

@@ -29,6 +29,8 @@ def draw_wafer(path: Path, name: str, found: Plating, what: str = "resistance") 
     wafer = found.network.wafer
     thick = what == "thickness"
     values = found.by_place(found.thickness if thick else found.resistance, worst=not thick)
+    if thick:
+        values = 100 * (values - 1)
     sizes = np.array([(d.width, d.height) for d in wafer.dies])[wafer.kinds]
     low, high = wafer.origins.min(axis=0), (wafer.origins + sizes).max(axis=0)
     for b in wafer.bus:
@@ -41,11 +43,11 @@ def draw_wafer(path: Path, name: str, found: Plating, what: str = "resistance") 
         ends = ((b.start, b.at), (b.stop, b.at)) if b.axis == 0 else ((b.at, b.start), (b.at, b.stop))
         page.line([page.at(*e) for e in ends], max(0.6, b.width * page.scale), GREY, 1)
     title = (
-        "thickness over the mean, mean of each die"
+        "thickness against the mean of the wafer, mean of each die"
         if thick
         else "ohm from the contact ring to the worst post of each die, all drawing"
     )
-    _legend(page, f"{name}: {title}", found.summary(), values, "" if thick else " ohm")
+    _legend(page, f"{name}: {title}", found.summary(), values, " %" if thick else " ohm")
     _bar(page, float(high[0] - low[0]))
     page.write(path)
 
@@ -110,6 +112,8 @@ class _Colours:
 
 def _legend(page: Page, title: str, line: str, values: Sequence[float] | npt.NDArray[np.float64], unit: str) -> None:
     colours = _Colours(np.asarray(values, dtype=np.float64))
+    step = (colours.high - colours.low) / len(HEAT)
+    digits = max(0, 1 - math.floor(math.log10(step))) if step > 0 else 3  # each step shows
     page.text(title, (MARGIN, page.height - 45), 20, INK, 8, most=page.width - 2 * MARGIN)
     page.text(line, (MARGIN, page.height - 78), 14, INK, 8, most=page.width - 2 * MARGIN)
     x = page.width - LEGEND + 10
@@ -117,8 +121,8 @@ def _legend(page: Page, title: str, line: str, values: Sequence[float] | npt.NDA
         y = page.height - HEAD - 60 - (len(HEAT) - k) * 28
         page.box(x, y, x + 24, y + 24, colour, 5)
         above = colours.low + (colours.high - colours.low) * k / len(HEAT)
-        page.text(f"from {above:.4g}{unit}", (x + 34, y + 5), 13, INK, 8, most=LEGEND - 60)
+        page.text(f"from {above:.{digits}f}{unit}", (x + 34, y + 5), 13, INK, 8, most=LEGEND - 60)
     top = page.height - HEAD - 60 + 6
-    page.text(f"up to {colours.high:.4g}{unit}", (x + 34, top), 13, INK, 8, most=LEGEND - 60)
+    page.text(f"up to {colours.high:.{digits}f}{unit}", (x + 34, top), 13, INK, 8, most=LEGEND - 60)
     if not np.isfinite(np.asarray(values)).all():
         page.text("red: not fed", (x, page.height - HEAD - 60 - (len(HEAT) + 1) * 28), 13, INK, 8)

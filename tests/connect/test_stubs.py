@@ -11,7 +11,7 @@ import nets
 import pytest
 
 from layoutgen import discover, netcheck
-from layoutgen.connect import states, stubs
+from layoutgen.connect import rules, stubs
 from layoutgen.connect.states import MOST, check_wafer
 from layoutgen.connect.terminals import named
 from layoutgen.drc.dies import die_boxes
@@ -64,7 +64,7 @@ def blade(**keys: Any) -> Pdk:
 
 def test_a_clean_wafer_says_how_long_its_stubs_are(wafer: Path) -> None:
     found = checked(drawn(wafer))
-    assert {r.rule: r.verdict for r in found.rules.values()} == dict.fromkeys(states.ALWAYS, "clean")
+    assert {r.rule: r.verdict for r in found.rules.values()} == dict.fromkeys(rules.TEXTS, "clean")
     # a tie reaches from the bus to 40 um into its die; its wire begins 30 um in, less the half width of its end
     assert found.said[0].startswith("Stubs: 48; lengths where the blade takes least, and 25 um less")
     assert "straight for 67.5 um, 57.5 um to what it ties" in found.said[1]
@@ -167,7 +167,7 @@ def test_without_ties_nothing_is_clean(wafer: Path) -> None:
     layout = drawn(wafer)
     layout.clear_layer(layout.layer(*POST.gds("rdl_tie")))
     found = checked(layout).rules
-    assert [found[rule].verdict for rule, _ in stubs.RULES] == ["not applicable", "not applicable", "clean"]
+    assert [found[rule].verdict for rule in stubs.RULES] == ["not applicable", "not applicable", "clean"]
     assert found["TIED"].count
 
 
@@ -195,6 +195,6 @@ def test_ties_that_do_not_reach_the_kerf_are_no_stubs(wafer: Path) -> None:
     ties.clear()
     ties.insert(inside)
     found = checked(layout)
-    assert [found.rules[rule].verdict for rule, _ in stubs.RULES] == ["clean", "clean", "clean"]
+    assert [found.rules[rule].verdict for rule in stubs.RULES] == ["clean", "clean", "clean"]
     assert not any(line.startswith("Stubs") for line in found.said)
     assert found.rules["TIED"].count

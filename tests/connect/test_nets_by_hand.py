@@ -1,15 +1,27 @@
-"""The chip's nets against metal drawn by hand: clean, open, short, missing, and what only looks so."""
+"""The chip's nets against metal of one die drawn by hand: clean, open, short, missing, and what only looks so."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import klayout.db as kdb
+import numpy as np
 import pytest
 
+from layoutgen import discover
 from layoutgen.chip import Ball, Chip, Pad
-from layoutgen.connect import NETS_RULE, TIED_RULE, Upper, check_nets, check_tied
+from layoutgen.connect.rules import NETS, TIED
+from layoutgen.connect.states import check_wafer
+from layoutgen.connect.terminals import Dies, of_chip
 from layoutgen.findings import RuleResult, Status
+from layoutgen.pdk import Connect
+from layoutgen.units import dbu
+
+POST = discover.pdk("post")
+ON_METAL = Connect(metal="rdl | rdl_tie | rdl_bus | rdl_ring", pad=(), ball=())
+TWO = Connect(metal="rdl | rdl_tie | rdl_bus | rdl_ring", pad=(), ball=(), metal_2="rdl_label", via_2="via")
+"""Any two layers will do for a second metal and what joins it."""
 
 # two nets, each a pad below and a ball above (um)
 CHIP = Chip(
@@ -24,10 +36,38 @@ def metal(*boxes: tuple[float, float, float, float]) -> kdb.Region:
     return kdb.Region([kdb.DBox(*b).to_itype(0.001) for b in boxes])
 
 
+def checked(
+    shapes: Mapping[str, kdb.Region], connect: Connect, chip: Chip = CHIP, origin: tuple[float, float] = (0.0, 0.0),
+    taken: Mapping[str, str] | None = None, flow: str = "freestanding",
+) -> dict[str, RuleResult]:  # fmt: skip
+    """What is said of shapes by layer, in one die, by rule."""
+    pdk = POST.model_copy(update={"connect": connect})
+    layout = kdb.Layout()
+    top = layout.create_cell("TOP")
+    for name, region in shapes.items():
+        top.shapes(layout.layer(*pdk.gds(name))).insert(region)
+    x, y = (dbu(v) for v in origin)
+    box = np.array([[x, y, x + dbu(chip.width), y + dbu(chip.height)]])
+    terminals = of_chip(chip, [origin], taken or {})
+    results = check_wafer(pdk, flow, layout, top, Dies(box, [""]), lambda _: terminals)
+    return {result.rule: result for result in results}
+
+
+def check_nets(
+    shapes: kdb.Region, chip: Chip = CHIP, origin: tuple[float, float] = (0.0, 0.0), *,
+    taken: Mapping[str, str] | None = None, on_pads: kdb.Region | None = None,
+) -> RuleResult:  # fmt: skip
+    """The chip's nets on one metal, where no current needs the kerf; with openings that stand on pads."""
+    if on_pads is None:
+        return checked({"rdl": shapes}, ON_METAL, chip, origin, taken)[NETS]
+    connect = ON_METAL.model_copy(update={"pad": ("polyimide",)})
+    return checked({"rdl": shapes, "polyimide": on_pads}, connect, chip, origin, taken)[NETS]
+
+
 def notes(result: RuleResult) -> list[str]:
-    assert result.rule == NETS_RULE
+    assert result.rule == NETS
     assert result.status is Status.RUN
-    assert all(f.rule == NETS_RULE and f.polygon for f in result.findings)
+    assert all(f.rule == NETS and f.polygon for f in result.findings)
     return sorted(f.note for f in result.findings)
 
 
@@ -114,13 +154,19 @@ def test_the_die_may_stand_anywhere(origin: tuple[float, float]) -> None:
 
 BUS = metal((-20, -20, 1020, 0))
 RING = metal((-40, -200, 1040, -100))
-TRUNK = BUS + RING + metal((500, -100, 520, -20))
+FEED = metal((500, -100, 520, -20))
 
 
-def tied_notes(ties: kdb.Region, trunk: kdb.Region = TRUNK) -> list[str]:
-    result = check_tied(metal(LEFT, RIGHT) + ties + BUS, BUS, trunk, RING, CHIP, (0.0, 0.0))
-    assert result.rule == TIED_RULE
-    return sorted(f.note for f in result.findings)
+def check_tied(
+    ties: kdb.Region, connect: Connect = ON_METAL, feed: kdb.Region = FEED, **more: kdb.Region
+) -> RuleResult:  # fmt: skip
+    """The state before the cut, with a bus below the die and a ring further below."""
+    shapes = {"rdl": metal(LEFT, RIGHT), "rdl_tie": ties, "rdl_bus": BUS + feed, "rdl_ring": RING, "cut_sure": BUS}
+    return checked({**shapes, **more}, connect, flow="plated")[TIED]
+
+
+def tied_notes(ties: kdb.Region, feed: kdb.Region = FEED) -> list[str]:
+    return sorted(f.note for f in check_tied(ties, feed=feed).findings)
 
 
 def test_nets_that_reach_a_bus_that_reaches_the_ring_are_tied() -> None:
@@ -134,23 +180,25 @@ def test_a_tie_that_ends_one_unit_before_the_bus_leaves_its_net_unplated() -> No
 
 def test_a_bus_that_does_not_reach_the_ring_is_found() -> None:
     ties = metal((90, 0, 110, 80), (490, 0, 510, 80))
-    assert tied_notes(ties, BUS + RING) == ["this bus does not reach the contact ring"]
+    found = tied_notes(ties, kdb.Region())
+    assert found[-1] == "this bus does not reach the contact ring"
+    assert len(found) == 5  # nor does any of the terminals
 
 
 @pytest.mark.parametrize(
     ("pads", "expected"),
     [
         (((90, 90, 110, 110), (490, 90, 510, 110)), []),
-        (((90, 90, 110, 110),), ["pad P2 of net N2 has no opening"]),
+        (((90, 90, 110, 110),), ["pad P2 of net N2 has no polyimide"]),
         (((90, 90, 110, 110), (490, 111, 510, 131)),
-         ["pad P2 of net N2 has no opening", "this opening belongs to no terminal"]),
-        (((90, 90, 110, 110), (490, 90, 510, 110), (700, 700, 720, 720)), ["this opening belongs to no terminal"]),
+         ["pad P2 of net N2 has no polyimide", "this polyimide belongs to no terminal"]),
+        (((90, 90, 110, 110), (490, 90, 510, 110), (700, 700, 720, 720)), ["this polyimide belongs to no terminal"]),
     ],
 )  # fmt: skip
 def test_what_stands_on_a_terminal_is_looked_for(
     pads: tuple[tuple[float, float, float, float], ...], expected: list[str]
 ) -> None:
-    result = check_nets(metal(LEFT, RIGHT), CHIP, on_pads={"opening": metal(*pads)})
+    result = check_nets(metal(LEFT, RIGHT), CHIP, on_pads=metal(*pads))
     assert notes(result) == expected
 
 
@@ -176,7 +224,8 @@ def two(
     high: tuple[tuple[float, float, float, float], ...] = HIGH,
     vias: tuple[tuple[float, float, float, float], ...] = VIAS,
 ) -> list[str]:
-    return notes(check_nets(metal(*low), CHIP, upper=Upper(metal(*high), metal(*vias))))
+    shapes = {"rdl": metal(*low), "rdl_label": metal(*high), "via": metal(*vias)}
+    return notes(checked(shapes, TWO)[NETS])
 
 
 def test_a_net_on_two_metals_is_one_piece() -> None:
@@ -224,11 +273,9 @@ def test_a_ball_needs_the_upper_metal_and_a_pad_the_lower() -> None:
 
 
 def test_a_net_is_tied_through_a_via() -> None:
-    low, high = metal(*LOW, (490, 0, 510, 80)) + BUS, metal(*HIGH)
     for vias, untied in ((VIAS, ["ball A1", "pad P1"]), (VIAS[:1], ["ball A1", "ball A2", "pad P1"])):
-        upper = Upper(high, metal(*vias))
-        found = check_tied(low, BUS, TRUNK, RING, CHIP, (0.0, 0.0), upper=upper).findings
-        assert sorted(f.note.split(" of net")[0] for f in found) == untied
+        found = check_tied(metal((490, 0, 510, 80)), TWO, rdl=metal(*LOW), rdl_label=metal(*HIGH), via=metal(*vias))
+        assert sorted(f.note.split(" of net")[0] for f in found.findings) == untied
 
 
 # free balls ----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,22 @@
+"""What the nets of every wafer are asked, whatever the process: rules by name, and what each says."""
+
+from __future__ import annotations
+
+NETS, TIED, KERF, STUBS, COVER, CROSSINGS = "NETS", "TIED", "KERF", "STUBS", "COVER", "CROSSINGS"
+TEXTS = {
+    NETS: (
+        "every net of the chip is one piece of metal that joins its pads and balls, no two nets are one piece, and "
+        "every pad and ball has all that stands on it"
+    ),
+    TIED: "before the cut every net is joined to the bus, and the bus is one piece that reaches the contact ring",
+    KERF: (
+        "only the bus and what ties nets to it lie in the kerf where it carries the plating current, and all of the "
+        "bus is surely cut away; where it does not, no metal lies there"
+    ),
+    STUBS: (
+        "the cut ends of two nets' ties keep their distance, less the burr of both, along the cut and across "
+        "the narrowest"
+    ),
+    COVER: "dielectric lies under each tie from its die to the worst-case cut edge, and by a margin around it",
+    CROSSINGS: "no tie crosses a keep-out or mark of the wafer, and nothing but ties crosses the edge of a die",
+}
