@@ -226,10 +226,11 @@ class Drill(Model):
 
 
 class Range(Model):
-    """Between what a number of the stack must lie, and who says so; checked when the process is read."""
+    """Between what a number of the stack or the cut must lie, and who says so; checked when the process is read."""
 
     value: str
-    """An expression over the stack, in um."""
+    """An expression over the stack and the cut."""
+    unit: str = "um"
     at_least: NonNegativeUm | None = None
     at_most: NonNegativeUm | None = None
     flows: tuple[str, ...] = ()
@@ -239,8 +240,8 @@ class Range(Model):
     @property
     def words(self) -> str:
         """What it asks for."""
-        low = "" if self.at_least is None else f">= {self.at_least:g} um"
-        high = "" if self.at_most is None else f"<= {self.at_most:g} um"
+        low = "" if self.at_least is None else f">= {self.at_least:g} {self.unit}".rstrip()
+        high = "" if self.at_most is None else f"<= {self.at_most:g} {self.unit}".rstrip()
         return f"{self.value} {' and '.join(filter(None, (low, high)))}"
 
 
@@ -532,7 +533,8 @@ def _out_of_range(pdk: Pdk, file: str, flow: str) -> Iterator[Problem]:
         low = -math.inf if asked.at_least is None else asked.at_least
         high = math.inf if asked.at_most is None else asked.at_most
         if not low <= value <= high:
-            yield Problem(file, f"ranges.{name}", f"asks for {asked.words}, which is {value:g} um ({asked.source})")
+            found = f"{value:g} {asked.unit}".rstrip()
+            yield Problem(file, f"ranges.{name}", f"asks for {asked.words}, which is {found} ({asked.source})")
 
 
 def _over_the_stack(rule: Rule) -> dict[str, str]:
