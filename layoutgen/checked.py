@@ -24,7 +24,7 @@ from layoutgen.drc.dies import in_dies
 from layoutgen.drc.run import check_layout
 from layoutgen.errors import InputError, PdkError, Problem, UnknownNameError, printable
 from layoutgen.findings import Report, RuleResult, Status
-from layoutgen.pdk import Cut, LayerNumber, Pdk
+from layoutgen.pdk import LayerNumber, Pdk
 from layoutgen.report import NOT_ASKED
 from layoutgen.units import Um, dbu, to_dbu
 from layoutgen.windows.cover import covers
@@ -39,7 +39,7 @@ OPTIONS = {
     "cut_sure": "--die and --step",
     "cut_maybe": "--die and --step",
 }
-"""What supplies a reserved layer."""
+"""What supplies a reserved layer, at whichever level of the cut."""
 ENDINGS = (".lyrdb", ".codequality.json", ".json", ".sarif", ".xml", ".md")
 """Of files that a report is written to: KLayout's markers, GitLab, JSON, SARIF, JUnit, Markdown."""
 
@@ -249,8 +249,8 @@ def _supply(layout: kdb.Layout, cell: kdb.Cell, pdk: Pdk, dies: Dies, file: str)
         return
     problems = [
         Problem(file, "", f"has layer {name!r} ({number[0]}/{number[1]}) already; leave --die, --step and --cut out")
-        for name in OPTIONS
-        if name in pdk.reserved and not _empty(layout, cell, number := pdk.gds(name)) and number != dies.layer
+        for name in pdk.reserved
+        if _supplied(name) and not _empty(layout, cell, number := pdk.gds(name)) and number != dies.layer
     ]
     if dies.layer is not None and _empty(layout, cell, dies.layer):
         message = f"layer {dies.layer[0]}/{dies.layer[1]}, which outlines the dies, is empty; name another with --die"
@@ -275,6 +275,11 @@ def _supply(layout: kdb.Layout, cell: kdb.Cell, pdk: Pdk, dies: Dies, file: str)
     yield f"Dies as given: {columns} x {rows}, the first at {', '.join(f'{v:g}' for v in dies.box or ())} um"
 
 
+def _supplied(layer: str) -> str:
+    """The options that supply a reserved layer; empty: none do."""
+    return OPTIONS.get(layer.partition("@")[0], "")
+
+
 def _step(pdk: Pdk, dies: Dies) -> Iterator[tuple[str, list[list[float]]]]:
     """Layer and corners of a die, and of the street and kerf around it."""
     assert dies.box is not None  # noqa: S101  what calls this has looked
@@ -291,8 +296,8 @@ def _step(pdk: Pdk, dies: Dies) -> Iterator[tuple[str, list[list[float]]]]:
     if pdk.cut:
         cut = pdk.cut
         if dies.cut is not None:
-            cut = Cut(kerf_min=dies.cut, kerf_max=dies.cut, tolerance=cut.tolerance, chipping=cut.chipping)
-        for layer, half in (("cut_sure", cut.removed), ("cut_maybe", cut.touched)):
+            cut = cut.model_copy(update={"kerf_min": dies.cut, "kerf_max": dies.cut})
+        for layer, half in cut.bands().items():
             for band in geom.frame((left, bottom, right, top), half) if half > 0 else ():
                 yield layer, [list(point) for point in band]
 
@@ -316,7 +321,7 @@ def _skipped(
     if result.status is Status.NOT_APPLICABLE and not subjects & {*lacks}:
         return result  # nothing to check, wherever the dies are
     number = pdk.gds(lacks[0])
-    by = OPTIONS.get(lacks[0])
+    by = _supplied(lacks[0])
     mend = f"give it with {by}" if by else f"draw it on {number[0]}/{number[1]}"
     return replace(
         result, status=Status.SKIPPED, reason=f"there is nothing on layer {lacks[0]!r}: {mend}", findings=(), waived=()

@@ -4,8 +4,9 @@
     head     = "size(via, 2 * level.post.projection)"
 
 Operators on layers, binding as in Python (tightest first): `-` not, `&` and, `^` xor, `|` or. `size(layer, um)` grows
-(or shrinks) every edge. Numbers may use + - * / and names of the stack (`level.NAME.FIELD`). Nothing else is accepted,
-and nothing is ever executed.
+(or shrinks) every edge. A layer at a level of the cut is one name, `cut_sure@frame`. Numbers may use + - * / and names
+of the stack (`level.NAME.FIELD`) and of the cut (`cut.NAME.FIELD`). Nothing else is accepted, and nothing is ever
+executed.
 """
 
 from __future__ import annotations
@@ -174,6 +175,17 @@ _ARITHMETIC: dict[type[ast.operator], Callable[[float, float], float]] = {
 }
 
 
+class _At(ast.NodeTransformer):
+    """Names of layers at a level, `cut_sure@frame`, as one name."""
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        match node:
+            case ast.BinOp(left=ast.Name(id=layer), op=ast.MatMult(), right=ast.Name(id=level)):
+                return ast.Name(id=f"{layer}@{level}", ctx=ast.Load())
+        self.generic_visit(node)
+        return node
+
+
 @cache
 def _parse(expression: str) -> ast.expr:
     if len(expression) > 2000:
@@ -186,7 +198,8 @@ def _parse(expression: str) -> ast.expr:
     for _ in range(MAX_DEPTH):
         level = [child for node in level for child in ast.iter_child_nodes(node)]
         if not level:
-            return parsed
+            named: ast.expr = _At().visit(parsed)
+            return named
     raise ValueError(f"an expression may be nested {MAX_DEPTH} deep at most; name parts of it as derived layers")
 
 

@@ -160,7 +160,8 @@ def _previews(built: MaskSet, folder: Path, progress: Progress) -> Iterator[str]
     pad, ball = chip.pads[len(chip.pads) // 2], chip.balls[0]
     x, y = built.grid.at(built.grid.typical)
     die = _box(x, y, x + chip.width, y + chip.height, margin)
-    hidden = (*NOT_SHOWN, pdk.roles.get("note", ""))
+    at_levels = (name for name in pdk.reserved if name.partition("@")[0] in NOT_SHOWN)
+    hidden = (*dict.fromkeys((*NOT_SHOWN, *at_levels)), pdk.roles.get("note", ""))
     on_no_mask = (*(n for n, layer in pdk.layers.items() if layer.drawn is None), *pdk.derived)
     spots = {"pad": (x + pad.x, y + pad.y, 120.0), "ball": (x + ball.x, y + ball.y, 250.0)}
     pictures = [

@@ -87,25 +87,27 @@ def build_step(context: StreetContext, stages: Stages, file: str) -> Step:
 
 
 def _reserved(context: StreetContext, common: Drawing) -> None:
-    """The street itself, and the bands that the blade surely and possibly takes, full width on all four sides."""
+    """The street itself, and the bands that the blade surely and possibly takes, full width on all four sides: where it
+    is narrowest and widest, and at each level of the cut."""
     x0, y0, x1, y1 = context.box
     w, h = context.die.width, context.die.height
     for piece in ((x0, y0, x1, 0.0), (x0, h, x1, y1), (x0, 0.0, 0.0, h), (w, 0.0, x1, h)):
         if piece[2] > piece[0] and piece[3] > piece[1]:
             common.polygon("street", geom.span(*piece))
     if context.pdk.cut:
-        for layer, half in (("cut_sure", context.pdk.cut.removed), ("cut_maybe", context.pdk.cut.touched)):
-            for band in geom.frame(context.box, half):
+        for layer, half in context.pdk.cut.bands().items():
+            for band in geom.frame(context.box, half) if half else ():
                 common.polygon(layer, band)
 
 
 def too_narrow(pdk: Pdk, street: tuple[Um, Um], file: str) -> Iterator[Problem]:
     """A problem for each direction in which the street (um) is narrower than what the process's blade may touch."""
     for axis, width in zip("xy", street, strict=True):
-        if pdk.cut and width < 2 * pdk.cut.touched:
+        if pdk.cut and width < (most := round(2 * pdk.cut.widest.touched, 6)):
+            which = f", where pass {pdk.cut.widest.name!r} is widest" if pdk.cut.then or pdk.cut.deep else ""
             message = (
                 f"the street in {axis} is {width:g} um, and the blade of PDK {pdk.name!r} may touch "
-                f"{2 * pdk.cut.touched:g}: widen the street, or take a PDK with another [cut]"
+                f"{most:g}{which}: widen the street, or take a PDK with another [cut]"
             )
             yield Problem(file, "wafer.street", message)
 

@@ -17,12 +17,13 @@ from pydantic import ConfigDict, Field, PrivateAttr
 
 from layoutgen import derive, tomlfile
 from layoutgen import steps as step_language
+from layoutgen.blade import Blade, Name, UmOrText, length
 from layoutgen.errors import PdkError, Problem, UnknownNameError, nearest
 from layoutgen.tomlfile import Model, NonNegativeUm, PositiveUm
 from layoutgen.units import Ohm, Um
 
-Name = Annotated[str, Field(pattern=tomlfile.PLAIN_NAME)]
-"""Names in expressions, in files and of files: letters, digits and _."""
+LayerName = Annotated[str, Field(pattern=tomlfile.LAYER_NAME)]
+"""Of a reserved layer, which may be at a level of the cut: `cut_sure@LEVEL`."""
 RuleId = Annotated[str, Field(pattern=tomlfile.RULE_NAME)]
 Drawn = Literal["opening", "remaining"]
 LayerNumber = tuple[int, int]
@@ -72,15 +73,19 @@ class Level(Model):
         return {"lean": round(self.thickness / math.tan(math.radians(self.angle)), 6), "angle": self.angle}
 
 
-class Cut(Model):
-    """The blade's path (um): kerf between `kerf_min` and `kerf_max`, position known to +-`tolerance`."""
+class Step(Model):
+    """What follows the first cut: either another pass, or a layer that comes over the walls."""
 
-    kerf_min: PositiveUm
-    kerf_max: PositiveUm
-    tolerance: NonNegativeUm
-    chipping: NonNegativeUm = 0.0
+    cut: Blade | None = None
+    layer: str = ""
+    """A level of the stack."""
+
+
+class Cut(Blade):
+    """How dies are parted: the blade's path along every street, and the passes that come after it (um)."""
+
     first: Literal["x", "y"] = "x"
-    """The direction in which the first pass cuts; the second cuts the other."""
+    """The direction in which the first turn of a pass cuts; the second cuts the other."""
     ends: Literal["rim", "dies"] = "rim"
     """Where cuts end: beyond the wafer's edge, or just beyond the outermost dies of each street."""
     keeps: tuple[str, ...] = ()
@@ -95,23 +100,61 @@ class Cut(Model):
     """By how much the dielectric must reach beyond ties, and beyond where the blade may end them."""
     ties_avoid: tuple[str, ...] = ()
     """Drawn layers that no tie may cross: keep-outs and marks of the wafer."""
+    levels: dict[Name, UmOrText] = Field(default_factory=dict)
+    """Depths below the face that the blade enters, by name: what it takes there is on `cut_sure@NAME` and
+    `cut_maybe@NAME`."""
+    then: tuple[Step, ...] = ()
+    """What follows, in order: passes of other blades, and what comes over the walls in between."""
 
     @property
-    def removed(self) -> Um:
-        """Half width of what is surely gone: |x| <= kerf_min / 2 - tolerance."""
-        return self.kerf_min / 2 - self.tolerance
+    def passes(self) -> tuple[Blade, ...]:
+        """All that is cut, in order; the blade of this table first."""
+        return self, *(step.cut for step in self.then if step.cut)
 
     @property
-    def touched(self) -> Um:
-        """Half width of what may be gone or harmed: |x| <= kerf_max / 2 + tolerance + chipping."""
-        return self.kerf_max / 2 + self.tolerance + self.chipping
+    def widest(self) -> Blade:
+        """The pass that may touch most."""
+        return max(self.passes, key=lambda blade: blade.touched)
+
+    def resolved(self, number: derive.Number) -> Cut:
+        levels = {name: length(text, number) for name, text in self.levels.items()}
+        then = tuple(
+            step.model_copy(update={"cut": step.cut.resolved(number)}) if step.cut else step for step in self.then
+        )
+        return self.model_copy(update={"depth": length(self.depth, number), "levels": levels, "then": then})
+
+    def below(self, level: str) -> Um:
+        """The depth of a level, once expressions have their values."""
+        depth = self.levels[level]
+        return 0.0 if isinstance(depth, str) else depth
+
+    def bands(self) -> dict[str, Um]:
+        """Half width of what each reserved layer of the cut shows, 0 where nothing is cut."""
+        out = {"cut_sure": self.removed, "cut_maybe": self.touched}
+        for level in self.levels:
+            out |= {f"cut_sure@{level}": self.sure(self.below(level))}
+            out |= {f"cut_maybe@{level}": self.maybe(self.below(level))}
+        return out
+
+    def numbers(self) -> dict[str, float]:
+        """What expressions may use of it: `cut.LEVEL.FIELD` and, of each pass, `cut.PASS.FIELD`."""
+        out: dict[str, float] = {}
+        for level in self.levels:
+            below = self.below(level)
+            fields = {"sure": self.sure, "maybe": self.maybe, "width": self.width, "height": self.height}
+            out |= {f"cut.{level}.{name}": value(below) for name, value in fields.items()}
+        for blade in self.passes:
+            own = {"sure": blade.removed, "maybe": blade.touched, "depth": blade.deep, "ratio": blade.ratio}
+            out |= {f"cut.{blade.name}.{name}": value for name, value in own.items()}
+            out[f"cut.{blade.name}.angle"] = blade.angle or 0.0
+        return out
 
 
 class Rule(Model):
     """One design rule: which kind of check, on which layers, against which limit.
 
     Keys beyond these belong to the kind of check, which refuses those it does not know. Where one's text begins with
-    `level.`, it is an expression over the stack, and the kind is given its value.
+    `level.` or `cut.`, it is an expression over the stack, and the kind is given its value.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True, allow_inf_nan=False)
@@ -193,10 +236,11 @@ class Drill(Model):
 
 
 class Range(Model):
-    """Between what a number of the stack must lie, and who says so; checked when the process is read."""
+    """Between what a number of the stack or the cut must lie, and who says so; checked when the process is read."""
 
     value: str
-    """An expression over the stack, in um."""
+    """An expression over the stack and the cut."""
+    unit: str = "um"
     at_least: NonNegativeUm | None = None
     at_most: NonNegativeUm | None = None
     flows: tuple[str, ...] = ()
@@ -206,16 +250,16 @@ class Range(Model):
     @property
     def words(self) -> str:
         """What it asks for."""
-        low = "" if self.at_least is None else f">= {self.at_least:g} um"
-        high = "" if self.at_most is None else f"<= {self.at_most:g} um"
+        low = "" if self.at_least is None else f">= {self.at_least:g} {self.unit}".rstrip()
+        high = "" if self.at_most is None else f"<= {self.at_most:g} {self.unit}".rstrip()
         return f"{self.value} {' and '.join(filter(None, (low, high)))}"
 
 
 class Flow(Model):
     """One way through the process: its stages by name, and where plating current comes from.
 
-    What the process says otherwise in this flow stands in `roles`, `stack`, `connect` and `cells`, which go over the
-    process's own tables key by key: `Pdk.in_flow`.
+    What the process says otherwise in this flow stands in `roles`, `stack`, `connect`, `cells` and `cut`, which go over
+    the process's own tables key by key: `Pdk.in_flow`.
     """
 
     title: str
@@ -229,9 +273,10 @@ class Flow(Model):
     stack: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     connect: dict[Name, Any] = Field(default_factory=dict)
     cells: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    cut: dict[Name, Any] = Field(default_factory=dict)
 
 
-OF_FLOW = ("roles", "stack", "connect", "cells")
+OF_FLOW = ("roles", "stack", "connect", "cells", "cut")
 """What a flow may have otherwise than its process."""
 
 
@@ -283,7 +328,7 @@ class Pdk(Model):
     circle_points: int = Field(default=128, ge=32, multiple_of=8)
     """Corners of a drawn circle: the same for all, so that concentric circles keep their distance exactly."""
     layers: dict[Name, Layer]
-    reserved: dict[Name, Layer]
+    reserved: dict[LayerName, Layer]
     derived: dict[Name, Derived] = Field(default_factory=dict)
     roles: dict[Name, str]
     stack: dict[Name, Level] = Field(default_factory=dict)
@@ -370,7 +415,7 @@ class Pdk(Model):
         return derive.growth(expression, self.number) + below
 
     def number(self, path: str) -> float:
-        """A number of the stack by its path, `level.NAME.FIELD`.
+        """A number of the stack by its path, `level.NAME.FIELD`; or of the cut, `cut.NAME.FIELD`.
 
         Raises:
             UnknownNameError: there is no such level or field.
@@ -381,9 +426,17 @@ class Pdk(Model):
             for name, value in {**fields.lean, **(fields.model_extra or {}), "thickness": fields.thickness}.items()
             if isinstance(value, int | float) and not isinstance(value, bool)
         }
+        if path.startswith("cut.") and self.cut:
+            known = self.cut.resolved(self._of_stack).numbers()
         if path not in known:
             raise UnknownNameError("number", path, known, where=f"PDK {self.name!r}")
         return known[path]
+
+    def _of_stack(self, path: str) -> float:
+        """A number of the stack: what the cut's own expressions may use."""
+        if path.startswith("cut."):
+            raise UnknownNameError("number", path, (), where="the expressions of [cut]")
+        return self.number(path)
 
     def sheet_resistance(self, layer: str) -> Ohm | None:
         """Ohm a square of a drawn metal layer, from the level of its name in the stack: resistivity / thickness.
@@ -501,7 +554,8 @@ def _problems(pdk: Pdk, file: str) -> Iterator[Problem]:
 
 
 def _with_all_numbers(pdk: Pdk) -> Pdk:
-    return pdk.model_copy(update={"rules": {name: _with_numbers(pdk, rule) for name, rule in pdk.rules.items()}})
+    rules = {name: _with_numbers(pdk, rule) for name, rule in pdk.rules.items()}
+    return pdk.model_copy(update={"rules": rules, "cut": pdk.cut and pdk.cut.resolved(pdk.number)})
 
 
 def _out_of_range(pdk: Pdk, file: str, flow: str) -> Iterator[Problem]:
@@ -513,12 +567,13 @@ def _out_of_range(pdk: Pdk, file: str, flow: str) -> Iterator[Problem]:
         low = -math.inf if asked.at_least is None else asked.at_least
         high = math.inf if asked.at_most is None else asked.at_most
         if not low <= value <= high:
-            yield Problem(file, f"ranges.{name}", f"asks for {asked.words}, which is {value:g} um ({asked.source})")
+            found = f"{value:g} {asked.unit}".rstrip()
+            yield Problem(file, f"ranges.{name}", f"asks for {asked.words}, which is {found} ({asked.source})")
 
 
 def _over_the_stack(rule: Rule) -> dict[str, str]:
     """The options of a rule that are expressions over the stack."""
-    return {key: v for key, v in rule.options.items() if isinstance(v, str) and v.startswith("level.")}
+    return {key: v for key, v in rule.options.items() if isinstance(v, str) and v.startswith(("level.", "cut."))}
 
 
 def _unknown_numbers(pdk: Pdk, file: str) -> Iterator[Problem]:
@@ -662,8 +717,48 @@ def _contradictions(pdk: Pdk, file: str) -> Iterator[Problem]:
         yield Problem(file, "cut.margin", "needs bares, what is open in the dielectric")
     if pdk.cut and pdk.cut.burr and pdk.cut.clearance is None:
         yield Problem(file, "cut.burr", "needs clearance, how far cut ends must stay apart")
-    if pdk.cut and (pdk.cut.kerf_min > pdk.cut.kerf_max or pdk.cut.removed <= 0):
-        yield Problem(file, "cut", "kerf_min must not exceed kerf_max, and must exceed 2 * tolerance")
+    if pdk.cut:
+        yield from _of_the_cut(pdk, pdk.cut, file)
+
+
+def _of_the_cut(pdk: Pdk, cut: Cut, file: str) -> Iterator[Problem]:
+    """What is wrong with the passes of the cut and its levels."""
+    texts = {"cut.depth": cut.depth} | {f"cut.levels.{name}": text for name, text in cut.levels.items()}
+    texts |= {f"cut.then.{k}.cut.depth": step.cut.depth for k, step in enumerate(cut.then) if step.cut}
+    wrong = []
+    for place, text in texts.items():
+        try:
+            if (value := length(text, pdk._of_stack)) is not None and value < 0:
+                wrong.append(Problem(file, place, f"{text} is {value:g} um; depths are not below 0"))
+        except (ValueError, UnknownNameError) as e:
+            wrong.append(Problem(file, place, str(e)))
+    if wrong:
+        yield from wrong
+        return
+    cut = cut.resolved(pdk._of_stack)
+    for place, blade in {"cut": cut, **{f"cut.then.{k}.cut": s.cut for k, s in enumerate(cut.then)}}.items():
+        for key, text in blade.complaints() if blade else ():
+            yield Problem(file, f"{place}.{key}" if key else place, text)
+    for k, step in enumerate(cut.then):
+        if (step.cut is None) == (not step.layer):
+            yield Problem(file, f"cut.then.{k}", "give either cut, another pass, or layer, what comes over the walls")
+        elif step.layer and step.layer not in pdk.stack:
+            message = f"no level {step.layer!r} in the stack{nearest(step.layer, pdk.stack)}"
+            yield Problem(file, f"cut.then.{k}.layer", message)
+    names = [*(blade.name for blade in cut.passes), *cut.levels]
+    for name in dict.fromkeys(n for n in names if names.count(n) > 1):
+        yield Problem(file, "cut", f"{name!r} names two passes, or a pass and a level; give each a name of its own")
+    if cut.levels and cut.depth is None:
+        yield Problem(file, "cut.depth", "is missing; what is cut at a level depends on it")
+    for level in cut.levels:
+        for layer in (f"cut_sure@{level}", f"cut_maybe@{level}"):
+            if layer not in pdk.reserved:
+                message = f"needs a reserved layer {layer!r}, on which it is drawn"
+                yield Problem(file, f"cut.levels.{level}", message)
+    for name in pdk.reserved:
+        base, at, level = name.partition("@")
+        if at and (base not in ("cut_sure", "cut_maybe") or level not in cut.levels):
+            yield Problem(file, f"reserved.{name}", "only cut_sure and cut_maybe are at a level, one of cut.levels")
 
 
 def _levels(

@@ -116,12 +116,14 @@ def _tuples(value: Any) -> Any:
 
 
 PLAIN_NAME = r"^[A-Za-z][A-Za-z0-9_]{0,31}$"
+LAYER_NAME = r"^[A-Za-z][A-Za-z0-9_]{0,31}(@[A-Za-z][A-Za-z0-9_]{0,31})?$"
 RULE_NAME = r"^[A-Za-z][A-Za-z0-9_.-]{0,31}$"
 FILE_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$"
 SPACED_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_ .-]{0,63}$"
 IDENTITY = r"^[0-9a-f]{16}$"
 NAMES = {
     PLAIN_NAME: "a letter, then letters, digits and _, 32 at most",
+    LAYER_NAME: "a letter, then letters, digits and _, 32 at most, and @ with another one if it is at a level",
     RULE_NAME: "a letter, then letters, digits, _ . and -, 32 at most",
     FILE_NAME: "letters, digits, _ and -, the first no -, 64 at most",
     IDENTITY: "the 16 digits and letters a to f that a report gives",
@@ -144,7 +146,7 @@ _MESSAGES = {
 
 def _problem(file: str, model: type[BaseModel], item: dict[str, Any]) -> Problem:
     kind, value, context = item["type"], item["input"], item.get("ctx", {})
-    loc = tuple(part for part in item["loc"] if part not in ("[one]", "[pair]"))
+    loc = tuple(part for part in item["loc"] if part not in ("[one]", "[pair]", "[text]"))
     place = ".".join(str(part) for part in loc)
     if loc[-1:] == ("[key]",):  # a table's own name
         place = ".".join(str(part) for part in loc[:-2])

@@ -514,7 +514,78 @@ def _rounded(points: int, diameter: int, x: int = 0, y: int = 0) -> Corners:
     return tuple((x + int(px), y + int(py)) for px, py in to_dbu(circle(diameter * DBU, points)).tolist())
 
 
+def sealed(s: Setting) -> Iterator[Pattern]:
+    cavity, wall, bore, least = (max(side, 20) for side in s.sides)
+    lining = max(bore + 2 * s.limit, least)
+    inner = box(0, 0, cavity)
+    hole = grown(inner, 9, 9, 9, 9)
+    wide = max(wall, lining + 2 * FAR)
+    ring = frame(hole, wide)
+    opening = box(-9 - wide // 2, 0, bore)
+    more = (lining - bore) // 2
+    cap = grown(opening, more, more, more, more)
+
+    def pattern(name: str, found: bool, frames: Boxes, bores: Boxes, linings: Boxes) -> Pattern:
+        return Pattern(name, found, ([inner], frames, bores, linings))
+
+    for by in STEPS if s.limit and lining == bore + 2 * s.limit else ():
+        yield pattern(f"overlap {by:+d}", by < 0, ring, [opening], [grown(cap, by, by, by, by)])
+        yield pattern(f"overlap on one side {by:+d}", by < 0, ring, [opening], [grown(cap, by, 0, 0, 0)])
+    x, y, _, top = cap
+    yield pattern("two that abut over it", False, ring, [opening], [(x, y, x + 9, top), (x + 9, *cap[1:])])
+    yield pattern("two with a slit over it", True, ring, [opening], [(x, y, opening[0] + 9, top),
+                                                                    (opening[0] + 10, *cap[1:])])  # fmt: skip
+    yield pattern("bare", True, ring, [opening], [])
+    another = box(opening[0], top + FAR, bore)
+    yield pattern("covered, and another one bare", True, ring, [opening, another], [cap])
+    outside = -9 - wide
+    for by in STEPS:
+        beside = box(outside - bore - by, 0, bore)
+        yield pattern(f"beside what leaks {by:+d}", by <= 0, ring, [beside], [])
+        further = box(outside - wall - by, 0, wall)
+        yield pattern(f"through what stands beside {by:+d}", by <= 0, [*ring, further],
+                      [(further[0] - bore, 0, further[0], bore)], [])  # fmt: skip
+    far = grown(box(cavity + 4 * wide, 0, cavity), 9, 9, 9, 9)
+    yield pattern("within another ring", False, [*ring, *frame(far, wall)], [far], [])
+    yield pattern("beside the cavity in its ring", True, frame(grown(hole, bore, bore, bore, bore), wide),
+                  [box(-9 - bore, 0, bore)], [])  # fmt: skip
+    island = box(cavity + FAR + wall, 0, bore)
+    both = frame(grown((*hole[:2], island[2] + FAR + wall, max(hole[3], island[3] + FAR + wall)), 0, FAR + wall, 0, 0),
+                 wide)  # fmt: skip
+    yield pattern("within an island", True, [*both, *frame(island, wall)], [island], [])
+    yield Pattern("what leaks holds no cavity", False, ([box(4 * wide + 2 * cavity, 0, cavity)], ring, [opening], []))
+    yield pattern("absent", False, ring, [], [cap])
+
+
+def reaches_cut(s: Setting) -> Iterator[Pattern]:
+    a, ground, *bands = s.sides
+    sure = box(0, 0, max(bands), 9 * (a + ground + FAR))
+    maybe = grown(sure, FAR, 0, FAR, 0)
+    long = max(ground, 3 * FAR)
+    own = (-long, 0, 9, ground)
+
+    def pattern(name: str, found: bool, metal: Boxes, grounds: Boxes) -> Pattern:
+        return Pattern(name, found, (metal, grounds, [maybe], [sure]))
+
+    high = 3 * ground + 2 * FAR
+    for by in STEPS:
+        yield pattern(f"ground {by:+d}", by < 0, [], [(-long, 0, by, ground)])
+        yield pattern(f"another net {by:+d}", by > 0, [box(-FAR - a + by, high, a)], [own])
+        yield pattern(f"ground by other metal {by:+d}", by < 0, [box(-long + by, 0, long, max(a, ground))],
+                      [box(-long, 0, ground)])  # fmt: skip
+    joined = box(-FAR - a - ground + 9, high, a + 9)
+    yield pattern("joined with ground", False, [box(-FAR - a + 9, 0, a, high)], [own])
+    yield pattern("across, with no ground", True, [(-long, high, sure[2] + long, high + a)], [own])
+    yield pattern("ground across", False, [], [(-long, 0, sure[2] + long, ground)])
+    yield pattern("one of two grounds", True, [], [own, box(-long, high, ground)])
+    yield pattern("within what is taken", False, [box(9, high, max(bands) - 18, 9)] if max(bands) - 18 >= a else [],
+                  [own])  # fmt: skip
+    yield pattern("far from it", False, [box(joined[0] - long, high, a)], [own])
+    yield pattern("no ground", False, [box(joined[0] - long, high, a)], [])
+
+
 MAKERS = {
+    "sealed": sealed, "reaches_cut": reaches_cut,
     "connected": connected, "not_connected": not_connected, "one_piece": one_piece, "closed_ring": closed_ring,
     "max_width": max_width, "notch": notch, "wide_space": wide_space, "outside_or_inside": outside_or_inside,
     "extension": extension, "outside": outside, "exact_shape": exact_shape, "area": area, "hole_area": hole_area,

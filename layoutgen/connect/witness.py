@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections.abc import Iterable
 
 import klayout.db as kdb
 import numpy as np
@@ -102,6 +103,16 @@ def _shortest(parts: list[kdb.Polygon], of: list[int], ends: list[tuple[int, Int
                 best[n], before[n] = new, k
                 heapq.heappush(queue, (new, n))
     return []
+
+
+def through(polygons: Iterable[kdb.Polygon], start: Ints, end: Ints) -> Hull:
+    """A way between two points in polygons along their parts, as the corners of a polygon; empty: there is none."""
+    parts = [kdb.Polygon(list(p.each_point())) for one in polygons for p in one.decompose_trapezoids()]
+    found = _shortest(parts, [0] * len(parts), [(0, start), (0, end)]) if len(parts) <= MOST else []
+    if not found:
+        return ()
+    largest = max(kdb.Region([parts[k] for k in found]).merged().each(), key=lambda p: p.area2())
+    return tuple((p.x, p.y) for p in largest.each_point_hull())
 
 
 def gap(joined: Joined, level: str, one: int, other: int, points: tuple[Ints, Ints]) -> Hull:

@@ -94,7 +94,8 @@ def dotted(value: Version) -> str:
 
 
 def _variable(layer: str) -> str:
-    return f"l_{layer}"
+    base, at, level = layer.partition("@")
+    return f"l__{base}_at_{level}" if at else f"l_{base}"  # names begin with a letter: no other layer is called so
 
 
 def _begin(pdk: Pdk, flow: str) -> str:

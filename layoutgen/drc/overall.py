@@ -19,7 +19,7 @@ import numpy.typing as npt
 from layoutgen import derive
 from layoutgen.connect.pieces import NONE, Cloud, Known, Nodes, Pieces, Sheet, join
 from layoutgen.connect.stack import stack
-from layoutgen.errors import PdkError, Problem
+from layoutgen.errors import PdkError, Problem, nearest
 from layoutgen.findings import Edge, Finding, Hull, moved_by
 from layoutgen.pdk import Pdk
 from layoutgen.units import Um, dbu
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Links: TypeAlias = tuple[Ints, Ints]
-CUT = "cut_sure"
-"""The reserved layer of what the blade surely takes."""
 ROUNDED = sorted(((x, y) for x in range(-2, 3) for y in range(-2, 3)), key=lambda by: (abs(by[0]) + abs(by[1]), by))
 """How far off its polygon a corner of a slanted edge may be."""
 
@@ -134,7 +132,7 @@ class _Level:
 
 @dataclass
 class Overall:
-    """All of a layout. Layers by name; cut: without what the blade surely takes."""
+    """All of a layout. Layers by name; cut: the layer of what is taken away of them first, empty for none."""
 
     pieces: Pieces
     sheets: Callable[[str], Sheet]
@@ -145,18 +143,23 @@ class Overall:
     sized: Callable[[str], tuple[str, int] | None] = lambda layer: None
     """The layer that a layer is grown out of, and by how many database units; None: it is not made so."""
     _known: Known = field(default_factory=dict)
-    _cut: dict[tuple[str, bool], Sheet] = field(default_factory=dict)
+    _cut: dict[tuple[str, str], Sheet] = field(default_factory=dict)
     _polygons: dict[Sheet, Polygons] = field(default_factory=dict)
-    _nets: dict[tuple[tuple[str, ...], bool], list[Ints]] = field(default_factory=dict)
+    _nets: dict[tuple[tuple[str, ...], str], list[Ints]] = field(default_factory=dict)
 
-    def sheet(self, layer: str, cut: bool = False) -> Sheet:
+    def sheet(self, layer: str, cut: str = "") -> Sheet:
         """The shapes of a layer."""
         key = layer, cut
         if key not in self._cut:
             grown = self.sized(layer)
             whole = self.sheets(layer) if grown is None else self._grown(layer, *grown)
-            self._cut[key] = self.pieces.without(whole, self.sheets(CUT)) if cut else whole
+            self._cut[key] = self.pieces.without(whole, self.sheets(cut)) if cut else whole
         return self._cut[key]
+
+    def uncovered(self, layer: str, by: str, overlap: int) -> Sheet:
+        """What of a layer another one does not cover with an overlap all round."""
+        over = self._grown(f"{by} by {-overlap}", by, -overlap) if overlap else self.sheet(by)
+        return self.pieces.without(self.sheet(layer), over)
 
     def _grown(self, layer: str, inner: str, by: int) -> Sheet:
         """A layer whose polygons are those of another one, each grown."""
@@ -169,9 +172,12 @@ class Overall:
             self._known[a, b] = self.pieces.meetings(a, b, area=a is not b)
         return self._known[a, b]
 
-    def polygons(self, layer: str, cut: bool = False) -> Polygons:
+    def polygons(self, layer: str, cut: str = "") -> Polygons:
         """The merged polygons of a layer."""
-        sheet = self.sheet(layer, cut)
+        return self.polygons_of(self.sheet(layer, cut))
+
+    def polygons_of(self, sheet: Sheet) -> Polygons:
+        """The merged polygons of a sheet."""
         if sheet not in self._polygons:
             nodes = self.pieces.nodes(sheet)
             root = united(len(nodes.piece), self.meetings(sheet, sheet))
@@ -179,14 +185,14 @@ class Overall:
             self._polygons[sheet] = Polygons(self.pieces, sheet, nodes, of.reshape(-1), len(names))
         return self._polygons[sheet]
 
-    def overlapping(self, a: str, b: str, cut: bool = False) -> Links:
+    def overlapping(self, a: str, b: str, cut: str = "") -> Links:
         """Pairs of polygons of two layers that have an area in common."""
         one, other = self.polygons(a, cut), self.polygons(b, cut)
         u, v = self.pieces.meetings(one.sheet, other.sheet, area=True)
         pairs = np.unique(np.column_stack([one.of[u], other.of[v]]), axis=0)
         return pairs[:, 0], pairs[:, 1]
 
-    def nets(self, layers: Sequence[str], cut: bool = False) -> list[Ints]:
+    def nets(self, layers: Sequence[str], cut: str = "") -> list[Ints]:
         """The net of each piece of some layers: the same number for what is one conductor.
 
         Raises:
@@ -197,7 +203,7 @@ class Overall:
             self._nets[key] = self._joined(key[0], cut)
         return self._nets[key]
 
-    def _joined(self, layers: tuple[str, ...], cut: bool) -> list[Ints]:
+    def _joined(self, layers: tuple[str, ...], cut: str) -> list[Ints]:
         on = [on_levels(name, frozenset(self.sources(name)), self.levels) for name in layers]
         names = [level.expression for level in self.levels]
         if len(set(names)) < len(names):  # one expression as two levels
@@ -286,7 +292,7 @@ def of_regions(regions: Mapping[str, kdb.Region]) -> Overall:
 
 
 def by_nets(
-    found: Iterable[Finding], overall: Overall, layers: Sequence[str], want: str, cut: bool
+    found: Iterable[Finding], overall: Overall, layers: Sequence[str], want: str, cut: str
 ) -> Iterator[Finding]:  # fmt: skip
     """Of findings between edges of one layer, or of two, those between the same net ("same"), or between two.
 
@@ -368,7 +374,7 @@ def of_nets(found: list[Finding], regions: Sequence[kdb.Region], options: Netted
     if options.nets == "any":
         return found
     named = {str(k): region for k, region in enumerate(regions)}
-    return list(by_nets(found, of_regions(named), [*named], options.nets, cut=False))
+    return list(by_nets(found, of_regions(named), [*named], options.nets, ""))
 
 
 def in_words(options: Netted) -> str:
@@ -376,7 +382,8 @@ def in_words(options: Netted) -> str:
     if options.nets == "any":
         return ""
     which = "of the same net" if options.nets == "same" else "of different nets"
-    return f", {which}{' after the cut' if options.after_cut else ''}"
+    taken = f" takes {options.after_cut}" if isinstance(options.after_cut, str) else ""
+    return f", {which}" + (f" after the cut{taken}" if options.after_cut else "")
 
 
 def complaint(limit: Um | None, options: Netted) -> str:
@@ -411,7 +418,8 @@ def fits(job: Task, pdk: Pdk) -> None:
             on_levels(name, frozenset(pdk.sources(name)), levels_of(pdk))
         except PdkError as e:
             problems += [replace(p, place=f"rules.{job.rule}.layers") for p in e.problems]
-    if job.cut and CUT not in pdk.reserved:
-        problems.append(Problem("", f"rules.{job.rule}.after_cut", f"there is no reserved layer {CUT!r}"))
+    if job.cut and job.cut not in pdk.reserved:
+        message = f"there is no reserved layer {job.cut!r}{nearest(job.cut, pdk.reserved)}"
+        problems.append(Problem("", f"rules.{job.rule}.after_cut", message))
     if problems:
         raise PdkError(problems)

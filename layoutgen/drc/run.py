@@ -328,7 +328,7 @@ def _absent(pdk: Pdk, flow: str, content: Content, look: Looker, job: Task) -> t
     several = job.kind.layers[0].endswith("*")
     if idle and (not several or len(idle) == len(job.subjects)):
         return Status.NOT_APPLICABLE, f"nothing on layer {', '.join(map(repr, idle))} {where}"
-    missing = [layer for layer in (*job.needed, *((overall.CUT,) if job.cut else ())) if look.is_empty(layer)]
+    missing = [layer for layer in (*job.needed, *filter(None, [job.cut])) if look.is_empty(layer)]
     if missing:
         return Status.FAILED, f"nothing on layer {', '.join(map(repr, missing))}, so nothing could be measured to it"
     return None

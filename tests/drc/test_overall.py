@@ -25,6 +25,7 @@ from layoutgen.findings import Finding, Status
 from layoutgen.pdk import Pdk, Rule, read
 
 CUT = (200, 2)
+CUTS = {"cut_sure": CUT, "cut_maybe": (200, 3), "cut_sure@low": (200, 12), "cut_maybe@low": (200, 13)}
 LEVELS = {"rdl": (1, 0), "via": (2, 0), "tie": (1, 1)}
 RULES = {
     "connected": 'check = "connected", layers = ["rdl", "tie"]',
@@ -41,6 +42,13 @@ RULES = {
     "closed_ring": 'check = "closed_ring", layers = ["rdl"], limit = 12.0',
     "closed_ring.around": 'check = "closed_ring", layers = ["rdl", "via"], merged = true',
     "closed_ring.cut": 'check = "closed_ring", layers = ["rdl", "tie"], limit = 12.001, after_cut = true',
+    "closed_ring.low": 'check = "closed_ring", layers = ["rdl"], limit = 12.0, after_cut = "cut_maybe@low"',
+    "not_connected.low": 'check = "not_connected", layers = ["tie", "via"], after_cut = "cut_sure@low"',
+    "sealed": 'check = "sealed", layers = ["via", "rdl", "tie"]',
+    "sealed.cut": 'check = "sealed", layers = ["via", "rdl", "tie"], after_cut = "cut_sure@low"',
+    "sealed.by": 'check = "sealed", layers = ["tie", "rdl", "via", "rdl"], limit = 4.0, after_cut = true',
+    "reaches_cut": 'check = "reaches_cut", layers = ["rdl", "via", "cut_maybe@low", "cut_sure@low"]',
+    "reaches_cut.above": 'check = "reaches_cut", layers = ["rdl_all", "tie", "cut_maybe@low", "cut_sure@low"]',
     "space.same": 'check = "space", layers = ["rdl"], limit = 10.0, nets = "same"',
     "space.different": 'check = "space", layers = ["rdl"], limit = 10.0, nets = "different"',
     "space.polygons": 'check = "space", layers = ["rdl"], limit = 10.0, nets = "same", between = "polygons"',
@@ -58,10 +66,14 @@ def pdk(tmp_path_factory: pytest.TempPathFactory) -> Pdk:
         """rdl = { gds = [1, 0], title = "metal" }
 tie = { gds = [1, 1], title = "metal 2" }
 via = { gds = [2, 0], title = "via" }""",
-        derived='foot = { expression = "size(via, 3)" }',
-        reserved="""die = { gds = [200, 0], title = "die" }
-cut_sure = { gds = [200, 2], title = "cut" }""",
+        derived="""foot = { expression = "size(via, 3)" }
+rdl_all = { expression = "rdl | tie" }""",
+        reserved="\n".join(
+            ['die = { gds = [200, 0], title = "die" }']
+            + [f'"{name}" = {{ gds = {[*number]}, title = "cut" }}' for name, number in CUTS.items()]
+        ),
     )
+    text += "[cut]\nkerf_min = 10.0\nkerf_max = 12.0\ntolerance = 1.0\ndepth = 50.0\nlevels = { low = 40.0 }\n"
     text = text.replace('connect = { metal = "rdl"', 'connect = { metal_2 = "tie", via_2 = "via", metal = "rdl"')
     text = text.replace('roles = { metal = "rdl"', 'roles = { metal_2 = "tie", via_2 = "via", metal = "rdl"')
     rules = [f'"{name}" = {{ {rest}, why = "w", source = "s" }}\n' for name, rest in RULES.items()]
@@ -72,9 +84,10 @@ cut_sure = { gds = [200, 2], title = "cut" }""",
 class Witness:
     """All of a layout, flat."""
 
-    def __init__(self, layout: kdb.Layout, cut: bool) -> None:
+    def __init__(self, layout: kdb.Layout, cut: str) -> None:
         top = layout.top_cell()
-        gone = kdb.Region(top.begin_shapes_rec(layout.layer(*CUT))) if cut else kdb.Region()
+        self.cuts = {name: kdb.Region(top.begin_shapes_rec(layout.layer(*n))).merged() for name, n in CUTS.items()}
+        gone = self.cuts[cut] if cut else kdb.Region()
         self.polygons: dict[str, list[kdb.Polygon]] = {}
         for name, number in (corpus.LAYERS | LEVELS).items():
             all_of_it = kdb.Region(top.begin_shapes_rec(layout.layer(*number))).merged()
@@ -82,6 +95,8 @@ class Witness:
             self.polygons[name] = [*left.each()]
             if name == "via":
                 self.polygons["foot"] = [*(all_of_it.sized(3_000, 2).merged() - gone).merged().each()]
+        all_of_it = kdb.Region([p for name in ("rdl", "tie") for p in self.polygons[name]])
+        self.polygons["rdl_all"] = [*all_of_it.merged().each()]
         self.net, self.with_feet = self._nets(), self._nets(feet=True)
 
     def _nets(self, feet: bool = False) -> dict[str, list[int]]:
@@ -142,6 +157,74 @@ def wrong_polygons(job: Task, all_of_it: Witness) -> kdb.Region:
     return found
 
 
+def drawn_by_shapely(polygon: kdb.Polygon) -> shapely.Polygon:
+    holes = [[(q.x, q.y) for q in polygon.each_point_hole(k)] for k in range(polygon.holes())]
+    return shapely.Polygon([(q.x, q.y) for q in polygon.each_point_hull()], holes)
+
+
+def meets_the_cut(job: Task, all_of_it: Witness) -> kdb.Region:
+    """The conductors of other nets that the cut may reach, and those of the one net that it does not."""
+    conductors, own = (all_of_it.polygons[name] for name in job.layers[:2])
+    maybe, sure = (all_of_it.cuts[name] for name in job.layers[2:])
+    band = shapely.union_all([drawn_by_shapely(p) for p in sure.each()])
+    nets = {name: all_of_it.net[name] for name in LEVELS}
+    if job.layers[0] == "rdl_all":  # a level's metal is of that level's net wherever both meet
+        nets["rdl_all"] = [
+            next(net for name in ("rdl", "tie") for q, net in zip(all_of_it.polygons[name], nets[name], strict=True)
+                 if (kdb.Region(p) & kdb.Region(q)).area())
+            for p in conductors
+        ]  # fmt: skip
+        same = [
+            {net for name in ("rdl", "tie") for q, net in zip(all_of_it.polygons[name], nets[name], strict=True)
+             if (kdb.Region(p) & kdb.Region(q)).area()}
+            for p in conductors
+        ]  # fmt: skip
+        for some in same:  # what one polygon of both joins is one net
+            one = min(some)
+            nets = {name: [one if net in some else net for net in all_nets] for name, all_nets in nets.items()}
+            same[:] = [{one if net in some else net for net in each} for each in same]
+    met = {
+        name: [drawn_by_shapely(p).intersects(band) for p in polygons]
+        for name, polygons in zip(job.layers[:2], (conductors, own), strict=True)
+    }
+    reached = {net for name in job.layers[:2] for net, hit in zip(nets[name], met[name], strict=True) if hit}
+    found = [
+        p for p, net, hit in zip(conductors, nets[job.layers[0]], met[job.layers[0]], strict=True)
+        if (hit or (kdb.Region(p) & maybe).area()) and net not in nets[job.layers[1]]
+    ]  # fmt: skip
+    found += [p for p, net in zip(own, nets[job.layers[1]], strict=True) if net not in reached]
+    return kdb.Region(found)
+
+
+def leaks_differ(job: Task, found: list[Finding], drawn: Witness, left: Witness) -> list[str]:
+    """What is said of leaks, against what shapely joins."""
+    openings = kdb.Region(drawn.polygons[job.layers[2]])
+    if len(job.layers) > 3:
+        openings -= kdb.Region(drawn.polygons[job.layers[3]]).sized(-job.steps, 2)
+    leaks = [drawn_by_shapely(p) for p in left.polygons[job.layers[1]]]
+    cavities = [drawn_by_shapely(p) for p in drawn.polygons[job.layers[0]]]
+    bare = [drawn_by_shapely(p) for p in openings.merged().each()]
+    shapes = [*leaks, *cavities, *bare]
+    filled = [shapely.Polygon(p.exterior) for p in leaks]  # what lies in a hole is reached through it
+    root = list(range(len(shapes)))
+
+    def find(k: int) -> int:
+        while root[k] != k:
+            k = root[k]
+        return k
+
+    for i, j in itertools.combinations(range(len(shapes)), 2):
+        kinds = [0 if k < len(leaks) else 1 if k < len(leaks) + len(cavities) else 2 for k in (i, j)]
+        a, b = (filled[k] if k < len(leaks) else shapes[k] for k in (i, j))
+        if a.intersects(b) and (kinds[0] != kinds[1] or kinds[0] == 0):
+            root[find(i)] = find(j)
+    wet = {find(k) for k in range(len(leaks), len(leaks) + len(cavities))}
+    expected = [p for k, p in enumerate(bare, len(leaks) + len(cavities)) if find(k) in wet]
+    places = [shapely.Polygon(one.polygon).buffer(0) for f in found for one in f.each()]
+    missing = [p.bounds for p in expected if not any(p.intersects(place) for place in places)]
+    return [] if len(places) == len(expected) and not missing else [f"{len(places)} flat {len(expected)} {missing}"]
+
+
 def region_of(found: list[Finding]) -> kdb.Region:
     out = kdb.Region()
     for one in (one for f in found for one in f.each()):
@@ -152,11 +235,13 @@ def region_of(found: list[Finding]) -> kdb.Region:
 def with_cuts(rng: random.Random, layout: kdb.Layout) -> kdb.Layout:
     """Bars over it, between cells as well as through them."""
     box = layout.top_cell().bbox()
-    shapes = layout.top_cell().shapes(layout.layer(*CUT))
+    shapes = {name: layout.top_cell().shapes(layout.layer(*number)) for name, number in CUTS.items()}
+    wider = {"cut_sure": 0, "cut_maybe": 7_000, "cut_sure@low": -1_500, "cut_maybe@low": 3_001}
     for _ in range(rng.randint(1, 4)):
         x, y, width = rng.randint(box.left, box.right), rng.randint(box.bottom, box.top), rng.choice([4_000, 15_001])
-        shapes.insert(kdb.Box(x, box.bottom, x + width, box.top))
-        shapes.insert(kdb.Box(box.left, y, box.right, y + width))
+        for name, by in wider.items():
+            shapes[name].insert(kdb.Box(x - by, box.bottom, x + width + by, box.top))
+            shapes[name].insert(kdb.Box(box.left, y - by, box.right, y + width + by))
     return layout
 
 
@@ -205,22 +290,25 @@ def differences(pdk: Pdk, layout: kdb.Layout, seen: Counter[str]) -> list[str]:
     jobs = [task(name, rule) for name, rule in pdk.rules.items()]
     top = layout.top_cell()
     fetch = gds.fetch(layout, pdk, top)
-    witness = {cut: Witness(layout, cut) for cut in (False, True)}
+    witness = {cut: Witness(layout, cut) for cut in {"", "cut_sure@low", *(job.cut for job in jobs)}}
     flat, out = Flat(pdk, fetch), []
     with look.Across(pdk, layout, top, jobs) as across:
         for job in jobs:
             found = list(across.find(job))
             same = list(flat.find(job))
             seen[f"{job.rule} {'found' if found else 'clean'}"] += 1
-            all_of_it = witness[job.cut]
+            all_of_it = witness["cut_sure@low" if job.kind.name == "reaches_cut" else job.cut]
             if sum(f.count for f in found) != sum(f.count for f in same):
                 out.append(f"{job.rule}: {sum(f.count for f in found)}, flat {sum(f.count for f in same)}")
             if job.kind.name == "closed_ring":
                 out += [f"{job.rule}: {text}" for text in rings_differ(job, found, all_of_it)]
+            elif job.kind.name == "sealed":
+                out += [f"{job.rule}: {text}" for text in leaks_differ(job, found, witness[""], all_of_it)]
             elif job.nets != "any":
                 out += [f"{job.rule}: {text}" for text in edges_differ(pdk, job, found, all_of_it, fetch)]
             else:
-                expected = wrong_polygons(job, all_of_it).merged()
+                wrong = meets_the_cut if job.kind.name == "reaches_cut" else wrong_polygons
+                expected = wrong(job, all_of_it).merged()
                 differ = (region_of(found) ^ expected).sized(-1)  # a marker's cut to a hole may be a sliver
                 if not differ.is_empty():
                     out.append(f"{job.rule}: {differ}")
@@ -309,8 +397,9 @@ def test_what_cannot_be_known_did_not_run(pdk: Pdk) -> None:
         top.shapes(layers[name]).insert(kdb.Box(0, 0, 50_000, 50_000))
     report = run.check_layout(layout, top, pdk, "one", title="test", complete=False, jobs=1)
     missing = {r.rule for r in report.results if r.status is Status.FAILED}
-    assert missing == {name for name, rule in pdk.rules.items() if rule.options.get("after_cut")}
-    assert all("cut_sure" in r.reason for r in report.results if r.rule in missing)
+    cut = {name for name, rule in pdk.rules.items() if rule.options.get("after_cut") or "cut_sure@low" in rule.layers}
+    assert missing == cut
+    assert all("'cut_" in r.reason for r in report.results if r.rule in missing)
     assert report.exit_code == 2
     wrong = {
         "A": Rule(check="connected", layers=("die", "rdl"), why="w", source="s"),

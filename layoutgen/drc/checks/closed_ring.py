@@ -11,7 +11,8 @@ passes. May be left out.
 Options:
     merged: false (default): one hole for each ring; true: rings may share walls, as frames of neighbours that the cut
         separates: each hole is then one, whose wall is measured, and has to surround something.
-    after_cut: false (default): as drawn; true: what is on layer `cut_sure` is taken away first, of both layers.
+    after_cut: false (default): as drawn; true: what is on layer `cut_sure` is taken away first, of both layers; or the
+        reserved layer that is, as "cut_maybe@frame": what the blade at its worst leaves at that depth.
 
 Example:
     [rules."FRAME.R.1"]
@@ -26,39 +27,30 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import klayout.db as kdb
 import numpy as np
 import shapely
 
 from layoutgen.drc.checks import marks
-from layoutgen.drc.checks.kind import Kind
+from layoutgen.drc.checks.kind import AfterCut, Kind, cut_in_words, taken
+from layoutgen.drc.holes import Hole, holes_of, within
 from layoutgen.drc.overall import Alike, Bools, Overall, Polygons, at_places, of_regions
 from layoutgen.findings import Edge, Finding
 from layoutgen.tomlfile import Model
 from layoutgen.units import DBU
-from layoutgen.windows.arrays import Ints
 
 
 class Options(Model):
     merged: bool = False
-    after_cut: bool = False
-
-
-@dataclass(frozen=True)
-class _Hole:
-    """A hole of rings that look alike: its outline, and (n, 2) where it is."""
-
-    outline: kdb.Polygon
-    at: Ints
+    after_cut: AfterCut = False
 
 
 def overall(rule: str, all_of_it: Overall, layers: Sequence[str], limit: int, options: Options) -> list[Finding]:
-    cut = options.after_cut
+    cut = taken(options.after_cut)
     rings = list(all_of_it.polygons(layers[0], cut).alike())
     out = []
-    holes: list[_Hole] = []
+    holes: list[Hole] = []
     for ring in rings:
         count = ring.polygon.holes()
         if count != 1 and not (count and options.merged):
@@ -66,7 +58,7 @@ def overall(rule: str, all_of_it: Overall, layers: Sequence[str], limit: int, op
             out.append(ring.finding(rule, note))
         walls = _too_thin(rule, ring.polygon, max(limit, 1)) if count else ()  # one that touches itself is not closed
         out += [at_places(wall, ring.at) for wall in walls]
-        holes += [_Hole(_hole(ring.polygon, k), ring.at) for k in range(count)]
+        holes += holes_of(ring)
     if len(layers) > 1:
         inner = all_of_it.polygons(layers[1], cut)
         crossing = np.zeros(inner.count, dtype=bool)
@@ -79,7 +71,7 @@ def overall(rule: str, all_of_it: Overall, layers: Sequence[str], limit: int, op
 
 
 def _empty(
-    rule: str, rings: Sequence[Alike], holes: Sequence[_Hole], full: Sequence[Bools], merged: bool, what: str
+    rule: str, rings: Sequence[Alike], holes: Sequence[Hole], full: Sequence[Bools], merged: bool, what: str
 ) -> Iterator[Finding]:  # fmt: skip
     """Rings, or where they may be merged holes, that surround nothing."""
     if merged:
@@ -96,46 +88,14 @@ def _empty(
         k += count
 
 
-def _surrounded(inner: Polygons, some: Bools, holes: Sequence[_Hole]) -> tuple[Bools, list[Bools]]:
+def _surrounded(inner: Polygons, some: Bools, rings: Sequence[Hole]) -> tuple[Bools, list[Bools]]:
     """Which shapes lie in a hole; of each hole, at which of its places one of some shapes lies in it."""
     lies = np.zeros(inner.count, dtype=bool)
-    full = [np.zeros(len(hole.at), dtype=bool) for hole in holes]
-    if not holes or not some.any():
-        return lies, full
-    alike = list(inner.alike(some))
-    number = np.concatenate([each.numbers for each in alike])
-    # twice, so that the middle of a shape one unit wide is a whole number
-    at = np.concatenate([2 * each.at + _within(each.polygon) for each in alike])
-    tree = shapely.STRtree(np.asarray(shapely.points(at.astype(float))))
-    for hole, here in zip(holes, full, strict=True):
-        box = hole.outline.bbox()
-        low = 2 * (hole.at + np.array([box.left, box.bottom]))
-        high = 2 * (hole.at + np.array([box.right, box.top]))
-        which, point = tree.query(shapely.box(*np.concatenate([low, high], axis=1).T.astype(float)))
-        if not len(which):
-            continue
-        if not hole.outline.is_box():
-            seen = at[point] - 2 * hole.at[which]
-            shape = shapely.Polygon([(2 * p.x, 2 * p.y) for p in hole.outline.each_point_hull()])
-            shapely.prepare(shape)
-            hit = shapely.intersects_xy(shape, *seen.T.astype(float))
-            which, point = which[hit], point[hit]
-        here[which] = True
-        lies[number[point]] = True
+    full = [np.zeros(len(hole.at), dtype=bool) for hole in rings]
+    for here, (_, place, number) in zip(full, within(rings, inner, some), strict=True):
+        here[place] = True
+        lies[number] = True
     return lies, full
-
-
-def _within(polygon: kdb.Polygon) -> Ints:
-    """Twice a point inside of a polygon."""
-    part = max(polygon.decompose_trapezoids(), key=lambda p: p.area2())
-    y = part.bbox().bottom + part.bbox().top
-    sides = [e for e in part.each_edge() if e.y1 != e.y2 and min(e.y1, e.y2) * 2 <= y <= max(e.y1, e.y2) * 2]
-    xs = [2 * e.x1 + (e.x2 - e.x1) * (y - 2 * e.y1) / (e.y2 - e.y1) for e in sides]
-    return np.array([round((min(xs) + max(xs)) / 2), y], dtype=np.int64)
-
-
-def _hole(polygon: kdb.Polygon, k: int) -> kdb.Polygon:
-    return kdb.Polygon(list(polygon.each_point_hole(k)))
 
 
 def _too_thin(rule: str, ring: kdb.Polygon, limit: int) -> Iterator[Finding]:
@@ -171,7 +131,7 @@ def words(layers: Sequence[str], limit: str, options: Options) -> str:
     around = f" around {layers[1]}" if len(layers) > 1 else ""
     wall = "" if limit.startswith("0 ") else f", wall >= {limit}"
     shared = ", which may share walls" if options.merged else ""
-    return f"{layers[0]} in closed rings{around}{wall}{shared}{' after the cut' if options.after_cut else ''}"
+    return f"{layers[0]} in closed rings{around}{wall}{shared}{cut_in_words(options.after_cut)}"
 
 
 KIND = Kind(

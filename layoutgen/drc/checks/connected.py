@@ -7,7 +7,8 @@ next one. The rule's layers conduct as the levels that they are drawn on.
 Layers: layer, other. Both are made of layers of `[connect]`. Limit: none.
 
 Options:
-    after_cut: false (default): as drawn; true: what is on layer `cut_sure` is taken away first, of all layers.
+    after_cut: false (default): as drawn; true: what is on layer `cut_sure` is taken away first, of all layers;
+        or the reserved layer that is, as "cut_maybe@frame".
 
 Example:
     [rules."BUS.C.1"]
@@ -24,23 +25,23 @@ from collections.abc import Sequence
 import klayout.db as kdb
 import numpy as np
 
-from layoutgen.drc.checks.kind import Kind
+from layoutgen.drc.checks.kind import AfterCut, Kind, cut_in_words, taken
 from layoutgen.drc.overall import Bools, Overall, of_regions
 from layoutgen.findings import Finding
 from layoutgen.tomlfile import Model
 
 
 class Options(Model):
-    after_cut: bool = False
+    after_cut: AfterCut = False
 
 
 def overall(rule: str, all_of_it: Overall, layers: Sequence[str], limit: int, options: Options) -> list[Finding]:
-    polygons = all_of_it.polygons(layers[0], options.after_cut)
-    which = ~joined(all_of_it, layers, options.after_cut)
+    polygons = all_of_it.polygons(layers[0], taken(options.after_cut))
+    which = ~joined(all_of_it, layers, taken(options.after_cut))
     return polygons.found(rule, which, f"not joined with {layers[1]}")
 
 
-def joined(all_of_it: Overall, layers: Sequence[str], cut: bool) -> Bools:
+def joined(all_of_it: Overall, layers: Sequence[str], cut: str) -> Bools:
     """Which polygons of the first layer are of a net that holds shapes of the second."""
     polygons = all_of_it.polygons(layers[0], cut)
     mine, others = all_of_it.nets(layers, cut)
@@ -55,7 +56,7 @@ def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options
 
 
 def words(layers: Sequence[str], limit: str, options: Options) -> str:
-    return f"each polygon of {layers[0]} joined with {layers[1]}{' after the cut' if options.after_cut else ''}"
+    return f"each polygon of {layers[0]} joined with {layers[1]}{cut_in_words(options.after_cut)}"
 
 
 KIND = Kind(

@@ -6,10 +6,10 @@ import inspect
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeAlias, TypeVar
 
 import klayout.db as kdb
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from layoutgen import tomlfile
 from layoutgen.errors import PdkError, Problem
@@ -36,6 +36,13 @@ Circles = Literal["facets", "analytic"]
 SQUARE = 1.5
 """A square's corners are this many of its sides apart at most: sqrt(2), rounded up."""
 Between = Literal["any", "polygons", "polygon"]
+CUT = "cut_sure"
+"""The reserved layer of what the blade surely takes."""
+AfterCut: TypeAlias = Annotated[
+    Annotated[bool, Tag("[one]")] | Annotated[str, Field(min_length=1), Tag("[text]")],
+    Discriminator(lambda value: "[text]" if isinstance(value, str) else "[one]"),
+]
+"""Whether what the blade surely takes is taken away first; or the reserved layer of what is, as `cut_maybe@LEVEL`."""
 STEPS = defaultdict(lambda: round(1 / DBU), {"um2": round(1 / DBU) ** 2})
 """In how many steps each unit is counted, so that a limit is a whole number of them: database units and their squares,
 and thousandths of anything else."""
@@ -50,8 +57,8 @@ class Netted(Model):
 
     nets: Literal["any", "same", "different"] = "any"
     """Which edges are compared, by what conducts through the whole stack of `[connect]` over the whole layout."""
-    after_cut: bool = False
-    """Whether nets are those that are left once what is on layer `cut_sure` is taken away."""
+    after_cut: AfterCut = False
+    """Whether nets are those that are left once what is on layer `cut_sure`, or on another one, is taken away."""
 
 
 class NoOptions(Model):
@@ -196,9 +203,9 @@ class Task:
         return self.options.nets if isinstance(self.options, Netted) else "any"
 
     @property
-    def cut(self) -> bool:
-        """Whether it looks at what the blade leaves."""
-        return bool(getattr(self.options, "after_cut", False))
+    def cut(self) -> str:
+        """The layer of what is taken away before it looks; empty: none."""
+        return taken(getattr(self.options, "after_cut", False))
 
     @property
     def of_any_net(self) -> Task:
@@ -247,6 +254,16 @@ def read(name: str, rule: Rule, kind: Kind[Any]) -> Task:
     if problems:
         raise PdkError(problems)
     return Task(name, kind, rule.layers, rule.limit, options)
+
+
+def taken(after_cut: AfterCut) -> str:
+    """The layer of what is taken away first; empty: none."""
+    return after_cut if isinstance(after_cut, str) else CUT if after_cut else ""
+
+
+def cut_in_words(after_cut: AfterCut) -> str:
+    """What a rule in words says of it."""
+    return f" after the cut takes {after_cut}" if isinstance(after_cut, str) else " after the cut" if after_cut else ""
 
 
 def um(length: Um) -> str:

@@ -7,7 +7,8 @@ level overlaps of the next one. The rule's layers conduct as the levels that the
 Layers: layer, other. Both are made of layers of `[connect]`. Limit: none.
 
 Options:
-    after_cut: false (default): as drawn; true: what is on layer `cut_sure` is taken away first, of all layers.
+    after_cut: false (default): as drawn; true: what is on layer `cut_sure` is taken away first, of all layers;
+        or the reserved layer that is, as "cut_maybe@frame".
 
 Example:
     [rules."SEAL.N.1"]
@@ -24,14 +25,14 @@ from collections.abc import Sequence
 import klayout.db as kdb
 
 from layoutgen.drc.checks.connected import Options, joined
-from layoutgen.drc.checks.kind import Kind
+from layoutgen.drc.checks.kind import Kind, cut_in_words, taken
 from layoutgen.drc.overall import Overall, of_regions
 from layoutgen.findings import Finding
 
 
 def overall(rule: str, all_of_it: Overall, layers: Sequence[str], limit: int, options: Options) -> list[Finding]:
-    polygons = all_of_it.polygons(layers[0], options.after_cut)
-    return polygons.found(rule, joined(all_of_it, layers, options.after_cut), f"joined with {layers[1]}")
+    polygons = all_of_it.polygons(layers[0], taken(options.after_cut))
+    return polygons.found(rule, joined(all_of_it, layers, taken(options.after_cut)), f"joined with {layers[1]}")
 
 
 def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options) -> list[Finding]:
@@ -40,7 +41,7 @@ def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options
 
 
 def words(layers: Sequence[str], limit: str, options: Options) -> str:
-    return f"no polygon of {layers[0]} joined with {layers[1]}{' after the cut' if options.after_cut else ''}"
+    return f"no polygon of {layers[0]} joined with {layers[1]}{cut_in_words(options.after_cut)}"
 
 
 KIND = Kind(

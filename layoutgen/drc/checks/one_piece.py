@@ -10,7 +10,8 @@ all are. Dies that touch are one die. Limit: none.
 Options:
     joined: "polygons" (default): the shapes are one polygon; "nets": they are one conductor, through the levels of the
         process's `[connect]` table.
-    after_cut: false (default): as drawn; true: what is on layer `cut_sure` is taken away first, of all layers but dies.
+    after_cut: false (default): as drawn; true: what is on layer `cut_sure` is taken away first, of all layers but dies;
+        or the reserved layer that is, as "cut_maybe@frame".
 
 Example:
     [rules."RING.P.1"]
@@ -28,7 +29,7 @@ from typing import Literal
 import klayout.db as kdb
 import numpy as np
 
-from layoutgen.drc.checks.kind import Kind
+from layoutgen.drc.checks.kind import AfterCut, Kind, cut_in_words, taken
 from layoutgen.drc.overall import Bools, Overall, extents, of_regions
 from layoutgen.findings import Finding
 from layoutgen.tomlfile import Model
@@ -37,16 +38,16 @@ from layoutgen.windows.arrays import Ints
 
 class Options(Model):
     joined: Literal["polygons", "nets"] = "polygons"
-    after_cut: bool = False
+    after_cut: AfterCut = False
 
 
 def overall(rule: str, all_of_it: Overall, layers: Sequence[str], limit: int, options: Options) -> list[Finding]:
-    polygons = all_of_it.polygons(layers[0], options.after_cut)
+    polygons = all_of_it.polygons(layers[0], taken(options.after_cut))
     if not polygons.count:
         return []
     piece = np.arange(polygons.count)  # the one that each polygon is of
     if options.joined == "nets":
-        (net,) = all_of_it.nets(layers[:1], options.after_cut)
+        (net,) = all_of_it.nets(layers[:1], taken(options.after_cut))
         piece[polygons.of] = np.unique(net, return_inverse=True)[1].reshape(-1)
     polygon, die = np.arange(polygons.count), np.zeros(polygons.count, dtype=np.int64)
     if len(layers) > 1:
@@ -83,7 +84,7 @@ def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options
 def words(layers: Sequence[str], limit: str, options: Options) -> str:
     what = "conductor" if options.joined == "nets" else "polygon"
     where = f" in each polygon of {layers[1]}" if len(layers) > 1 else ""
-    return f"all of {layers[0]}{where} one {what}{' after the cut' if options.after_cut else ''}"
+    return f"all of {layers[0]}{where} one {what}{cut_in_words(options.after_cut)}"
 
 
 KIND = Kind(

@@ -14,7 +14,8 @@ Options:
     nets: "any" (default); "same": only edges of the same net; "different": only those of two. A net is what conducts
         through the levels of the process's `[connect]` table, over the whole layout; the rule's layers conduct as those
         that they are drawn on.
-    after_cut: false (default): nets as drawn; true: those that are left once what is on layer `cut_sure` is taken away.
+    after_cut: false (default): nets as drawn; true: those that are left once what is on layer `cut_sure` is taken away;
+        or on another reserved layer, by its name.
         Shapes are measured as drawn; where the blade takes an edge, nothing is.
     metric: "euclidian" (default) also measures from corner to corner, "projection" straight across only, "square"
         beyond the end of an edge as far as away from it.
