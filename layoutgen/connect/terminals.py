@@ -150,12 +150,12 @@ def of_labels(
     nets: dict[str, int] = {}
     parts = []
     for text, layer, points in found:
-        split = text.split()
-        if not split:
+        split = text.split(maxsplit=1) if layer == note else [text.strip()]
+        if not split or not split[0]:
             continue
-        both = len(split) == 2 and layer == note
+        both = len(split) == 2  # the name of a net may have spaces, that of a pad or ball has none
         word = words.setdefault(split[0] if both else f"label {split[0]}", len(words))
-        parts.append((word, nets.setdefault(split[-1], len(nets)), both, points, level_of(layer)))
+        parts.append((word, nets.setdefault(split[-1].strip(), len(nets)), both, points, level_of(layer)))
     at = np.concatenate([p[3] for p in parts] or [np.empty((0, 2), dtype=np.int64)])
     count = [len(p[3]) for p in parts]
     name, net, level = (np.repeat(np.array([p[k] for p in parts], dtype=np.int64), count) for k in (0, 1, 4))

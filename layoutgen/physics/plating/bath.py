@@ -1,8 +1,9 @@
 """How thick the bath plates where: the terminal effect of the network's resistance, linear.
 
-Model: the current density at a post is j = (V - v) / (rp + h / kappa): V is the drive between anode and contact ring, v
-the drop in the metal from the ring to the post, rp the polarisation resistance of the deposition (ohm m2) and h / kappa
-the bath's resistance over its height h (m) at a conductivity kappa (S/m). A post is then a conductance to the bath, its
+Model: the current density at a post is j = (V - v) / (rp + c h / kappa): V is the drive between anode and contact ring,
+v the drop in the metal from the ring to the post, rp the polarisation resistance of the deposition (ohm m2), h / kappa
+the bath's resistance over its height h (m) at a conductivity kappa (S/m), and c the share of the dies that posts cover:
+the current of a post spreads in the bath over all that lies between it and its neighbours. A post is then a conductance to the bath, its
 footprint over that resistance, and V follows from the mean current density. Thickness goes with j (Faraday's law; a
 current efficiency that is the same everywhere cancels).
 
@@ -12,9 +13,10 @@ chapter 18. For a strip of length L held at one end: j(x) / mean = (L/l) cosh((L
 l^2 = (rp + h/kappa) / Rs.
 
 Valid where the polarisation is linear about the mean current density (the drops in the metal differ by less than about
-RT/F, 25 mV, or rp is its slope there: RT / (alpha F j) on a Tafel line), and where current flows straight through the
-bath: features and their spread over the wafer small or large against h, no shields or thieves, no depletion, and the
-metal as thick as drawn (posts grow, the network below the polymer does not).
+RT/F, 25 mV, or rp is its slope there: RT / (alpha F j) on a Tafel line), and where posts stand much closer to
+each other than h, spread evenly over the dies, while the wafer is wide against h: their constriction, 1 / (4 kappa a)
+each, and what the via's own depth adds are left out. No shields or thieves, no depletion, and the metal as thick as
+drawn (posts grow, the network below the polymer does not).
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ GAS, FARADAY = 8.314462618, 96485.33212
 
 @dataclass(frozen=True, slots=True)
 class Bath:
-    """A plating bath as a linear resistance over each um2 of post.
+    """A plating bath as a linear resistance to each um2 of post.
 
     density: mean current density over the posts (A/m2).
     conductivity: of the electrolyte (S/m); acid copper sulphate with about 1 mol/l of sulphuric acid has 25 to 50.
@@ -57,13 +59,12 @@ class Bath:
                 raise ParamError(f"bath: {name}={value:g} must be 0 or above")
         if not -273.15 < self.celsius < 1000:
             raise ParamError(f"bath: celsius={self.celsius:g} is no temperature of a bath")
-        if not self.resistance > 0:
+        if not self.over(1.0) > 0:
             raise ParamError("bath: height and polarisation are both 0; one must be above")
 
-    @property
-    def resistance(self) -> float:
-        """Of polarisation and bath, for a unit of area (ohm m2)."""
+    def over(self, coverage: float) -> float:
+        """Resistance of polarisation and bath for a unit of plated area (ohm m2), which is that share of the dies."""
         slope = self.polarisation
         if slope is None:
             slope = GAS * (self.celsius + 273.15) / (self.alpha * FARADAY * self.density)
-        return slope + self.height / self.conductivity
+        return slope + coverage * self.height / self.conductivity

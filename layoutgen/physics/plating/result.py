@@ -196,13 +196,21 @@ def analyse(network: Network, bath: Bath | None = None) -> Plating:
         v / (1e-12 * d.areas) for v, d in zip(even.posts, network.dies, strict=True)
     )  # fmt: skip
     # V = 1: each post would draw g * V without a drop in the metal, and draws g * (V - v)
-    g = 1e-12 / bath.resistance
+    g = 1e-12 / bath.over(_coverage(network))
     drop = network.solve(Load(g, g)).posts
     density = [np.where(np.isfinite(r), 1.0 - v, 0.0) for v, r in zip(drop, resistance, strict=True)]
     weight = [np.where(np.isfinite(r), d.areas, 0.0) for r, d in zip(resistance, network.dies, strict=True)]
     total = sum(float(w.sum()) for w in weight)
     mean = sum(float((w * j).sum()) for w, j in zip(weight, density, strict=True)) / total if total else 1.0
     return Plating(network, bath, resistance, tuple(j / mean for j in density))
+
+
+def _coverage(network: Network) -> float:
+    """The share of the dies' area that posts cover."""
+    wafer = network.wafer
+    count = np.bincount(wafer.kinds, minlength=len(wafer.dies))
+    posts = sum(float(d.areas.sum()) * int(n) for d, n in zip(network.dies, count, strict=True))
+    return posts / sum(d.width * d.height * int(n) for d, n in zip(wafer.dies, count, strict=True))
 
 
 def _cells(values: Sequence[str]) -> str:
