@@ -108,7 +108,9 @@ def _shortest(parts: list[kdb.Polygon], of: list[int], ends: list[tuple[int, Int
 def through(polygons: Iterable[kdb.Polygon], start: Ints, end: Ints) -> Hull:
     """A way between two points in polygons along their parts, as the corners of a polygon; empty: there is none."""
     parts = [kdb.Polygon(list(p.each_point())) for one in polygons for p in one.decompose_trapezoids()]
-    found = _shortest(parts, [0] * len(parts), [(0, start), (0, end)], np.eye(1, dtype=bool)) if len(parts) <= MOST else []
+    found = (
+        _shortest(parts, [0] * len(parts), [(0, start), (0, end)], np.eye(1, dtype=bool)) if len(parts) <= MOST else []
+    )
     if not found:
         return ()
     largest = max(kdb.Region([parts[k] for k in found]).merged().each(), key=lambda p: p.area2())

@@ -3,8 +3,9 @@
 Model: the current density at a post is j = (V - v) / (rp + c h / kappa): V is the drive between anode and contact ring,
 v the drop in the metal from the ring to the post, rp the polarisation resistance of the deposition (ohm m2), h / kappa
 the bath's resistance over its height h (m) at a conductivity kappa (S/m), and c the share of the dies that posts cover:
-the current of a post spreads in the bath over all that lies between it and its neighbours. A post is then a conductance to the bath, its
-footprint over that resistance, and V follows from the mean current density. Thickness goes with j (Faraday's law; a
+the current of a post spreads in the bath over all that lies between it and its neighbours. A post is then a conductance
+to the bath, its footprint over that resistance, and V follows from the mean current density. Thickness goes with j
+(Faraday's law; a
 current efficiency that is the same everywhere cancels).
 
 Source: Tobias and Wijsman, "Theory of the effect of electrode resistance on current density distribution in
