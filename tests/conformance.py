@@ -223,6 +223,10 @@ def grid(s: Setting) -> Iterator[Pattern]:
     yield Pattern("absent", False, ([], *rest))
 
 
+NOT_YET = frozenset({"hermetic"})
+"""Processes whose rules have cases (`tests/rules`), and are not yet judged by patterns and mutants: what follows from
+what is not listed, nor has each option a case that tells it. A process leaves this list, none joins it."""
+
 MAKERS: dict[str, Callable[[Setting], Iterator[Pattern]]] = {
     "width": width, "space": space, "separation": separation, "enclosure": enclosure, "overlap": overlap,
     "inside": inside, "exact_size": exact_size, "pitch": pitch, "edge_distance": edge_distance, "grid": grid,
