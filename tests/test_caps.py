@@ -149,7 +149,7 @@ balls = "balls.csv"
 pad_size = [20, 20]
 [wafer]
 diameter = 16000
-street = 160
+street = 170
 [[place]]
 cell = "saw.resonator"
 at = [450, 180]

@@ -219,8 +219,8 @@ def test_metal_follows_the_step_into_an_opening() -> None:
 
 def test_a_free_standing_post_is_straight_and_the_polymer_is_spread_around_it() -> None:
     found = post("freestanding")
-    assert only(found, "post").area == pytest.approx(40 * 110 + 40, rel=2e-3)
-    assert only(found, "polymer").area == pytest.approx(400 * 101 - 40 * 101 - 60, rel=2e-3)
+    assert only(found, "post").area == pytest.approx(40 * 125 + 40, rel=2e-3)
+    assert only(found, "polymer").area == pytest.approx(400 * 116 - 40 * 116 - 60, rel=2e-3)
 
 
 # balls ----------------------------------------------------------------------------------------------------------
