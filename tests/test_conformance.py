@@ -60,8 +60,6 @@ IMPLIED = {
     ("VLABEL.D.1", "POST.W.2"): "a via with a notch or a hole in it is wider than any post",
     ("HEAD.S.1", "POST.W.2"): "heads that cross are of a via wider than any post",
     ("BUMP.D.2", "BUMP.D.1"): "where heads are wider a bump keeps more distance",
-    ("BUMP.D.2", "POST.STRESS"): "in a flow with shorter posts those far from the centre of the pattern's die yield",
-    ("VIA.E.2", "POST.STRESS"): "in a flow with waisted posts those far from the centre of the pattern's die yield",
     ("STENCIL.R.1", "STENCIL.C.1"): "apertures without vias under them have nothing to be centred on",
     ("STENCIL.S.1", "STENCIL.C.1"): "apertures without vias under them have nothing to be centred on",
     ("GRID.STENCIL", "STENCIL.C.1"): "apertures without vias under them have nothing to be centred on",
