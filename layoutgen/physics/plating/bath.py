@@ -5,13 +5,12 @@ v the drop in the metal from the ring to the post, rp the polarisation resistanc
 the bath's resistance over its height h (m) at a conductivity kappa (S/m), and c the share of the dies that posts cover:
 the current of a post spreads in the bath over all that lies between it and its neighbours. A post is then a conductance
 to the bath, its footprint over that resistance, and V follows from the mean current density. Thickness goes with j
-(Faraday's law; a
-current efficiency that is the same everywhere cancels).
+(Faraday's law; a current efficiency that is the same everywhere cancels).
 
 Source: Tobias and Wijsman, "Theory of the effect of electrode resistance on current density distribution in
 electrolytic cells", J. Electrochem. Soc. 100 (1953) 459; Newman and Thomas-Alyea, Electrochemical Systems, 3rd ed.,
 chapter 18. For a strip of length L held at one end: j(x) / mean = (L/l) cosh((L-x)/l) / sinh(L/l),
-l^2 = (rp + h/kappa) / Rs.
+l^2 = (rp + h/kappa) / Rs, where c = 1.
 
 Valid where the polarisation is linear about the mean current density (the drops in the metal differ by less than about
 RT/F, 25 mV, or rp is its slope there: RT / (alpha F j) on a Tafel line), and where posts stand much closer to
