@@ -1,7 +1,7 @@
 """How much of a wafer, and of a die, each mask leaves open to a bath, and the current that it asks for.
 
 What overlaps, in whichever cells, counts once. The area of what repeats is found once, and what its surroundings cover
-of it once for each way in which they do (`Pieces.area2`), so a wafer takes about a second; a mask that is no plain
+of it once for each way in which they do (`connect.covered`), so a wafer takes about a second; a mask that is no plain
 union of layers is left to KLayout, which merges it through the hierarchy. Exact but for slanted edges that cross each
 other, whose crossings lie on the database grid.
 """
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import klayout.db as kdb
 
 from layoutgen import derive, gds
+from layoutgen.connect.covered import area2
 from layoutgen.connect.pieces import Pieces
 from layoutgen.pdk import Drill, Mask, Pdk
 from layoutgen.physics.current import current
@@ -72,7 +73,7 @@ def open_areas(layout: kdb.Layout, pdk: Pdk, flow: str, die: kdb.Cell) -> list[O
         everywhere = _area2(pieces, layout, pdk, mask.data) / 2 * MM2
         named = [s for n in derive.names(mask.data) for s in pdk.sources(n)]
         rings = [pdk.roles[r] for r in RINGS if pdk.roles.get(r) in named]
-        ring = pieces.area2(pieces.sheet(" | ".join(rings))) / 2 * MM2 if rings else 0.0
+        ring = area2(pieces, pieces.sheet(" | ".join(rings))) / 2 * MM2 if rings else 0.0
         share = everywhere / outline if outline else None
         out.append(OpenArea(name, within, everywhere, ring, share, mask.current_density))
     return out
@@ -86,7 +87,7 @@ def opens(mask: Mask) -> bool:
 def _area2(pieces: Pieces, layout: kdb.Layout, pdk: Pdk, expression: str) -> float:
     """Twice the area of an expression over all of a layout, in square database units."""
     if pieces.united(expression) is not None:
-        return pieces.area2(pieces.sheet(expression))
+        return area2(pieces, pieces.sheet(expression))
     store = kdb.DeepShapeStore()
     regions: dict[str, kdb.Region] = {}
     top = layout.top_cell()

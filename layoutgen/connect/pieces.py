@@ -8,11 +8,8 @@ what is as large as the wafer is a piece like any other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from itertools import pairwise
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import klayout.db as kdb
 import numpy as np
@@ -20,95 +17,18 @@ import numpy.typing as npt
 import shapely
 
 from layoutgen import derive, gds
+from layoutgen.connect.near import Near, Pairs, Run
+from layoutgen.connect.sheets import NONE, Bools, Cloud, Ints, Nodes, Sheet, merged_sheets
 from layoutgen.pdk import Pdk
 from layoutgen.windows.arrays import distinct_rows
 from layoutgen.windows.source import Source
 
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
-NONE = -1
 LARGE = 1_000_000
 """Database units: single polygons that are larger both ways are searched as such, not by their extents."""
 MANY = 4_000_000
 """Pairs of pieces of two kinds from which on they are searched in a tree."""
-
-
-@dataclass(frozen=True, eq=False)
-class Sheet:
-    """A level or layer as n instances: the kind of each, (n, 2) where it stands, and the layer that it was drawn on.
-
-    of: the sheet that this is what is left of, instance by instance.
-    """
-
-    kind: Ints
-    at: Ints
-    layer: Ints
-    of: Sheet | None = None
-
-    def __len__(self) -> int:
-        return len(self.kind)
-
-
-Known: TypeAlias = dict[tuple[Sheet, Sheet], tuple[Ints, Ints]]
-"""The nodes of two sheets that meet."""
-
-
-@dataclass(frozen=True)
-class Nodes:
-    """The pieces of a sheet's instances, one after the other: instance and piece of each."""
-
-    instance: Ints
-    piece: Ints
-
-
-class Cloud:
-    """Points in groups, as the terminals of dies; groups in which they stand alike are looked at once."""
-
-    def __init__(self, group: Ints, at: Ints) -> None:
-        """group: of each of (n, 2) points, in order."""
-        self.at = at
-        fresh = np.flatnonzero(np.diff(group, prepend=-2))
-        self.start = fresh
-        """The first point of each group."""
-        ends = np.append(fresh[1:], len(group))[: len(fresh)]
-        self.origin = at[fresh]
-        self.extents: Ints = np.empty((len(fresh), 4), dtype=np.int64)
-        """(n, 4) of the groups."""
-        if len(fresh):
-            parts = [pick.reduceat(at, fresh, axis=0) for pick in (np.minimum, np.maximum)]
-            self.extents = np.concatenate(parts, axis=1)
-        self.size = ends - fresh
-        """How many points each group has."""
-        self.key = at.tobytes()
-        """Clouds with the same are alike."""
-        seen = at - np.repeat(self.origin, self.size, axis=0)
-        numbers: dict[bytes, int] = {}
-        self._seen: list[Ints] = []
-        like = []
-        for first, end in zip(fresh.tolist(), ends.tolist(), strict=True):
-            key = seen[first:end].tobytes()
-            if key not in numbers:
-                numbers[key] = len(self._seen)
-                self._seen.append(seen[first:end])
-            like.append(numbers[key])
-        self.like = np.array(like, dtype=np.int64)
-        """Of each group, the number of how its points stand."""
-
-    @cached_property
-    def geometries(self) -> npt.NDArray[np.object_]:
-        """The groups' extents as shapely has them."""
-        out: npt.NDArray[np.object_] = shapely.box(*self.extents.T.astype(float))
-        return out
-
-    def points(self, groups: Ints) -> tuple[Ints, Ints]:
-        """All points of some groups, and the position in `groups` that each is of."""
-        size = self.size[groups]
-        of = np.repeat(np.arange(len(groups)), size)
-        return np.arange(len(of)) - np.repeat(np.cumsum(size) - size, size) + self.start[groups][of], of
-
-    def seen(self, like: int) -> Ints:
-        """(n, 2) points of a group from its first."""
-        return self._seen[like]
+ALIKE = 64
+"""So many instances of a kind are a run of their own."""
 
 
 class Pieces:
@@ -130,8 +50,9 @@ class Pieces:
         self._box_rows: list[tuple[int, int, int, int]] = []
         self._is_box: list[bool] = []
         self._known: dict[str, Sheet] = {}
-        self._trees: dict[Sheet, shapely.STRtree] = {}
-        self._pairs: dict[tuple[Sheet, Sheet], tuple[Ints, Ints]] = {}
+        self._near = Near()
+        self._runs: dict[Sheet, list[tuple[int, Run]]] = {}
+        self._pairs: dict[tuple[Sheet, Sheet, bool], list[Pairs]] = {}
         self._points: dict[tuple[Sheet, bytes], Ints] = {}
         self.names: list[str] = []
         """Of layers, by number."""
@@ -150,10 +71,14 @@ class Pieces:
             self._start.append(len(self.polygons))
         return self._kinds[key]
 
+    def is_box(self) -> Bools:
+        """Of each piece, whether it is a box."""
+        return np.array(self._is_box, dtype=bool)
+
     def _table(self) -> tuple[Ints, Ints, Bools]:
         """First pieces of the kinds, extents of the pieces, and whether they are boxes."""
         boxes = np.array(self._box_rows, dtype=np.int64).reshape(-1, 4)
-        return np.array(self._start, dtype=np.int64), boxes, np.array(self._is_box, dtype=bool)
+        return np.array(self._start, dtype=np.int64), boxes, self.is_box()
 
     def _shape(self, pieces: Ints) -> npt.NDArray[np.object_]:
         """Pieces as shapely has them, made ready for being asked often."""
@@ -253,7 +178,11 @@ class Pieces:
                         lambda c=content, m=motion, b=here, a=at: layer.touching(c, m, b, a).merged().each(),  # type: ignore[misc]
                     )
                 )
-            parts.append(self._as_sheet(np.array(own)[number].tolist(), items.at, name))
+            run = np.where(np.bincount(number) >= ALIKE, np.arange(len(first)), NONE)[number]
+            order = np.argsort(run, kind="stable")
+            sheet = self._as_sheet(np.array(own)[number[order]].tolist(), items.at[order], name)
+            starts = np.flatnonzero(np.diff(run[order], prepend=run[order[0]] - 1))
+            parts.append(replace(sheet, starts=tuple(starts.tolist())))
         return merged_sheets(parts) if parts else self._as_sheet([], np.empty((0, 2), dtype=np.int64), name)
 
     def nodes(self, sheet: Sheet) -> Nodes:
@@ -275,23 +204,24 @@ class Pieces:
 
     # ------------------------------------------------------------------ what meets
 
-    def _extents(self, sheet: Sheet) -> Ints:
-        """(n, 4) where the instances lie."""
+    def _around(self, kinds: Ints) -> Ints:
+        """(n, 4) extents of kinds, from where they stand; of one without pieces none."""
         start, boxes, _ = self._table()
         count = len(start) - 1
-        out = np.zeros((count, 4), dtype=np.int64)
+        out = np.tile(np.array((1, 1, 0, 0)), (count, 1))
         full = np.flatnonzero(np.diff(start) > 0)
         for side, pick in ((0, np.minimum), (1, np.minimum), (2, np.maximum), (3, np.maximum)):
             if len(full):
                 out[full, side] = pick.reduceat(boxes[:, side], start[:-1][full])
-        out[np.diff(start) == 0] = (1, 1, 0, 0)
-        return out[sheet.kind] + np.tile(sheet.at, 2)
+        around: Ints = out[kinds]
+        return around
 
-    def _tree(self, sheet: Sheet) -> shapely.STRtree:
-        """The instances by where they lie."""
-        if sheet not in self._trees:
-            self._trees[sheet] = shapely.STRtree(shapely.box(*self._extents(sheet).T.astype(float)))
-        return self._trees[sheet]
+    def _runs_of(self, sheet: Sheet) -> list[tuple[int, Run]]:
+        """The runs of a sheet's instances, and the first instance of each."""
+        if sheet not in self._runs:
+            around = self._around(sheet.kind)
+            self._runs[sheet] = [(run.start, Run(sheet.at[run], around[run])) for run in sheet.runs()]
+        return self._runs[sheet]
 
     def meetings(self, a: Sheet, b: Sheet, *, area: bool) -> tuple[Ints, Ints]:
         """Pairs of nodes of two sheets, or of one, whose pieces touch; area: that have an area in common."""
@@ -315,33 +245,70 @@ class Pieces:
         return np.cumsum(size) - size
 
     def _relations(self, a: Sheet, b: Sheet) -> tuple[Ints, Ints, Ints, Ints]:
-        """Instances that lie near each other, the number of how they do, and (n, 4) two kinds and the step between."""
-        if not len(a) or not len(b):
-            none = np.empty(0, dtype=np.int64)
-            return none, none, none, np.empty((0, 4), dtype=np.int64)
-        first, second = self._near(a.of or a, b.of or b)
-        if a is b:
-            once = first < second
-            first, second = first[once], second[once]
-        rows = np.column_stack([a.kind[first], b.kind[second], b.at[second] - a.at[first]])
-        distinct, relation = distinct_rows(rows) if len(rows) else (np.empty(0, dtype=np.int64),) * 2
-        return first, second, relation, rows[distinct]
+        """Instances that lie near each other, the number of how they do, and (n, 4) two kinds and the step between.
 
-    def _near(self, a: Sheet, b: Sheet) -> tuple[Ints, Ints]:
-        """Instances whose extents touch; of a single polygon, those that touch itself."""
-        if (a, b) not in self._pairs:
-            first, second = self._tree(b).query(self._tree(a).geometries)
-            keep = self._reaches(a, first, b, second)
-            keep[keep] = self._reaches(b, second[keep], a, first[keep])
-            self._pairs[a, b] = first[keep], second[keep]
-        return self._pairs[a, b]
+        Ways may have several numbers.
+        """
+        none = np.empty(0, dtype=np.int64)
+        found, rows = [Pairs(none, none, none)], [np.empty((0, 4), dtype=np.int64)]
+        count = 0
+        for pairs in self._near_each_other(a.of or a, b.of or b, once=a is b):
+            distinct, number = self._ways(a.kind[pairs.first], b.kind[pairs.second], pairs, a.at, b.at)
+            found.append(Pairs(pairs.first, pairs.second, number + count))
+            rows.append(distinct)
+            count += len(distinct)
+        first, second, relation = (
+            np.concatenate([getattr(f, key) for f in found]) for key in ("first", "second", "step")
+        )
+        return first, second, relation, np.concatenate(rows)
+
+    @staticmethod
+    def _ways(mine: Ints, theirs: Ints, pairs: Pairs, a: Ints, b: Ints) -> tuple[Ints, Ints]:
+        """(n, 4) distinct rows of two labels and a step, and of each pair the number of its own."""
+        if not len(mine):
+            return np.empty((0, 4), dtype=np.int64), pairs.step
+        if pairs.steps is None:
+            rows = np.column_stack([mine, theirs, b[pairs.second] - a[pairs.first]])
+            distinct, number = distinct_rows(rows)
+            return rows[distinct], number
+        if (mine == mine[0]).all() and (theirs == theirs[0]).all():
+            used = np.bincount(pairs.step, minlength=len(pairs.steps)) > 0
+            steps = pairs.steps[used]
+            labels = np.tile(np.array([[mine[0], theirs[0]]]), (len(steps), 1))
+            return np.concatenate([labels, steps], axis=1), (np.cumsum(used) - 1)[pairs.step]
+        rows = np.column_stack([mine, theirs, pairs.step])
+        distinct, number = distinct_rows(rows)
+        return np.concatenate([rows[distinct, :2], pairs.steps[rows[distinct, 2]]], axis=1), number
+
+    def _near_each_other(self, a: Sheet, b: Sheet, *, once: bool) -> list[Pairs]:
+        """Instances whose extents touch, by runs; of a single large polygon, those that touch itself.
+
+        once: of a sheet and itself, each pair once and none of an instance and itself.
+        """
+        if (a, b, once) not in self._pairs:
+            found = []
+            for start, run in self._runs_of(a):
+                for other_start, other in self._runs_of(b):
+                    if once and other_start < start:
+                        continue
+                    pairs = self._near.pairs(run, other)
+                    pairs = replace(pairs, first=pairs.first + start, second=pairs.second + other_start)
+                    if once and start == other_start:
+                        pairs = pairs.some(pairs.first < pairs.second)
+                    if not run.alike:
+                        pairs = pairs.some(self._reaches(a, pairs.first, b, pairs.second))
+                    if not other.alike:
+                        pairs = pairs.some(self._reaches(b, pairs.second, a, pairs.first))
+                    found.append(pairs)
+            self._pairs[a, b, once] = found
+        return self._pairs[a, b, once]
 
     def _reaches(self, a: Sheet, first: Ints, b: Sheet, second: Ints) -> Bools:
         """Whether instances touch the extents of others; a single large polygon, itself."""
         keep = np.ones(len(first), dtype=bool)
         large = np.flatnonzero(self._large(a)[first])
         if len(large):
-            extents = self._extents(b)[second[large]] - np.tile(a.at[first[large]], 2)
+            extents = self._around(b.kind[second[large]]) + np.tile(b.at[second[large]] - a.at[first[large]], 2)
             pieces = self._table()[0][a.kind[first[large]]]
             keep[large] = shapely.intersects(self._shape(pieces), shapely.box(*extents.T.astype(float)))
         return keep
@@ -437,8 +404,7 @@ class Pieces:
         first, second, relation = first[order], second[order], relation[order]
         who, begin = np.unique(first, return_index=True)
         count = np.diff(begin, append=len(first))
-        kind = sheet.kind.copy()
-        extents = self._extents(sheet)
+        kind, around = sheet.kind.copy(), self._around(sheet.kind)
         for number in np.unique(count).tolist():  # those that as many others meet: a row of relations each
             some, start = who[count == number], begin[count == number]
             alike, like = distinct_rows(
@@ -446,12 +412,12 @@ class Pieces:
             )
             left = []
             for k, at in zip(some[alike].tolist(), start[alike].tolist(), strict=True):
-                here = kdb.Box(*(extents[k] - np.tile(sheet.at[k], 2)).tolist())
+                here = kdb.Box(*around[k].tolist())
                 others = second[at : at + number].tolist()
                 gone = frozenset(self._clipped(int(cut.kind[j]), cut.at[j] - sheet.at[k], here) for j in others)
                 left.append(self._left(int(sheet.kind[k]), gone))
             kind[some] = np.array(left)[like]
-        return Sheet(kind, sheet.at, sheet.layer, sheet.of or sheet)
+        return replace(sheet, kind=kind, of=sheet.of or sheet)
 
     def _clipped(self, kind: int, step: Ints, box: kdb.Box) -> tuple[int, ...]:
         """What a kind takes away of a box: known by its extent where it is a box itself."""
@@ -486,55 +452,7 @@ class Pieces:
                 ("grown", k, by),
                 lambda some=boxes: [kdb.Polygon(kdb.Box(*b).enlarged(by, by)) for b in some],  # type: ignore[misc]
             )
-        return Sheet(kind, sheet.at, sheet.layer)
-
-    # ------------------------------------------------------------------ area
-
-    def area2(self, sheet: Sheet) -> int:
-        """Twice the area that a sheet's pieces cover together, in square database units.
-
-        Of pieces that overlap the largest counts as a whole, each other one without what larger ones cover of it; that
-        is looked at once wherever it is the same. Exact but for slanted edges that cross: crossings lie on the grid.
-        """
-        nodes = self.nodes(sheet)
-        if not len(nodes.piece):
-            return 0
-        own = np.array([p.area2() for p in self.polygons], dtype=object)  # sums may exceed 2^63
-        times = np.bincount(nodes.piece, minlength=len(own))
-        total = int((own[times > 0] * times[times > 0].astype(object)).sum())
-        i, j = self.meetings(sheet, sheet, area=True)
-        if not len(i):
-            return total
-        boxes = self.boxes(sheet, nodes)
-        size = (boxes[:, 2] - boxes[:, 0]).astype(float) * (boxes[:, 3] - boxes[:, 1])
-        swap = (size[j] < size[i]) | ((size[j] == size[i]) & (i < j))
-        less, more = np.where(swap, j, i), np.where(swap, i, j)
-        seen_from = np.tile(sheet.at[nodes.instance[less]], 2)
-        clipped = np.concatenate(
-            [np.maximum(boxes[less, :2], boxes[more, :2]), np.minimum(boxes[less, 2:], boxes[more, 2:])], axis=1
-        )
-        step = np.tile(sheet.at[nodes.instance[more]], 2)
-        _, _, is_box = self._table()
-        plain = is_box[nodes.piece[more]]
-        what = np.where(plain[:, None], clipped, step) - seen_from
-        rows = np.column_stack([nodes.piece[less], np.where(plain, NONE, nodes.piece[more]), what])
-        distinct, number = distinct_rows(rows)
-        order = np.lexsort((number, less))
-        _, begin, count = np.unique(less[order], return_index=True, return_counts=True)
-        for many in np.unique(count).tolist():
-            sets = number[order][begin[count == many][:, None] + np.arange(many)]
-            first, kind = distinct_rows(sets)
-            for one, often in zip(first.tolist(), np.bincount(kind).tolist(), strict=True):
-                total -= often * self._covered(rows[distinct[sets[one]]])
-        return total
-
-    def _covered(self, rows: Ints) -> int:
-        """Twice the area of a piece that others cover: (n, 6) the piece, the other one and its step, or a box."""
-        cover = kdb.Region()
-        for _, other, *where in rows.tolist():
-            cover.insert(kdb.Box(*where) if other == NONE else self.polygons[other].moved(*where[:2]))
-        own = self.polygons[int(rows[0, 0])]
-        return own.area2() - sum(p.area2() for p in (kdb.Region(own) - cover).merged().each())
+        return replace(sheet, kind=kind, of=None)
 
     # ------------------------------------------------------------------ points
 
@@ -547,41 +465,43 @@ class Pieces:
 
     def _nodes_at(self, sheet: Sheet, cloud: Cloud) -> Ints:
         out = np.full(len(cloud.at), NONE)
-        if not len(sheet) or not len(out):
-            return out
-        group, instance = self._tree(sheet.of or sheet).query(cloud.geometries)
+        for start, run in self._runs_of(sheet.of or sheet) if len(out) else ():
+            pairs = self._near.pairs(cloud.run, run)
+            self._nodes_of(sheet, cloud, replace(pairs, second=pairs.second + start), out)
+        return out
+
+    def _nodes_of(self, sheet: Sheet, cloud: Cloud, pairs: Pairs, out: Ints) -> None:
+        """Write down the nodes of instances that lie near groups of points."""
         start, boxes, is_box = self._table()
         base = self._base(sheet)
         # a single box holds points wherever it lies
         plain = (np.diff(start) == 1) & is_box[np.minimum(start[:-1], len(is_box) - 1)]
-        single = plain[sheet.kind[instance]]
-        for some, one in _in_parts(group[single], instance[single], cloud.size):
+        single = plain[sheet.kind[pairs.second]]
+        for some, one in _in_parts(pairs.first[single], pairs.second[single], cloud.size):
             point, pair = cloud.points(some)
             x, y = cloud.at[point].T
             x0, y0, x1, y1 = (boxes[start[sheet.kind[one]]] + np.tile(sheet.at[one], 2))[pair].T
             hit = (x0 <= x) & (x <= x1) & (y0 <= y) & (y <= y1)
             out[point[hit]] = base[one[pair[hit]]]
-        group, instance = group[~single], instance[~single]
-        large = np.flatnonzero(self._large(sheet)[instance])
+        pairs = pairs.some(~single)
+        large = np.flatnonzero(self._large(sheet)[pairs.second])
         if len(large):
-            keep = np.ones(len(group), dtype=bool)
-            extents = cloud.extents[group[large]] - np.tile(sheet.at[instance[large]], 2)
-            shapes = self._shape(start[sheet.kind[instance[large]]])
+            keep = np.ones(len(pairs.first), dtype=bool)
+            extents = cloud.extents[pairs.first[large]] - np.tile(sheet.at[pairs.second[large]], 2)
+            shapes = self._shape(start[sheet.kind[pairs.second[large]]])
             keep[large] = shapely.intersects(shapes, shapely.box(*extents.T.astype(float)))
-            group, instance = group[keep], instance[keep]
-        if not len(group):
-            return out
-        rows = np.column_stack([cloud.like[group], sheet.kind[instance], cloud.origin[group] - sheet.at[instance]])
-        _, relation = distinct_rows(rows)
+            pairs = pairs.some(keep)
+        if not len(pairs.first):
+            return
+        group, instance = pairs.first, pairs.second
+        rows, relation = self._ways(cloud.like[group], sheet.kind[instance], pairs, cloud.origin, sheet.at)
         order = np.argsort(relation, kind="stable")
-        splits = np.split(order, np.flatnonzero(np.diff(relation[order])) + 1)
-        for some in splits:
-            like, kind, dx, dy = rows[some[0]].tolist()
-            which, piece = self._piece_at(kind, cloud.seen(like) + np.array([dx, dy]))
+        for some in np.split(order, np.flatnonzero(np.diff(relation[order])) + 1):
+            like, kind, dx, dy = rows[relation[some[0]]].tolist()
+            which, piece = self._piece_at(kind, cloud.seen(like) - np.array([dx, dy]))
             if len(which):
                 target = cloud.start[group[some]][:, None] + which[None, :]
                 out[target] = base[instance[some]][:, None] + (piece - start[kind])[None, :]
-        return out
 
     def _piece_at(self, kind: int, points: Ints) -> tuple[Ints, Ints]:
         """Which of (n, 2) points lie in pieces of a kind, and in which."""
@@ -600,65 +520,6 @@ class Pieces:
         slow = np.flatnonzero(~hit)
         hit[slow] = shapely.intersects_xy(self._shape(own[j[slow]]), x[slow], y[slow])
         return near[k[hit]], own[j[hit]]
-
-
-@dataclass(frozen=True)
-class Joined:
-    """What is one conductor: levels by name, their nodes, and of each node the number of its net (0, 1, ...).
-
-    links: pairs of levels that are joined where they overlap.
-    """
-
-    pieces: Pieces
-    sheets: Mapping[str, Sheet]
-    nodes: Mapping[str, Nodes]
-    net: Mapping[str, Ints]
-    count: int
-    links: Sequence[tuple[str, str]]
-
-    def at(self, level: str, cloud: Cloud) -> Ints:
-        """The net at each point of a cloud on a level; -1: nothing is there."""
-        node = self.pieces.at(self.sheets[level], cloud)
-        nets = self.net[level]
-        return np.where(node < 0, NONE, nets[node]) if len(nets) else node
-
-
-def join(
-    pieces: Pieces, sheets: Mapping[str, Sheet], known: Known | None = None,
-    joined: Sequence[tuple[str, str]] | None = None,
-) -> Joined:  # fmt: skip
-    """Levels, each joined with what it overlaps of some others.
-
-    known: meetings that were found before. joined: which are joined, in pairs; left out, each with the next.
-    """
-    from scipy.sparse import csr_array  # not needed by every check, and slow to import
-    from scipy.sparse.csgraph import connected_components
-
-    known = {} if known is None else known
-    joined = [*pairwise(sheets)] if joined is None else joined
-    nodes = {name: pieces.nodes(sheet) for name, sheet in sheets.items()}
-    base, total = {}, 0
-    for name in sheets:
-        base[name] = total
-        total += len(nodes[name].piece)
-    links = [np.empty((0, 2), dtype=np.int64)]
-    for a, b in [*((name, name) for name in sheets), *joined]:
-        key = sheets[a], sheets[b]
-        if key not in known:
-            known[key] = pieces.meetings(sheets[a], sheets[b], area=a != b)
-        u, v = known[key]
-        links.append(np.column_stack([u + base[a], v + base[b]]))
-    u, v = np.concatenate(links).astype(np.int32).T  # as the search has them
-    graph = csr_array((np.ones(len(u), dtype=bool), (u, v)), shape=(total, total))
-    count, number = connected_components(graph, directed=False)
-    net = {name: number[base[name] : base[name] + len(nodes[name].piece)] for name in sheets}
-    return Joined(pieces, sheets, nodes, net, count, joined)
-
-
-def merged_sheets(sheets: Sequence[Sheet]) -> Sheet:
-    """Several as one."""
-    kind, at, layer = (np.concatenate([getattr(s, key) for s in sheets]) for key in ("kind", "at", "layer"))
-    return Sheet(kind, at, layer)
 
 
 def outline(polygon: kdb.Polygon) -> shapely.Polygon:

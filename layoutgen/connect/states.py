@@ -15,8 +15,10 @@ import klayout.db as kdb
 import numpy as np
 
 from layoutgen.connect import stubs
-from layoutgen.connect.pieces import NONE, Ints, Joined, Pieces, Sheet
+from layoutgen.connect.joined import Joined
+from layoutgen.connect.pieces import Pieces
 from layoutgen.connect.rules import KERF, NETS, TEXTS, TIED
+from layoutgen.connect.sheets import NONE, Ints, Sheet
 from layoutgen.connect.stack import METAL, stack
 from layoutgen.connect.terminals import Dies, Terminals
 from layoutgen.connect.wafer import Wafer, alike, in_words, moved_to, pieces_found, repeated, square
@@ -334,7 +336,7 @@ def _in_kerf(wafer: Wafer, kerf: Sheet, but: Sequence[str]) -> Iterator[Finding]
         other = np.ones(len(sheet), dtype=bool)
         for role in but:
             other &= ~wafer.on(sheet, role)
-        some = Sheet(sheet.kind[other], sheet.at[other], sheet.layer[other])
+        some = sheet.taken(other)
         found = np.unique(wafer.pieces.meetings(some, kerf, area=True)[0])
         nodes = wafer.pieces.nodes(some)
         yield from pieces_found(wafer, some, nodes.instance[found], nodes.piece[found],

@@ -15,8 +15,10 @@ import numpy as np
 import shapely
 import shapely.affinity
 
-from layoutgen.connect.pieces import NONE, Bools, Ints, Joined, Nodes, Sheet, outline
+from layoutgen.connect.joined import Joined
+from layoutgen.connect.pieces import outline
 from layoutgen.connect.rules import COVER, CROSSINGS, STUBS, TEXTS
+from layoutgen.connect.sheets import NONE, Bools, Ints, Nodes, Sheet
 from layoutgen.connect.stack import METAL, stack
 from layoutgen.connect.wafer import Wafer, moved_to
 from layoutgen.findings import Finding, Hull, RuleResult, Status
@@ -63,7 +65,7 @@ def check_stubs(
         reason = "there is nothing on the layer of ties"
         none = [RuleResult(rule, TEXTS[rule], Status.NOT_APPLICABLE, reason) for rule in RULES[:2]]
         return [*none, _crossings(wafer, cut, say)]
-    own = Sheet(sheet.kind[mine], sheet.at[mine], sheet.layer[mine])
+    own = sheet.taken(mine)
     ties = _Ties(own, wafer.pieces.nodes(own), after.net[METAL][mine[after.nodes[METAL].instance]])
     for line in _lengths(wafer, after, sure):
         say(line)
@@ -318,7 +320,7 @@ def _crossings(wafer: Wafer, cut: Cut, say: Callable[[str], None]) -> RuleResult
         return RuleResult(CROSSINGS, text, Status.SKIPPED, "there is nothing on layer 'die'")
     sheet = wafer.sheets[METAL]
     mine = wafer.on(sheet, "tie")
-    ties = Sheet(sheet.kind[mine], sheet.at[mine], sheet.layer[mine])
+    ties = sheet.taken(mine)
     findings: list[Finding] = []
     empty = []
     for name in cut.ties_avoid:
@@ -337,7 +339,7 @@ def _crossings(wafer: Wafer, cut: Cut, say: Callable[[str], None]) -> RuleResult
 def _over_the_edge(wafer: Wafer, sheet: Sheet, die: Sheet) -> Iterator[Finding]:
     """Metal that lies in a die and reaches out of it, and is no tie."""
     other = ~wafer.on(sheet, "tie")
-    some = Sheet(sheet.kind[other], sheet.at[other], sheet.layer[other])
+    some = sheet.taken(other)
     names = wafer.pieces.names
 
     def crosses(metal: kdb.Polygon, outline_: kdb.Polygon) -> kdb.Polygon | None:
@@ -348,7 +350,7 @@ def _over_the_edge(wafer: Wafer, sheet: Sheet, die: Sheet) -> Iterator[Finding]:
 
     for number in np.unique(some.layer).tolist():
         own = some.layer == number
-        part = Sheet(some.kind[own], some.at[own], some.layer[own])
+        part = some.taken(own)
         note = f"{names[number]} crosses the edge of a die, where only ties may"
         yield from _pairs(wafer, CROSSINGS, (part, die), crosses, lambda _, n=note: n, inside=True)  # type: ignore[misc]
 

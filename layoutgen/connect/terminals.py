@@ -12,7 +12,7 @@ import numpy.typing as npt
 import shapely
 
 from layoutgen.chip import Chip
-from layoutgen.connect.pieces import NONE, Cloud
+from layoutgen.connect.sheets import NONE, Cloud
 from layoutgen.die import NetPin
 from layoutgen.errors import printable
 from layoutgen.units import Um, to_dbu

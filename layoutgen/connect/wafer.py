@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from layoutgen.connect.pieces import NONE, Bools, Ints, Joined, Known, Pieces, Sheet, join
+from layoutgen.connect.joined import Joined, Known, join
+from layoutgen.connect.pieces import Pieces
 from layoutgen.connect.rules import NETS
+from layoutgen.connect.sheets import NONE, Bools, Ints, Sheet
 from layoutgen.connect.stack import Stack
 from layoutgen.connect.terminals import Dies, Terminals
 from layoutgen.findings import Finding, Hull

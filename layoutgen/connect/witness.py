@@ -10,7 +10,9 @@ import klayout.db as kdb
 import numpy as np
 import shapely
 
-from layoutgen.connect.pieces import Bools, Ints, Joined, outline
+from layoutgen.connect.joined import Joined
+from layoutgen.connect.pieces import outline
+from layoutgen.connect.sheets import Bools, Ints
 from layoutgen.findings import Hull
 
 MOST = 20_000

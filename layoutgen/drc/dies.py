@@ -17,6 +17,7 @@ from layoutgen import gds
 from layoutgen.drc.place import extent
 from layoutgen.findings import Finding, Report
 from layoutgen.pdk import Pdk
+from layoutgen.windows.source import Source
 
 Ints = npt.NDArray[np.int64]
 Repeats = tuple[tuple[int, int], ...]
@@ -41,13 +42,24 @@ def in_dies(report: Report, layout: kdb.Layout, top: kdb.Cell, pdk: Pdk) -> Repo
 def die_boxes(layout: kdb.Layout, top: kdb.Cell, pdk: Pdk) -> Ints:
     """(n, 4) extents of the outlines of dies: as they are drawn, for dies without a street between touch."""
     index = layout.find_layer(gds.layer_info(pdk, DIE))
-    boxes = [] if index is None else [_extent(shape) for shape in top.begin_shapes_rec(index)]
-    return np.unique(np.array(boxes, dtype=np.int64).reshape(-1, 4), axis=0)
+    if index is None:
+        return np.empty((0, 4), dtype=np.int64)
+    source = Source(layout, top, {DIE: index})
+    known: dict[tuple[object, ...], npt.NDArray[np.float64]] = {}
 
+    def below(cell: kdb.Cell, motion: kdb.DCplxTrans) -> npt.NDArray[np.float64]:
+        key = cell.cell_index(), str(motion)
+        if key not in known:
+            boxes = [kdb.DBox(shape.bbox()).transformed(motion) for shape in cell.shapes(index).each()]
+            parts = [np.array([(b.left, b.bottom, b.right, b.top) for b in boxes], dtype=float).reshape(-1, 4)]
+            for placed in source.below(cell, motion):
+                if not placed.cell.bbox(index).empty():
+                    inner = below(placed.cell, placed.motion)
+                    parts.append((inner[None, :, :] + np.tile(placed.at, 2)[:, None, :]).reshape(-1, 4))
+            known[key] = np.concatenate(parts)
+        return known[key]
 
-def _extent(shape: kdb.RecursiveShapeIterator) -> tuple[int, int, int, int]:
-    box = shape.shape().bbox().transformed(shape.trans())
-    return box.left, box.bottom, box.right, box.top
+    return np.unique(np.round(below(top, kdb.DCplxTrans())).astype(np.int64), axis=0)
 
 
 class Dies:

@@ -17,7 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from layoutgen import derive
-from layoutgen.connect.pieces import NONE, Cloud, Known, Nodes, Pieces, Sheet, join
+from layoutgen.connect.joined import Known, join
+from layoutgen.connect.pieces import Pieces
+from layoutgen.connect.sheets import NONE, Cloud, Nodes, Sheet
 from layoutgen.connect.stack import stack
 from layoutgen.errors import PdkError, Problem, nearest
 from layoutgen.findings import Edge, Finding, Hull, moved_by

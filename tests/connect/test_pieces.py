@@ -10,7 +10,9 @@ import corpus
 import klayout.db as kdb
 import pytest
 
-from layoutgen.connect.pieces import Joined, Pieces, join
+from layoutgen.connect.covered import area2
+from layoutgen.connect.joined import Joined, join
+from layoutgen.connect.pieces import Pieces
 from layoutgen.connect.stack import stack
 from layoutgen.pdk import Pdk, read
 
@@ -216,10 +218,10 @@ def test_the_area_of_what_overlaps_is_that_of_the_exact_union(pdk: Pdk, start: i
     top.shapes(metal).insert(kdb.Box(-5 * UM, 30 * UM, 400 * UM, 40 * UM))  # over many of them
     pieces = Pieces(pdk, layout, top, ["rdl"])
     merged = kdb.Region(top.begin_shapes_rec(metal)).merged()
-    assert pieces.area2(pieces.sheet("rdl")) == sum(p.area2() for p in merged.each())
+    assert area2(pieces, pieces.sheet("rdl")) == sum(p.area2() for p in merged.each())
 
 
 def test_nothing_has_no_area(pdk: Pdk) -> None:
     layout = kdb.Layout()
     pieces = Pieces(pdk, layout, layout.create_cell("TOP"), ["rdl"])
-    assert pieces.area2(pieces.sheet("rdl")) == 0
+    assert area2(pieces, pieces.sheet("rdl")) == 0
