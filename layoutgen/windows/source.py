@@ -136,7 +136,13 @@ class Source:
         key = (cell.cell_index(), *_key(motion))
         if key not in self._below:
             places: dict[tuple[int, float, float, bool], list[Floats]] = defaultdict(list)
+            plain: dict[tuple[int, float, bool], list[tuple[int, ...]]] = defaultdict(list)
             for inst in cell.each_inst():
+                if not inst.is_complex() and (inst.is_regular_array() or inst.size() == 1):
+                    turn, a, b = inst.trans, inst.a, inst.b
+                    row = (turn.disp.x, turn.disp.y, a.x, a.y, b.x, b.y, max(1, inst.na), max(1, inst.nb))
+                    plain[inst.cell_index, turn.angle * 90.0, turn.is_mirror()].append(row)
+                    continue
                 first = motion * _placed(inst)
                 steps = _steps(inst)
                 at = np.array([[first.disp.x, first.disp.y]])
@@ -144,6 +150,11 @@ class Source:
                     x, y = (motion * kdb.DVector(*unit) for unit in ((1.0, 0.0), (0.0, 1.0)))
                     at = at + steps @ np.array([[x.x, x.y], [y.x, y.y]])
                 places[inst.cell_index, first.mag, first.angle, first.is_mirror()].append(at)
+            for (child, angle, mirrored), rows in plain.items():
+                first = motion * kdb.DCplxTrans(1.0, angle, mirrored, 0.0, 0.0)
+                x, y = (motion * kdb.DVector(*unit) for unit in ((1.0, 0.0), (0.0, 1.0)))
+                at = _of_arrays(np.array(rows)) @ np.array([[x.x, x.y], [y.x, y.y]]) + [first.disp.x, first.disp.y]
+                places[child, first.mag, first.angle, first.is_mirror()].append(at)
             self._below[key] = []
             for (child, mag, angle, mirrored), found in places.items():
                 whole, rest = _whole_and_rest(np.concatenate(found))
@@ -462,12 +473,20 @@ def _sides(at: Ints, box: kdb.Box) -> Ints:
 def _steps(inst: kdb.Instance) -> Floats:
     """(n, 2) from where an instance stands to each of its places: one, a grid, or, as viewers read files, any."""
     if inst.is_regular_array():
-        i, j = np.meshgrid(np.arange(max(1, inst.na)), np.arange(max(1, inst.nb)), indexing="ij")
         a, b = inst.a, inst.b
-        steps: Floats = np.stack([i * a.x + j * b.x, i * a.y + j * b.y], axis=-1).reshape(-1, 2).astype(float)
-        return steps
+        return _of_arrays(np.array([(0, 0, a.x, a.y, b.x, b.y, max(1, inst.na), max(1, inst.nb))])).astype(float)
     places: Floats = np.array([(t.disp.x, t.disp.y) for t in inst.cell_inst.each_trans()], dtype=float).reshape(-1, 2)
     return places - places[:1]
+
+
+def _of_arrays(rows: Ints) -> Ints:
+    """(n, 2) all places of arrays: of each its first, its two steps, and how many there are along both."""
+    count = rows[:, 6] * rows[:, 7]
+    rows = np.repeat(rows, count, axis=0)
+    place = np.arange(len(rows)) - np.repeat(np.cumsum(count) - count, count)
+    i, j = np.divmod(place, rows[:, 7])
+    at: Ints = rows[:, 0:2] + i[:, None] * rows[:, 2:4] + j[:, None] * rows[:, 4:6]
+    return at
 
 
 def _placed(inst: kdb.Instance) -> kdb.DCplxTrans:
