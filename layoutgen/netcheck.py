@@ -49,7 +49,10 @@ def check_nets_of_file(
     if progress:
         progress("reading")
     layout = foreign.read(path, seconds=seconds, megabytes=megabytes)
-    cell, notes = prepare(layout, path, pdk, top=top, dies=dies or Dies(), ignore=ignore)
+    dies = dies or Dies()
+    if dies.cut is not None and pdk.cut is not None:
+        pdk = pdk.model_copy(update={"cut": pdk.cut.model_copy(update={"kerf_min": dies.cut, "kerf_max": dies.cut})})
+    cell, notes = prepare(layout, path, pdk, top=top, dies=dies, ignore=ignore)
     if progress:
         progress("nets")
     boxes = die_boxes(layout, cell, pdk) if "die" in pdk.reserved else np.empty((0, 4), dtype=np.int64)
