@@ -99,7 +99,9 @@ def check_nets(
         box = cell.bbox()
         dies = Places(np.array([(box.left, box.bottom, box.right, box.top)], dtype=np.int64), [""])
         say("No die is outlined: all of it counts as one")
-    edge = Edge(layout, cell, pdk, dies, stack(pdk).sources)
+    levels = stack(pdk)
+    stand = levels.drawn(*(levels.levels[name] for name in (*levels.pad, *levels.ball)))
+    edge = Edge(layout, cell, pdk, dies, stand or levels.sources)
     judged, findings = dies, list[Finding]()
     if chip is not None:
         some, findings = of_its_size(chip, dies, edge, say)

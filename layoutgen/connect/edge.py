@@ -10,6 +10,7 @@ import numpy.typing as npt
 import shapely
 
 from layoutgen import gds
+from layoutgen.connect.pieces import outline
 from layoutgen.connect.terminals import Dies
 from layoutgen.pdk import Pdk
 
@@ -30,9 +31,7 @@ class Edge:
         self._layers = [index for index in found if index is not None]
         index = layout.find_layer(gds.layer_info(pdk, WAFER)) if WAFER in pdk.reserved else None
         outlines = kdb.Region() if index is None else kdb.Region(top.begin_shapes_rec(index)).merged()
-        self._outline = shapely.union_all(
-            [shapely.Polygon([(p.x, p.y) for p in one.each_point_hull()]) for one in outlines.each()]
-        )
+        self._outline = shapely.union_all([outline(one) for one in outlines.each()])
 
     def beyond(self, asked: Iterable[int], less: Collection[int] | None = None) -> Bools:
         """Which of some dies are no whole ones: not wholly in the wafer's outline.
