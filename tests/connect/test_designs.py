@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import klayout.db as kdb
 import numpy as np
@@ -15,7 +13,9 @@ from layoutgen.chip import Ball, Chip, Pad
 from layoutgen.cli import run
 from layoutgen.connect.designs import against_chip, taken, turned
 from layoutgen.connect.terminals import Dies, Terminals, named
+from layoutgen.findings import Report
 from layoutgen.maskset import MaskSet
+from layoutgen.netcheck import check_nets
 
 Harm = Callable[[kdb.Cell], None]
 UM = 1000
@@ -25,7 +25,7 @@ class Wafer:
     """A wafer as built, each step an instance of its own."""
 
     def __init__(self, built: MaskSet) -> None:
-        self.pdk = built.pdk
+        self.pdk, self.flow = built.pdk, built.flow
         self.layout = kdb.Layout()
         self.layout.assign(built.layout)
         self.top = self.layout.top_cell()
@@ -90,59 +90,67 @@ Net = Callable[..., tuple[int, list[str], str]]
 
 
 @pytest.fixture
-def net(small: MaskSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Net:
-    """Exit code, what rule NETS finds with its places in all, and the scope."""
+def net() -> Net:
+    """Exit code, what rule NETS finds, once for each place, and the scope."""
 
-    def call(wafer: Wafer, *options: str) -> tuple[int, list[str], str]:
-        wafer.layout.write(str(tmp_path / "wafer.oas"))
-        code = run(["net", str(tmp_path / "wafer.oas"), "--pdk", wafer.pdk.name, "--json", *options])
-        told: dict[str, Any] = json.loads(capsys.readouterr().out)
-        rules = {r["rule"]: r for r in told["rules"]}
-        found = [f["note"] for f in rules["NETS"]["findings"] for _ in range(1 + len(f["repeats"]))]
-        return code, found, "\n".join(told["scope"])
+    def call(wafer: Wafer, chip: Chip | None = None) -> tuple[int, list[str], str]:
+        scope: list[str] = []
+        results = check_nets(wafer.layout, wafer.top, wafer.pdk, wafer.flow, chip=chip, say=scope.append)
+        report = Report("", wafer.pdk.name, wafer.flow, tuple(scope), tuple(results))
+        found = [f.note for r in results if r.rule == "NETS" for f in r.findings for _ in range(f.count)]
+        return report.exit_code, found, "\n".join(scope)
 
     return call
 
 
 @pytest.fixture(params=[False, True], ids=["labels", "chip"])
-def how(request: pytest.FixtureRequest, small: MaskSet) -> list[str]:
-    return ["--chip", str(small.spec.path)] if request.param else []
+def how(request: pytest.FixtureRequest, small: MaskSet) -> Chip | None:
+    return small.spec.chip if request.param else None
 
 
-def test_a_build_is_what_its_chip_says(wafer: Wafer, net: Net, how: list[str]) -> None:
-    code, found, scope = net(wafer, *how)
+def test_a_build_is_what_its_chip_says(wafer: Wafer, net: Net, how: Chip | None) -> None:
+    code, found, scope = net(wafer, how)
     assert (code, found) == (0, [])
-    assert (f"{len(wafer.dies.boxes)} dies compared with chip" in scope) == bool(how)
+    assert (f"{len(wafer.dies.boxes)} dies compared with chip" in scope) == (how is not None)
 
 
-def test_a_die_emptied_together_with_its_labels_is_found(wafer: Wafer, net: Net, how: list[str]) -> None:
+def test_the_command_takes_the_chip_of_a_spec(
+    wafer: Wafer, small: MaskSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wafer.layout.write(str(tmp_path / "wafer.oas"))
+    chip = str(small.spec.path)
+    assert run(["net", str(tmp_path / "wafer.oas"), "--pdk", wafer.pdk.name, "--json", "--chip", chip]) == 0
+    assert "dies compared with chip Small: 8 pads and balls" in capsys.readouterr().out
+
+
+def test_a_die_emptied_together_with_its_labels_is_found(wafer: Wafer, net: Net, how: Chip | None) -> None:
     name = wafer.dies.names[0]
     wafer.harm(name, wafer.emptied)
-    code, found, _ = net(wafer, *how)
+    code, found, _ = net(wafer, how)
     assert code == 1
     assert all(name in note for note in found)
-    assert how or found == [f"die {name} has no label, where {len(wafer.dies.names) - 1} others have 8"]
+    assert how is not None or found == [f"die {name} has no label, where {len(wafer.dies.names) - 1} others have 8"]
 
 
 @pytest.mark.parametrize("code", [1, 6])
-def test_a_die_turned_together_with_its_labels_is_found(wafer: Wafer, net: Net, how: list[str], code: int) -> None:
+def test_a_die_turned_together_with_its_labels_is_found(wafer: Wafer, net: Net, how: Chip | None, code: int) -> None:
     w, h = wafer.size
     box = kdb.Box(0, 0, w, h).transformed(kdb.Trans(code % 4, code >= 4, 0, 0))
     assert w == h  # or it would not fit
     wafer.harm(wafer.inner(), wafer.about(kdb.Trans(code % 4, code >= 4, -box.left, -box.bottom)))
-    exit_code, found, _ = net(wafer, *how)
+    exit_code, found, _ = net(wafer, how)
     assert exit_code == 1
     (note,) = [n for n in found if "labels and all" in n]
     assert note.startswith(f"die {wafer.inner()} is ")
     assert ("mirrored" in note) == (code >= 4)
 
 
-def test_two_dies_at_the_wafers_edge(wafer: Wafer, net: Net, how: list[str]) -> None:
+def test_two_dies_at_the_wafers_edge(wafer: Wafer, net: Net, how: Chip | None) -> None:
     """One that the drawn edge cuts may be empty, and is named; without an edge, one that lies at the border of all."""
     first, inner = wafer.dies.names[0], wafer.inner()
     wafer.harm(first, wafer.emptied)
     wafer.layout.clear_layer(wafer.layer("wafer"))
-    code, found, scope = net(wafer, *how)
+    code, found, scope = net(wafer, how)
     assert (code, found) == (0, [])
     assert "at the wafer's edge" in scope
     assert first in scope
@@ -150,9 +158,9 @@ def test_two_dies_at_the_wafers_edge(wafer: Wafer, net: Net, how: list[str]) -> 
     cut = kdb.Box(wafer.top.bbox().left - 2 * UM, box.bottom, box.left + UM, box.top)
     outline = kdb.Region(wafer.top.bbox().enlarged(UM, UM)) - kdb.Region(cut)
     wafer.top.shapes(wafer.layer("wafer")).insert(outline)
-    assert net(wafer, *how)[:2] == (0, [])
+    assert net(wafer, how)[:2] == (0, [])
     wafer.harm(inner, wafer.emptied)
-    code, found, _ = net(wafer, *how)
+    code, found, _ = net(wafer, how)
     assert code == 1
     assert found
     assert all(inner in note and first not in note for note in found)
@@ -198,7 +206,7 @@ def test_labels_that_most_others_have_not(wafer: Wafer, net: Net, small: MaskSet
     other = Wafer(small)
     other.harm(name, relabelled(other, lambda k, t: kdb.Text(f"{t.string}x", t.trans) if not k else t))
     assert any("has 1 labels that" in note and name in note for note in net(other)[1])
-    (note,) = [n for n in net(other, "--chip", str(small.spec.path))[1] if n.startswith("label ")]
+    (note,) = [n for n in net(other, small.spec.chip)[1] if n.startswith("label ")]
     assert "stands where the chip has" in note
     assert name in note
 
@@ -235,7 +243,7 @@ def test_dies_of_another_size_are_not_the_chip(wafer: Wafer, net: Net, small: Ma
         cell.shapes(layer).insert(kdb.Box(0, 0, 1500 * UM, 1450 * UM))
 
     wafer.harm(name, smaller)
-    _, found, _ = net(wafer, "--chip", str(small.spec.path))
+    _, found, _ = net(wafer, small.spec.chip)
     assert found == [f"die {name} is not of chip Small: 1500 x 1450 um, and the chip 1500 x 1500"]
 
 
