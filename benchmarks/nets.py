@@ -41,7 +41,8 @@ def make(path: Path, *, radius: int, side: int, nets: int) -> int:
         own(number["polyimide"]).insert(kdb.Box(x - 5_000, y - 5_000, x + 5_000, y + 5_000))
         wire = kdb.Path([kdb.Point(x, 30_000), kdb.Point(x, y), kdb.Point(x + 3_000, side - 90_000)], 20_000)
         own(number["rdl"]).insert(wire.polygon())
-        via = kdb.Box(x - 7_000, side - 110_000, x + 7_000, side - 96_000)
+        top_of_via = side - 96_000 - (k % 4) * (side // 20)  # in four rows, so that no two bumps on them merge
+        via = kdb.Box(x - 7_000, top_of_via - 14_000, x + 7_000, top_of_via)
         own(number["via"]).insert(kdb.Polygon.ellipse(via, 64))
         own(number["rdl_tie"]).insert(kdb.Box(x - 10_000, -half - 15_000, x + 10_000, 40_000))
         own(number["note"]).insert(kdb.Text(f"P{k} N{k}", kdb.Trans(x, y)))

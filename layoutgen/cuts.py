@@ -25,7 +25,7 @@ from layoutgen.units import Um, dbu
 from layoutgen.wafer import Grid, Rim
 
 CUTS_RULE = "CUTS"
-CUTS_TEXT = "the cut list cuts every street once, all that is drawn as removed, and nothing that must stay"
+CUTS_TEXT = "the cut list cuts every street once and in order, all that is drawn as removed, and nothing that must stay"
 COLUMNS = ("cut", "pass", "along", "index", "centre", "start_x", "start_y", "end_x", "end_y", "kerf_min", "kerf_max")
 STEPS = ("step", "after", "side", "profile", "angle", "depth")
 """Columns of a process that says more of its blades than their kerf: which pass, what came over the walls before it,
@@ -123,8 +123,9 @@ def check_cuts(
     """Whether a cut list does to a wafer what its drawing says.
 
     `street` is its width in x and y (um); `found` gives the whole wafer's drawn layers. A finding for each side of a
-    die along whose whole length not exactly one cut of each pass runs, for each die and each layer that must stay that
-    a blade at its worst may touch, and for what is drawn as surely removed, at whichever level, and is not.
+    die along whose whole length not exactly one cut of each pass runs, for each cut that comes too late or is numbered
+    otherwise than it comes, for each die and each layer that must stay that a blade at its worst may touch, and for
+    what is drawn as surely removed, at whichever level, and is not.
     """
     dies = found("die").merged()
     sides = _boxes(dies)
@@ -134,6 +135,7 @@ def check_cuts(
         for axis, along in enumerate("yx"):
             mine = [c for c in cuts if c.along == along and c.blade == number]
             findings += _streets(mine, axis, sides, street[axis], by)
+    findings += _disorder(cuts, cut)
     worst = kdb.Region()
     for c in cuts:
         worst.insert(c.band(cut.passes[c.blade].touched))
@@ -150,6 +152,31 @@ def check_cuts(
                 note = f"drawn as removed{at}, and no cut surely takes it"
                 findings.append(Finding(CUTS_RULE, polygon=_hull(piece), note=note))
     return RuleResult(CUTS_RULE, CUTS_TEXT, Status.RUN, "", tuple(findings))
+
+
+def _disorder(cuts: Sequence[SawCut], cut: Cut) -> Iterator[Finding]:
+    """Cuts that come after one that they must come before, or whose numbers are not those of their place.
+
+    Pass by pass, in each all of the first direction, then all of the other; in each of these turns from the lowest
+    coordinate up. A number is asked to follow the one before, so that one that is wrong is one finding or two.
+    """
+    before: SawCut | None = None
+    for c in cuts:
+        turn = 2 * c.blade + (1 if c.along == cut.first else 2)
+        wrong = []
+        number, index = 1, 1
+        if before is not None:
+            last = 2 * before.blade + (1 if before.along == cut.first else 2)
+            number, index = before.number + 1, before.index + 1 if turn == last else 1
+            if (turn, dbu(c.centre)) <= (last, dbu(before.centre)):
+                wrong.append(f"it comes after the one along {before.along} at {before.centre:g} um, not before it")
+        asked = (("number", c.number, number), ("turn", c.turn, turn), ("index", c.index, index))
+        wrong += [f"its {name} is {is_}, and should be {meant}" for name, is_, meant in asked if is_ != meant]
+        if wrong:
+            note = f"the cut along {c.along} at {c.centre:g} um is out of order: {', '.join(wrong)}"
+            band = kdb.Polygon(c.band(cut.passes[c.blade].touched))
+            yield Finding(CUTS_RULE, polygon=_hull(band), note=note)
+        before = c
 
 
 def _boxes(dies: kdb.Region) -> npt.NDArray[np.int64]:

@@ -1,8 +1,8 @@
-"""A layout file's nets before and after the cut: read as one of someone else, named by its labels."""
+"""A layout file's nets before and after the cut: read as one of someone else, named by its labels or by a chip."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,15 +11,21 @@ import numpy as np
 
 from layoutgen import foreign
 from layoutgen.checked import Checked, Dies, prepare
+from layoutgen.chip import Chip
+from layoutgen.connect.designs import against_chip, compared, of_its_size, taken
+from layoutgen.connect.edge import Edge
 from layoutgen.connect.pieces import Pieces
+from layoutgen.connect.rules import NETS
 from layoutgen.connect.stack import METAL, stack
 from layoutgen.connect.states import check_wafer
 from layoutgen.connect.terminals import Dies as Places
-from layoutgen.connect.terminals import Terminals, named, of_labels
+from layoutgen.connect.terminals import Lost, Terminals, named, of_chip, of_labels
+from layoutgen.connect.wafer import moved_to, square
 from layoutgen.drc.dies import die_boxes, in_dies
-from layoutgen.errors import printable
-from layoutgen.findings import Report
+from layoutgen.errors import InputError, Problem, printable
+from layoutgen.findings import Finding, Report, RuleResult, Status
 from layoutgen.pdk import LayerNumber, Pdk
+from layoutgen.units import DBU
 from layoutgen.windows.source import Source
 
 
@@ -30,6 +36,7 @@ def check_nets_of_file(
     *,
     top: str = "",
     dies: Dies | None = None,
+    chip: Chip | None = None,
     only_cut: bool = False,
     ignore: Sequence[LayerNumber] | None = (),
     seconds: float | None = None,
@@ -38,10 +45,11 @@ def check_nets_of_file(
 ) -> Checked:
     """Both states of a GDSII or OASIS file's nets; `only_cut`: what is left after the cut alone.
 
-    `dies` and `ignore` are as in `layoutgen.checked.check_file`. Without dies the layout counts as one.
+    `dies` and `ignore` are as in `layoutgen.checked.check_file`. Without dies the layout counts as one. `chip`: what
+    every die should be; left out, nets are what labels say, and dies are compared with each other by these.
 
     Raises:
-        InputError: as in `layoutgen.checked.check_file`.
+        InputError: as in `layoutgen.checked.check_file`; or no die is of the chip's size.
         UnknownNameError: the process has no such flow.
     """
     flow_name, _ = pdk.flow(flow)
@@ -49,40 +57,111 @@ def check_nets_of_file(
     if progress:
         progress("reading")
     layout = foreign.read(path, seconds=seconds, megabytes=megabytes)
-    cell, notes = prepare(layout, path, pdk, top=top, dies=dies or Dies(), ignore=ignore)
+    dies = dies or Dies()
+    if dies.cut is not None and pdk.cut is not None:
+        pdk = pdk.model_copy(update={"cut": pdk.cut.model_copy(update={"kerf_min": dies.cut, "kerf_max": dies.cut})})
+    cell, notes = prepare(layout, path, pdk, top=top, dies=dies, ignore=ignore)
     if progress:
         progress("nets")
-    boxes = die_boxes(layout, cell, pdk) if "die" in pdk.reserved else np.empty((0, 4), dtype=np.int64)
-    if len(boxes):
-        places = named(boxes)
-        notes.append(f"Dies: {len(boxes)}, named by rows from the top and columns from the left")
-    else:
-        box = cell.bbox()
-        places = Places(np.array([(box.left, box.bottom, box.right, box.top)], dtype=np.int64), [""])
-        notes.append("No die is outlined: all of it counts as one")
-    counted: list[int] = []
-
-    def terminals(pieces: Pieces) -> Terminals:
-        found = labels(pdk, layout, cell, pieces, places)
-        counted.append(len(found.die))
-        return found
-
-    results = check_wafer(pdk, flow_name, layout, cell, places, terminals, only_cut=only_cut, say=notes.append)
-    if counted:
-        notes.append(f"Labels in dies: {counted[0]}")
+    results = check_nets(layout, cell, pdk, flow_name, chip=chip, only_cut=only_cut, say=notes.append, file=str(path))
     title = printable(f"{path.name}, cell {cell.name}: nets", 200)
     report = Report(title, pdk.name, flow_name, tuple(notes), tuple(results))
     return Checked(in_dies(report, layout, cell, pdk), cell.name, path, layout)
 
 
-def labels(pdk: Pdk, layout: kdb.Layout, top: kdb.Cell, pieces: Pieces, places: Places) -> Terminals:
-    """What labels name: at a pad if one stands there, else at a ball; single words only where they stand on metal."""
+def read_chip(path: Path) -> Chip:
+    """The chip of a spec, or of a file that holds a chip.
+
+    Raises:
+        SpecError, ChipError: it cannot be read, or something in it is wrong.
+    """
+    from layoutgen import chip, spec
+
+    return spec.read(path).chip if path.suffix.lower() == ".toml" else chip.load(path)
+
+
+def check_nets(
+    layout: kdb.Layout, cell: kdb.Cell, pdk: Pdk, flow: str, *, chip: Chip | None = None, only_cut: bool = False,
+    say: Callable[[str], None] = lambda _: None, file: str = "",
+) -> list[RuleResult]:  # fmt: skip
+    """Both states of a layout's nets, its dies compared with the chip, or by their labels with each other.
+
+    pdk: as the flow has it. say: is told in sentences what is no finding. file: what the layout was read from.
+
+    Raises:
+        InputError: no die is of the chip's size.
+    """
+    boxes = die_boxes(layout, cell, pdk) if "die" in pdk.reserved else np.empty((0, 4), dtype=np.int64)
+    if len(boxes):
+        dies = named(boxes)
+        say(f"Dies: {len(boxes)}, named by rows from the top and columns from the left")
+    else:
+        box = cell.bbox()
+        dies = Places(np.array([(box.left, box.bottom, box.right, box.top)], dtype=np.int64), [""])
+        say("No die is outlined: all of it counts as one")
+    levels = stack(pdk)
+    stand = levels.drawn(*(levels.levels[name] for name in (*levels.pad, *levels.ball)))
+    edge = Edge(layout, cell, pdk, dies, stand or levels.sources)
+    judged, findings = dies, list[Finding]()
+    if chip is not None:
+        some, findings = of_its_size(chip, dies, edge, say)
+        if not len(some):
+            message = f"has no whole die of {chip.width:g} x {chip.height:g} um, as chip {printable(chip.name, 60)} is"
+            raise InputError([Problem(file, "", f"{message}; say where they are with --die, or name another chip")])
+        judged = Places(dies.boxes[some], [dies.names[k] for k in some.tolist()])
+        say(f"{len(some)} dies compared with chip {printable(chip.name, 60)}: {len(chip.members)} pads and balls")
+    lost: list[Lost] = []
+
+    def terminals(pieces: Pieces) -> Terminals:
+        found = labels(pdk, layout, cell, pieces, dies, lost)
+        say(f"Labels in dies: {len(found.die)}")
+        if chip is None:
+            if len(found.die):
+                findings.extend(compared(found, dies, edge, say))
+            return found
+        mine = labels(pdk, layout, cell, pieces, judged)
+        free = taken(chip, mine, judged)
+        findings.extend(against_chip(chip, mine, judged, free))
+        return of_chip(chip, [(x * DBU, y * DBU) for x, y in judged.boxes[:, :2].tolist()], free)
+
+    results = check_wafer(pdk, flow, layout, cell, judged, terminals, only_cut=only_cut, say=say)
+    findings.extend(_lost(lost, say))
+    out = []
+    for result in results:
+        if result.rule == NETS and result.status is Status.RUN:
+            out.append(replace(result, findings=(*findings, *result.findings)))
+        else:
+            out.append(result)
+    return out
+
+
+def _lost(lost: Sequence[Lost], say: Callable[[str], None]) -> Iterator[Finding]:
+    """Labels in no die: a finding for those that name pads and balls, whose nets nobody looks at."""
+    names = [label for label in lost if label.whole]
+    if words := [label for label in lost if not label.whole]:
+        x, y = (v * DBU for v in words[0].at)
+        say(f"Labels outside of every die, not looked at: {len(words)}, as {words[0].text} at ({x:g}, {y:g})")
+    if names:
+        shown = ", ".join(dict.fromkeys(label.text for label in names[:5])) + (", ..." if len(names) > 5 else "")
+        at = np.array([label.at for label in names], dtype=np.int64)
+        stand = "label stands" if len(names) == 1 else "labels stand"
+        note = f"{len(names)} {stand} in no die, where nobody looks at nets: {shown}"
+        yield moved_to(Finding(NETS, polygon=square(at[0]), note=note), at - at[0])
+
+
+def labels(
+    pdk: Pdk, layout: kdb.Layout, top: kdb.Cell, pieces: Pieces, places: Places, lost: list[Lost] | None = None
+) -> Terminals:
+    """What labels name: at a pad if one stands there, else at a ball; single words only where they stand on metal.
+
+    To `lost` go those outside of every die.
+    """
     levels = stack(pdk)
     note = pdk.roles.get("note", "")
     layers = dict.fromkeys([*([note] if note else []), *levels.sources])
     indexes = {n: layout.find_layer(*pdk.gds(n)) for n in layers}
     present = {n: index for n, index in indexes.items() if index is not None}
-    found = of_labels(Source(layout, top, present), present, note, places, levels.level_of)
+    found = of_labels(Source(layout, top, present), present, note, places, levels.level_of, lost)
     metal = pieces.at(pieces.sheet(levels.levels[METAL]), found.cloud) >= 0
     upper = pieces.at(pieces.sheet(levels.levels[levels.top]), found.cloud) >= 0
     pad = metal & ~upper

@@ -147,13 +147,31 @@ def one_changed(**by: float) -> Change:
     return change
 
 
+def without(cuts: tuple[SawCut, ...], k: int) -> tuple[SawCut, ...]:
+    return (*cuts[:k], *cuts[k + 1 :])
+
+
+def swapped(cuts: tuple[SawCut, ...], k: int, j: int) -> tuple[SawCut, ...]:
+    """With the places of two exchanged, each numbered anew as it then comes: only their order is wrong."""
+    new = list(cuts)
+    new[k], new[j] = (
+        replace(cuts[j], number=k + 1, index=cuts[k].index),
+        replace(cuts[k], number=j + 1, index=cuts[j].index),
+    )
+    return tuple(new)
+
+
 CHANGES: dict[str, tuple[Change, str]] = {
-    "a cut left out": (lambda cuts: tuple(c for k, c in enumerate(cuts) if k != middle(cuts)), "no cut runs along"),
+    "a cut left out": (lambda cuts: without(cuts, middle(cuts)), "no cut runs along"),
     "a cut done twice": (lambda cuts: (*cuts, cuts[middle(cuts)]), "is cut 2 times"),
     "one that is short": (one_changed(start=8000.0), "no cut runs along"),
     "one shifted in its street": (one_changed(centre=1.0), "drawn as removed"),
     "one shifted to the die": (one_changed(centre=25.0), "of die, which stays"),
     "one in a die": (one_changed(centre=500.0), "of die, which stays"),
+    "one before its neighbour": (lambda cuts: swapped(cuts, middle(cuts), middle(cuts) - 1), "is out of order"),
+    "one last of all": (lambda cuts: (*without(cuts, middle(cuts)), cuts[middle(cuts)]), "is out of order"),
+    "one as of the other turn": (one_changed(turn=1), "its turn is"),
+    "one as another in its turn": (one_changed(index=1), "its index is"),
     "no cut at all": (lambda cuts: (), "no cut runs along"),
     "one pass only": (lambda cuts: tuple(c for c in cuts if c.turn == 1), "no cut runs along"),
 }
@@ -166,9 +184,32 @@ def test_a_wrong_list_is_found_at_its_place(name: str, small: MaskSet) -> None:
     assert any(note in f.note for f in findings), [f.note for f in findings][:5]
     if name.startswith(("a ", "one s")):
         cut = small.cuts[middle(small.cuts)]
-        for f in findings:
+        for f in (f for f in findings if note in f.note):
             x, y = f.at
             assert abs((y if cut.along == "x" else x) - cut.centre) <= max(small.spec.street)
+
+
+def reordered(cuts: list[SawCut]) -> tuple[SawCut, ...]:
+    """Numbered as they come, in turns of one direction."""
+    out: list[SawCut] = []
+    for c in cuts:
+        fresh = not out or out[-1].along != c.along
+        turn, index = (out[-1].turn + 1 if out else 1, 1) if fresh else (out[-1].turn, out[-1].index + 1)
+        out.append(replace(c, number=len(out) + 1, turn=turn, index=index))
+    return tuple(out)
+
+
+def test_only_one_order_is_clean(small: MaskSet) -> None:
+    """Whatever permutation of the list cuts all the same, and is found unless it is the list itself."""
+    cuts = list(small.cuts)
+    turns = [[c for c in cuts if c.turn == turn] for turn in (1, 2)]
+    assert reordered(cuts) == small.cuts
+    assert judged(small, reordered(cuts)).findings == ()
+    for order in ([*turns[1], *turns[0]], cuts[::-1], [*turns[0][::-1], *turns[1]], [*turns[0], *turns[1][::-1]],
+                  [*turns[0][1:], turns[0][0], *turns[1]]):  # fmt: skip
+        notes = {f.note for f in judged(small, reordered(order)).findings}
+        assert notes
+        assert all("is out of order" in note for note in notes)
 
 
 def test_a_shift_within_its_street_is_found_to_the_unit(small: MaskSet) -> None:

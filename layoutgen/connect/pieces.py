@@ -20,6 +20,7 @@ from layoutgen import derive, gds
 from layoutgen.connect.near import Near, Pairs, Run
 from layoutgen.connect.sheets import NONE, Bools, Cloud, Ints, Nodes, Sheet, merged_sheets
 from layoutgen.pdk import Pdk
+from layoutgen.units import dbu
 from layoutgen.windows.arrays import distinct_rows
 from layoutgen.windows.source import Source
 
@@ -93,12 +94,14 @@ class Pieces:
     # ------------------------------------------------------------------ layers and levels
 
     def sheet(self, expression: str) -> Sheet:
-        """What an expression over layers, drawn or derived, is made of: the layers that it unites, or else all of it
-        flat."""
+        """What an expression over layers, drawn or derived, is made of: the layers that it unites, the kinds that it
+        makes larger or smaller, or else all of it flat."""
         if expression not in self._known:
             assert self._pdk is not None  # noqa: S101  who has none asks for `singles`
             layers = self.united(expression)
-            if layers is None:
+            if layers is None and (resized := self._resized(expression)) is not None:
+                self._known[expression] = resized
+            elif layers is None:
                 region = self._pdk.evaluate(expression, gds.fetch(self._layout, self._pdk, self._top))
                 self._known[expression] = self.singles(region.each(), expression)
             elif len(layers) == 1 and layers[0] == expression:
@@ -123,6 +126,27 @@ class Pieces:
                 more = found
             out += more
         return list(dict.fromkeys(out))
+
+    def _resized(self, expression: str) -> Sheet | None:
+        """Where an expression grows or shrinks a layer no two instances of which touch, each kind of it by itself."""
+        assert self._pdk is not None  # noqa: S101  who has none asks for `singles`
+        text = expression
+        while text in self._pdk.derived:
+            text = self._pdk.derived[text].expression
+        found = derive.sized(text, self._pdk.number)
+        if found is None:
+            return None
+        source, by = self.sheet(found[0]), dbu(found[1])
+        if len(self.meetings(source, source, area=False)[0]):
+            return None  # where two meet, both together may grow otherwise than each
+        kind = source.kind.copy()
+        for k in np.unique(source.kind).tolist():
+            own = kdb.Region(self.polygons[self._start[k] : self._start[k + 1]])
+            kind[source.kind == k] = self._kind(
+                ("sized", k, by),
+                lambda own=own: own.sized(by, derive.OCTAGON).merged().each(),  # type: ignore[misc]
+            )
+        return Sheet(kind, source.at, np.full(len(source), self._number(expression)))
 
     def _number(self, layer: str) -> int:
         if layer not in self.names:

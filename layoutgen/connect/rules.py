@@ -11,7 +11,8 @@ TEXTS = {
     TIED: "before the cut every net is joined to the bus, and the bus is one piece that reaches the contact ring",
     KERF: (
         "only the bus and what ties nets to it lie in the kerf where it carries the plating current, and all of the "
-        "bus is surely cut away; where it does not, no metal lies there but a ground conductor, all of one net"
+        "bus is surely cut away; where it does not, no metal lies there but a ground conductor, all of one net; street "
+        "and cut are drawn as the process's blade asks for"
     ),
     STUBS: (
         "the cut ends of two nets' ties keep their distance, less the burr of both, along the cut and across "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -57,6 +57,18 @@ class Stack:
     def level_of(self, layer: str) -> int:
         """The number of the first metal that is made of a drawn layer; -1: none is."""
         return next((k for k, name in enumerate(self.metals) if layer in self.drawn(self.levels[name])), -1)
+
+    def apart(self, levels: Sequence[str]) -> tuple[str, ...]:
+        """Of some levels, those that are not made of drawn layers that one before them is made of: what grows out of
+        another stands where that one does."""
+        seen: set[str] = set()
+        out = []
+        for level in levels:
+            own = set(self.drawn(self.levels[level]))
+            if not own <= seen:
+                out.append(level)
+            seen |= own
+        return tuple(out)
 
     @property
     def reach(self) -> Um:

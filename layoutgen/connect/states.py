@@ -20,6 +20,7 @@ from layoutgen.connect.pieces import Pieces
 from layoutgen.connect.rules import KERF, NETS, TEXTS, TIED
 from layoutgen.connect.sheets import NONE, Ints, Sheet
 from layoutgen.connect.stack import METAL, stack
+from layoutgen.connect.street import check_street
 from layoutgen.connect.terminals import Dies, Terminals
 from layoutgen.connect.wafer import Wafer, alike, in_words, moved_to, pieces_found, repeated, square
 from layoutgen.connect.witness import gap, way
@@ -66,7 +67,7 @@ def check_wafer(
             results.append(RuleResult(TIED, TEXTS[TIED], Status.RUN, "", tuple(_tied(wafer, before))))
             if not len(wafer.terminals.die):
                 results[-1] = RuleResult(TIED, TEXTS[TIED], Status.SKIPPED, NAMELESS)
-        kerf = tuple(_left_of_bus(wafer, after)) + tuple(_in_kerf(wafer, maybe, ("bus", "tie", "ring")))
+        kerf = *_left_of_bus(wafer, after), *_in_kerf(wafer, maybe, ("bus", "tie", "ring")), *check_street(wafer)
         results.append(RuleResult(KERF, TEXTS[KERF], Status.RUN, "", kerf))
         results += stubs.check_stubs(wafer, after, sure, maybe, say)
     else:
@@ -74,9 +75,12 @@ def check_wafer(
                        if n in pdk.reserved and len(pieces.sheet(n))), None)  # fmt: skip
         if street is None:
             reason = "there is nothing on layer 'street'"
-            results.append(RuleResult(KERF, TEXTS[KERF], Status.NOT_APPLICABLE, reason))
+            status = Status.NOT_APPLICABLE  # nobody cuts
+            if pdk.cut:
+                reason, status = f"{reason}: say where the dies and the kerf are with --die and --step", Status.SKIPPED
+            results.append(RuleResult(KERF, TEXTS[KERF], status, reason))
         else:
-            kerf = (*_in_kerf(wafer, street, ("ground",)), *_grounds(wafer, after))
+            kerf = (*_in_kerf(wafer, street, ("ground",)), *_grounds(wafer, after), *check_street(wafer))
             results.append(RuleResult(KERF, TEXTS[KERF], Status.RUN, "", kerf))
     return results
 
@@ -247,7 +251,7 @@ def _standing(wafer: Wafer, joined: Joined) -> Iterator[Finding]:
     whole = bool(t.whole[t.level < 0].all()) and len(t.die) > 0
     for pad, levels in ((True, wafer.stack.pad), (False, wafer.stack.ball)):
         mine = np.flatnonzero((t.pad == pad) & t.whole & (t.level < 0))
-        for level in levels if len(t.die) else ():
+        for level in wafer.stack.apart(levels) if len(t.die) else ():
             layer = level.split(": ", 1)[1]
             node = wafer.pieces.at(joined.sheets[level], t.cloud)[mine]
             yield from alike(wafer, mine[node < 0], lambda k, layer=layer: f"{t.title(k)} has no {layer}")  # type: ignore[misc]
@@ -330,8 +334,10 @@ def _left_of_bus(wafer: Wafer, after: Joined) -> Iterator[Finding]:
 
 
 def _in_kerf(wafer: Wafer, kerf: Sheet, but: Sequence[str]) -> Iterator[Finding]:
-    """Metal in the kerf that does not play one of some roles."""
-    for level in wafer.stack.metals:
+    """Metal in the kerf that does not play one of some roles; what stands on balls too, unless it is an opening."""
+    layers, ball = wafer.pdk.layers, {level.split(": ", 1)[1]: level for level in wafer.stack.ball}
+    above = [level for name, level in ball.items() if name not in layers or layers[name].drawn != "opening"]
+    for level in (*wafer.stack.metals, *above):
         sheet = wafer.sheets[level]
         other = np.ones(len(sheet), dtype=bool)
         for role in but:

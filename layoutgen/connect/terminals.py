@@ -101,6 +101,15 @@ class Terminals:
         return f"{name} of net {self.nets[net]}" if net >= 0 else f"{name}, which is free,"
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A label outside of every die: what it says, whether it names a pad or ball, and where it stands."""
+
+    text: str
+    whole: bool
+    at: tuple[int, int]
+
+
 def of_chip(
     chip: Chip, origins: Sequence[tuple[Um, Um]], taken: Mapping[str, str],
     pins: Sequence[NetPin] = (), level_of: Callable[[str], int] = lambda _: NONE,
@@ -139,11 +148,16 @@ def of_chip(
 
 
 def of_labels(
-    source: Source, layers: Mapping[str, int], note: str, dies: Dies, level_of: Callable[[str], int] = lambda _: NONE
+    source: Source,
+    layers: Mapping[str, int],
+    note: str,
+    dies: Dies,
+    level_of: Callable[[str], int] = lambda _: NONE,
+    lost: list[Lost] | None = None,
 ) -> Terminals:
     """What texts name in dies: "NAME NET" on the layer of notes, or a net's name alone, on any layer.
 
-    `level_of` gives the number of the metal that a layer is of, -1 for none.
+    `level_of` gives the number of the metal that a layer is of, -1 for none; to `lost` go those outside of every die.
     """
     found = _texts(source, layers)
     words: dict[str, int] = {}
@@ -161,6 +175,11 @@ def of_labels(
     name, net, level = (np.repeat(np.array([p[k] for p in parts], dtype=np.int64), count) for k in (0, 1, 4))
     whole = np.repeat(np.array([p[2] for p in parts], dtype=bool), count)
     die = dies.of(at)
+    if lost is not None:
+        texts = [*words], [*nets]
+        for k in np.flatnonzero(die < 0).tolist():
+            one, other = (printable(some[int(n[k])], 60) for some, n in zip(texts, (name, net), strict=True))
+            lost.append(Lost(f"{one} {other}" if whole[k] else other, bool(whole[k]), (int(at[k, 0]), int(at[k, 1]))))
     inside = np.flatnonzero(die >= 0)
     inside = inside[np.lexsort((at[inside, 1], at[inside, 0], name[inside], die[inside]))]
     no = np.zeros(len(inside), dtype=bool)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -96,8 +96,11 @@ def in_words(wafer: Wafer, dies: Ints) -> str:
     """Which dies, in words."""
     if len(wafer.dies.names) < 2:
         return ""
-    names = [wafer.dies.names[k] for k in np.unique(dies).tolist()]
-    if len(names) == len(wafer.dies.names):
-        return " in every die"
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return f" in die {', '.join(names[:5])}{more}"
+    some = np.unique(dies).tolist()
+    return " in every die" if len(some) == len(wafer.dies.names) else f" in die {dies_in_words(wafer.dies.names, some)}"
+
+
+def dies_in_words(names: Sequence[str], dies: Sequence[int]) -> str:
+    """The names of some dies, by number, the first five of them."""
+    more = f" and {len(dies) - 5} more" if len(dies) > 5 else ""
+    return f"{', '.join(names[k] for k in dies[:5])}{more}"

@@ -31,6 +31,8 @@ via = { gds = [2, 0], title = "via" }
 [reserved]
 die = { gds = [200, 0], title = "die" }
 [derived]
+grown = { expression = "size(rdl, 12)" }
+shrunk = { expression = "size(rdl, -3)" }
 [flows.one]
 title = "One"
 current = "none"
@@ -108,6 +110,34 @@ def dice(seed: int) -> random.Random:
 def test_any_layout_is_parted_as_flat(pdk: Pdk, start: int, slanted: bool) -> None:
     counts = [same_partition(pdk, corpus.layout(dice(s), slanted=slanted)) for s in range(start, start + 5)]
     assert max(counts) > 3
+
+
+@pytest.mark.parametrize("start", range(0, 12, 6))
+@pytest.mark.parametrize("layer", ["grown", "shrunk"])
+def test_what_is_made_larger_or_smaller_is_that_of_all_of_it_flat(pdk: Pdk, start: int, layer: str) -> None:
+    """Kind by kind where no two instances touch, and where they do."""
+    alone = 0
+    for seed in range(start, start + 6):
+        layout = corpus.layout(dice(seed), slanted=bool(seed % 2)) if seed % 3 else apart()
+        pieces = Pieces(pdk, layout, layout.top_cell(), ["rdl"])
+        alone += pieces._resized(layer) is not None
+        sheet = pieces.sheet(layer)
+        nodes = pieces.nodes(sheet)
+        ours_ = kdb.Region([pieces.polygon(sheet, nodes, k) for k in range(len(nodes.piece))])
+        drawn = kdb.Region(layout.top_cell().begin_shapes_rec(layout.layer(1, 0))).merged()
+        flat_ = drawn.sized(12 * UM if layer == "grown" else -3 * UM, 2)
+        assert (ours_ ^ flat_).sized(-2).is_empty()  # but for slanted edges that cross, which lie on the grid
+    assert alone
+
+
+def apart() -> kdb.Layout:
+    """Shapes in an array of cells, which merge only where they are made larger."""
+    layout = kdb.Layout()
+    top, cell = layout.create_cell("TOP"), layout.create_cell("CELL")
+    cell.shapes(layout.layer(1, 0)).insert(kdb.Polygon.ellipse(kdb.Box(0, 0, 30 * UM, 30 * UM), 32))
+    step = kdb.Vector(50 * UM, 0), kdb.Vector(0, 60 * UM)
+    top.insert(kdb.CellInstArray(cell.cell_index(), kdb.Trans(1, False, 0, 0), *step, 4, 3))
+    return layout
 
 
 def wafer(drawn: Callable[[kdb.Layout, kdb.Cell, kdb.Cell], None]) -> kdb.Layout:

@@ -52,6 +52,10 @@ def gone(cell: str, layer: str) -> Harm:
     return harm
 
 
+def moved(layer: str, by: int) -> Harm:
+    return lambda layout: layout.cell("STEP").shapes(layout.layer(*POST.gds(layer))).transform(kdb.Trans(by, 0))
+
+
 def all_gone(layer: str) -> Harm:
     return lambda layout: layout.clear_layer(layout.layer(*POST.gds(layer)))
 
@@ -84,6 +88,11 @@ def test_a_tied_wafer_is_proven(wafer: Path, tmp_path: Path, capsys: pytest.Capt
         (drawn("STEP", "rdl_bus", 0, -20_000, SIDE, 0), "KERF", "may leave this of a bus", "every"),
         (drawn("STEP", "rdl", 0, -60_000, 20_000, -40_000), "KERF", "lies in the kerf", "every"),
         (drawn("STEP", "via", 500_000, 900_000, 510_000, 910_000), "NETS", "belongs to no terminal", "every"),
+        # over no metal, and no nearer than 28 um to the via beside it: only their bumps merge
+        (drawn("DIE", "via", 206_000, 890_000, 365_000, 904_000), "NETS", "nets N0, N1 are one piece", "every"),
+        (drawn("WAFER", "die", 1_090_000, 50_000, 2_090_000, 1_050_000), "KERF", "the street is 40 um wide", "one"),
+        (drawn("WAFER", "cut_sure", 1_060_000, 200_000, 1_070_000, 300_000), "KERF", "cut_sure is drawn beside", "one"),
+        (moved("cut_maybe", 1000), "KERF", "cut_maybe does not cover the 95 um", ""),
         (all_gone("rdl_ring"), "TIED", "there is no contact ring", ""),
     ],
 )

@@ -8,7 +8,7 @@ from functools import cache
 
 import klayout.db as kdb
 import pytest
-from mutants import wafers
+from mutants import wafer_defects, wafers
 
 from layoutgen.connect import rules, stubs
 from layoutgen.findings import Finding, RuleResult, Status
@@ -30,6 +30,7 @@ def done(process: str) -> list[wafers.Judged]:
 def test_a_clean_wafer_has_no_finding(process: str) -> None:
     results = wafer(process).check(wafer(process).layout)
     assert {r.rule for r in results} >= {"NETS", "KERF"}
+    results += wafer(process).check_labels(wafer(process).layout) + wafer(process).check_cuts(wafer(process).cuts)
     assert {(r.status, r.count) for r in results} == {(Status.RUN, 0)}
 
 
@@ -37,8 +38,9 @@ def test_a_clean_wafer_has_no_finding(process: str) -> None:
 def test_each_defect_is_caught_at_its_place(process: str) -> None:
     assert [j for j in done(process) if j.outcome != wafers.CAUGHT] == []
     count = Counter(j.defect for j in done(process))
-    assert set(count) == {*wafers.defects(wafer(process)), *(wafers.OF_ALL if wafer(process).tied else ())}
-    assert min(count[name] for name in wafers.defects(wafer(process))) >= wafers.EACH
+    each = {*wafer_defects.defects(wafer(process)), *wafer_defects.LABELLED, *wafer_defects.OF_CUTS}
+    assert set(count) == each | set(wafer_defects.OF_ALL if wafer(process).tied else ())
+    assert min(count[name] for name in each) >= wafers.EACH
 
 
 def test_there_are_hundreds_and_a_table_of_them() -> None:
@@ -46,7 +48,7 @@ def test_there_are_hundreds_and_a_table_of_them() -> None:
     print(table)
     assert sum(len(done(process)) for process in wafers.PROCESSES) >= LEAST
     assert table.splitlines()[-1].endswith("0 survived, 0 false alarm")
-    for rule in rules.TEXTS:
+    for rule in (*rules.TEXTS, "CUTS"):
         assert f" {rule} " in table
 
 

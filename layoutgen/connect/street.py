@@ -1,0 +1,107 @@
+"""What is drawn of streets and cuts between neighbouring dies, compared with what the process says of its blade.
+
+The other checks take the cut as it is drawn: where it is drawn otherwise than the blade cuts, in the middle between two
+dies and as wide as `[cut]` says, they have looked at another wafer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import klayout.db as kdb
+import numpy as np
+
+from layoutgen.connect.pieces import Ints, Sheet
+from layoutgen.connect.rules import KERF
+from layoutgen.connect.wafer import Wafer, moved_to, pieces_found
+from layoutgen.findings import Finding
+from layoutgen.units import DBU, dbu
+
+ROUNDED = 1
+"""Database units by which the middle of an odd street is off."""
+
+
+def check_street(wafer: Wafer) -> Iterator[Finding]:
+    """Where dies stand nearer than the blade at its worst is wide, or the drawn street or cut is another than its."""
+    cut = wafer.pdk.cut
+    if cut is None:
+        return
+    bands, worst = cut.bands(), 2 * dbu(cut.widest.touched)
+    for axis in (0, 1):
+        gaps = between(wafer.dies.boxes, axis)
+        wide = gaps[:, axis + 2] - gaps[:, axis]
+        yield from _too_near(gaps[wide < worst], axis, worst)
+        gaps = gaps[wide >= worst]
+        for layer, asked in (("street", worst), ("cut_maybe", 2 * dbu(bands["cut_maybe"]))):
+            drawn = _drawn(wafer, layer)
+            if drawn is not None and len(gaps):
+                middle = _sheet(wafer, _middle(gaps, axis, asked - 2 * ROUNDED), f"{layer} along {axis}")
+                left = wafer.pieces.without(middle, drawn)
+                note = f"what is drawn on {layer} does not cover the {asked * DBU:g} um that the blade may touch here"
+                nodes = wafer.pieces.nodes(left)
+                yield from pieces_found(wafer, left, nodes.instance, nodes.piece, KERF, note)
+        drawn, asked = _drawn(wafer, "cut_sure"), 2 * dbu(bands["cut_sure"])
+        if drawn is not None and len(gaps):
+            sides = _sheet(wafer, _beside(gaps, axis, asked + 2 * ROUNDED), f"beside {axis}")
+            found = np.unique(wafer.pieces.meetings(sides, drawn, area=True)[0])
+            nodes = wafer.pieces.nodes(sides)
+            note = f"cut_sure is drawn beside the {asked * DBU:g} um that the blade surely takes here"
+            yield from pieces_found(wafer, sides, nodes.instance[found], nodes.piece[found], KERF, note)
+
+
+def between(boxes: Ints, axis: int) -> Ints:
+    """(n, 4) what lies between two dies that follow each other along an axis in one row, less than a die apart."""
+    other = 1 - axis
+    some = boxes[np.lexsort((boxes[:, axis], boxes[:, other]))]
+    a, b = some[:-1], some[1:]
+    gap = b[:, axis] - a[:, axis + 2]
+    least = np.minimum(a[:, axis + 2] - a[:, axis], b[:, axis + 2] - b[:, axis])
+    near = (a[:, other] == b[:, other]) & (gap >= 0) & (gap < least)
+    out = np.empty((int(near.sum()), 4), dtype=np.int64)
+    out[:, axis], out[:, axis + 2] = a[near, axis + 2], b[near, axis]
+    out[:, other] = a[near, other]
+    out[:, other + 2] = np.minimum(a[near, other + 2], b[near, other + 2])
+    return out
+
+
+def _drawn(wafer: Wafer, layer: str) -> Sheet | None:
+    """A reserved layer on which something is."""
+    sheet = wafer.pieces.sheet(layer) if layer in wafer.pdk.reserved else None
+    return sheet if sheet is not None and len(sheet) else None
+
+
+def _middle(gaps: Ints, axis: int, width: int) -> Ints:
+    """The band of a width in the middle of each."""
+    out = gaps.copy()
+    middle = (gaps[:, axis] + gaps[:, axis + 2]) // 2
+    out[:, axis], out[:, axis + 2] = middle - width // 2, middle + width // 2
+    return out
+
+
+def _beside(gaps: Ints, axis: int, width: int) -> Ints:
+    """What is left on both sides of it."""
+    middle, low, high = _middle(gaps, axis, width), gaps.copy(), gaps.copy()
+    low[:, axis + 2], high[:, axis] = middle[:, axis], middle[:, axis + 2]
+    both = np.concatenate([low, high])
+    return both[both[:, axis] < both[:, axis + 2]]
+
+
+def _sheet(wafer: Wafer, boxes: Ints, name: str) -> Sheet:
+    """Boxes as instances, those of one size of one kind."""
+    sizes, back = np.unique(boxes[:, 2:] - boxes[:, :2], axis=0, return_inverse=True)
+    back = back.reshape(-1)
+    some = [(kdb.Region(kdb.Box(0, 0, w, h)), boxes[back == k, :2]) for k, (w, h) in enumerate(sizes.tolist())]
+    return wafer.pieces.placed(some, f"asked of {name}")
+
+
+def _too_near(gaps: Ints, axis: int, worst: int) -> Iterator[Finding]:
+    """Dies between which the blade at its worst has no room: one finding for each size of what is between them."""
+    sizes, back = np.unique(gaps[:, 2:] - gaps[:, :2], axis=0, return_inverse=True)
+    for k, size in enumerate(sizes.tolist()):
+        here = gaps[back.reshape(-1) == k]
+        box = kdb.Box(*here[0].tolist()).enlarged(0 if size[0] else 500, 0 if size[1] else 500)
+        wide = size[axis] * DBU
+        note = f"the street is {wide:g} um wide here, and the blade may touch {worst * DBU:g} um"
+        corners = ((box.left, box.bottom), (box.right, box.bottom), (box.right, box.top), (box.left, box.top))
+        finding = Finding(KERF, polygon=corners, note=note, measured=round(wide, 3), asked=round(worst * DBU, 3))
+        yield moved_to(finding, here[:, :2] - here[0, :2])
