@@ -55,9 +55,8 @@ def predicted(built: MaskSet) -> Prediction | None:
     bath = built.pdk.bath
     if bath is None or built.pdk.flows[built.flow].current != "kerf":
         return None
-    stated = Bath(
-        bath.current_density * 100, bath.conductivity, bath.height / 1e6, bath.polarisation, bath.alpha, bath.celsius
-    )
+    density = next(iter(built.pdk.densities(built.flow).values()))  # one, or the process had not been read
+    stated = Bath(density * 100, bath.conductivity, bath.height / 1e6, bath.polarisation, bath.alpha, bath.celsius)
     try:
         found = plating(built, stated)
         if not np.isfinite(found.largest):
@@ -127,6 +126,9 @@ def die_metal(built: MaskSet) -> DieMetal:
         metal.append((upper & box, _ohms(built, "metal_2")))
         vias = pdk.evaluate(table.via_2, found)
     taken = plan.taken if plan else {}
+    if not table.ball:
+        message = "connect.ball is empty: name the layer of what is plated on the network"
+        raise PlatingError([Problem(pdk.name, "", message)])
     feet = pdk.region(table.ball[0], found).merged()
     posts, nets = {}, {}
     for ball in chip.balls:
