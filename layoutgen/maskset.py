@@ -24,7 +24,7 @@ from layoutgen.die import Context, Die, DieContext, Place, Stages, Track, build_
 from layoutgen.drc.dies import in_dies
 from layoutgen.drc.run import check_layout
 from layoutgen.errors import InputError, LayoutgenError, Problem, SpecError
-from layoutgen.findings import Report
+from layoutgen.findings import Report, Status
 from layoutgen.kerf import Step, StreetContext, build_step
 from layoutgen.pdk import Pdk
 from layoutgen.spec import Spec
@@ -106,6 +106,7 @@ def build(spec: Spec, progress: Progress = lambda _: None) -> MaskSet:
         title=f"{spec.file.name}: the whole wafer, {len(grid.dies)} dies",
         progress=lambda rule: progress(f"checking {rule}"),
     )  # fmt: skip
+    of_process = len(report.results)
     progress("checking nets")
     report = _with_nets(report, spec, base.pdk, flow, die, step, grid, layout)
     cuts: tuple[SawCut, ...] = ()
@@ -114,6 +115,10 @@ def build(spec: Spec, progress: Progress = lambda _: None) -> MaskSet:
         cuts = cut_list(base.pdk.cut, rim, grid, step)
         found = check_cuts(cuts, base.pdk.cut, spec.street, gds.fetch(layout, base.pdk, layout.top_cell()))
         report = replace(report, results=(*report.results, found))
+    beyond = report.results[of_process:]
+    ran = sum(result.status is Status.RUN for result in beyond)
+    said = f"Nets and cuts: {ran} of {len(beyond)} rules of every process run"
+    report = replace(report, scope=(*report.scope, said))
     holes = {
         name: at_place(f"PDK {base.pdk.name!r}", "", partial(drill.holes, layout, base.pdk, name, asked))
         for name, asked in base.pdk.drills_of(flow).items()
