@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,6 +18,7 @@ from layoutgen.units import LARGEST, Ohm, Um
 
 COLUMNS = ("die", "name", "net", "x_um", "y_um", "resistance_all_draw_ohm", "resistance_alone_ohm",
            "thickness_over_mean")  # fmt: skip
+WHAT_IF_COLUMNS = ("bus_um", "ties_a_net", "worst_ohm", "mean_ohm", "thickness_spread")
 LEAST_BUS: Um = 0.1
 MOST_TIES = 1000
 INFINITE, NOT_COMPUTED, NOT_FED = float("inf"), "not computed", "not fed,not fed,\n"
@@ -156,11 +157,14 @@ class Plating:
         line += f"; thickness spread +-{100 * self.spread:.2f} %"
         return line + (f"; {self.unfed} posts are not fed" if self.unfed else "")
 
-    def what_if(self, bus: Sequence[Um] = (), ties: Sequence[int] = (1,)) -> list[WhatIf]:
+    def what_if(
+        self, bus: Sequence[Um] = (), ties: Sequence[int] = (1,), progress: Callable[[str], None] = lambda _: None
+    ) -> list[WhatIf]:
         """The same wafer with each of these bus widths (um) and numbers of ties a net, in the same bath.
 
         The ties of a net are thought side by side: what is tie conducts so many times as well. Whether wider buses and
-        more ties have room is the rules' business, but a bus leaves some of each street.
+        more ties have room is the rules' business, but a bus leaves some of each street. `progress` is
+        told each combination as it begins.
 
         Raises:
             ParamError: a width is no length, or as wide as a street, or a number of ties is not whole or below 1.
@@ -178,8 +182,9 @@ class Plating:
         out = []
         for width in widths:
             for count in ties:
-                found = analyse(self.network.wider(width, float(count)), self.bath)
                 own = width if width is not None else max((b.width for b in self.network.wafer.bus), default=0.0)
+                progress(f"solving for a bus of {own:g} um and {count} ties a net")
+                found = analyse(self.network.wider(width, float(count)), self.bath)
                 out.append(WhatIf(own, count, found.largest, found.mean, found.spread))
         return out
 
@@ -201,6 +206,12 @@ class WhatIf:
     worst: Ohm
     mean: Ohm
     spread: float
+
+
+def what_if_csv(found: Sequence[WhatIf]) -> str:
+    """What-ifs as CSV: a line each, in the order of `WHAT_IF_COLUMNS`."""
+    rows = (f"{w.bus:g},{w.ties},{w.worst:.6g},{w.mean:.6g},{w.spread:.6g}" for w in found)
+    return "\n".join([",".join(WHAT_IF_COLUMNS), *rows]) + "\n"
 
 
 def analyse(network: Network, bath: Bath | None = None) -> Plating:
