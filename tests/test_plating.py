@@ -15,6 +15,7 @@ import klayout.db as kdb
 import klayout.lay as lay
 import numpy as np
 import pytest
+import shapely
 from plating_cases import OHMS, a_die, a_wafer, box, direct, direct_alone, one_mesh, placed, square
 
 import layoutgen as lg
@@ -253,6 +254,16 @@ def test_what_is_no_bath_is_refused(wrong: dict[str, float]) -> None:
         Bath(**wrong)
 
 
+def outlines(shapes: kdb.Region) -> list[shapely.Polygon]:
+    """Polygons of a region in um, for another library."""
+    found = []
+    for polygon in shapes.each():
+        hull = [(p.x / 1000, p.y / 1000) for p in polygon.each_point_hull()]
+        holes = [[(p.x / 1000, p.y / 1000) for p in polygon.each_point_hole(k)] for k in range(polygon.holes())]
+        found.append(shapely.Polygon(hull, holes))
+    return found
+
+
 def test_a_build_gives_its_own_network_and_writes_what_the_bath_makes_of_it(
     spec_file: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -283,6 +294,18 @@ def test_a_build_gives_its_own_network_and_writes_what_the_bath_makes_of_it(
         flat = built.pdk.evaluate(built.pdk.masks[row["mask"]].data, drawn).merged().area() * 1e-12
         assert float(row["wafer_mm2"]) == pytest.approx(flat, rel=2e-7)
         assert f"| {row['mask']} | {float(row['die_mm2']):.4f} | {flat:.2f} |" in report
+    # another witness of both areas; and nets that are one straight wire, in closed form
+    one_die = gds.fetch(built.layout, built.pdk, built.layout.cell("DIE"))
+    for row in csv.DictReader((tmp_path / "out/areas.csv").read_text().splitlines()):
+        data = built.pdk.masks[row["mask"]].data
+        for column, source in (("die_mm2", one_die), ("wafer_mm2", drawn)):
+            area = shapely.union_all([corners for n in data.split(" | ") for corners in outlines(source(n))])
+            if column == "die_mm2":
+                area = area & shapely.box(0, 0, 1500, 1500)
+            assert float(row[column]) == pytest.approx(area.area * 1e-6, rel=1e-7, abs=6e-7), (row["mask"], column)
+    nets = list(csv.DictReader((tmp_path / "out/routing/nets.csv").read_text().splitlines()))
+    assert [float(net["length"]) for net in nets] == [425.0] * 4
+    assert [float(net["resistance"]) for net in nets] == pytest.approx([1.7241e-8 / 5e-6 * 425 / 30] * 4, rel=1e-4)
     without = {f.name for f in lg.write(built, tmp_path / "out", previews=False, plating=False)}
     assert "posts.csv" not in without
     assert not (tmp_path / "out/plating").exists()
