@@ -15,12 +15,12 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag
 
 from layoutgen import derive, tomlfile
-from layoutgen.tomlfile import Model, NonNegativeUm, PositiveUm
+from layoutgen.tomlfile import Model, OnWafer, PositiveOnWafer
 from layoutgen.units import Deg, Um
 
 Name = Annotated[str, Field(pattern=tomlfile.PLAIN_NAME)]
 UmOrText = Annotated[
-    Annotated[NonNegativeUm, Tag("[one]")] | Annotated[str, Tag("[text]")],
+    Annotated[OnWafer, Tag("[one]")] | Annotated[str, Tag("[text]")],
     Discriminator(lambda value: "[text]" if isinstance(value, str) else "[one]"),
 ]
 """A length, or an expression over the stack."""
@@ -30,18 +30,18 @@ class Blade(Model):
     """One pass along every street: kerf between `kerf_min` and `kerf_max` at the tip, known to +-`tolerance`."""
 
     name: Name = "blade"
-    kerf_min: PositiveUm
-    kerf_max: PositiveUm
-    tolerance: NonNegativeUm
+    kerf_min: PositiveOnWafer
+    kerf_max: PositiveOnWafer
+    tolerance: OnWafer
     """Of its place: index, theta and wander together."""
-    chipping: NonNegativeUm = 0.0
+    chipping: OnWafer = 0.0
     profile: Literal["vertical", "v", "u"] = "vertical"
     angle: Deg | None = Field(default=None, gt=0, lt=180)
     """Between the walls of a V."""
     angle_tolerance: Deg = Field(default=0.0, ge=0)
     depth: UmOrText | None = None
     """From the face it enters to the bottom of the groove; left out: it cuts through."""
-    depth_tolerance: NonNegativeUm = 0.0
+    depth_tolerance: OnWafer = 0.0
     side: Literal["front", "rear"] = "front"
     """The face of the wafer that it enters."""
 

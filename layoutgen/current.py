@@ -52,19 +52,25 @@ class Prediction:
 
 def predicted(built: MaskSet) -> Prediction | None:
     """The plating of a mask set in its process's own bath; None where it states none, or no current needs the kerf."""
-    bath = built.pdk.bath
+    bath = stated(built)
     if bath is None or built.pdk.flows[built.flow].current != "kerf":
         return None
-    stated = Bath(
-        bath.current_density * 100, bath.conductivity, bath.height / 1e6, bath.polarisation, bath.alpha, bath.celsius
-    )
     try:
-        found = plating(built, stated)
+        found = plating(built, bath)
         if not np.isfinite(found.largest):
             return Prediction(None, "not predicted: no post is fed")
         return Prediction(found, found.summary())
     except PlatingError as e:
         return Prediction(None, f"not predicted: {e.problems[0].message}")
+
+
+def stated(built: MaskSet) -> Bath | None:
+    """The bath that the process of a mask set states for its flow; None: it states none."""
+    bath, densities = built.pdk.bath, built.pdk.densities(built.flow)
+    if bath is None or not densities:
+        return None
+    density = next(iter(densities.values()))  # all are one, or the process had not been read
+    return Bath(density * 100, bath.conductivity, bath.height / 1e6, bath.polarisation, bath.alpha, bath.celsius)
 
 
 def network(built: MaskSet) -> Network:
@@ -81,7 +87,7 @@ def wafer_metal(built: MaskSet) -> WaferMetal:
     pdk, flow = built.pdk, built.pdk.flows[built.flow]
     if flow.current != "kerf":
         message = (
-            f"flow {built.flow!r} takes its plating current from {flow.current!r}, not through the kerf: no network"
+            f"flow {built.flow!r} takes its plating current from {flow.current!r}, not through the kerf; name another"
         )
         raise PlatingError([Problem(str(built.spec.path), "flow", message)])
     ring = gds.fetch(built.layout, pdk, built.layout.top_cell())(pdk.role("ring"))
@@ -127,6 +133,9 @@ def die_metal(built: MaskSet) -> DieMetal:
         metal.append((upper & box, _ohms(built, "metal_2")))
         vias = pdk.evaluate(table.via_2, found)
     taken = plan.taken if plan else {}
+    if not table.ball:
+        message = "connect.ball is empty: name the layer of what is plated on the network"
+        raise PlatingError([Problem(pdk.name, "", message)])
     feet = pdk.region(table.ball[0], found).merged()
     posts, nets = {}, {}
     for ball in chip.balls:

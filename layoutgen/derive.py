@@ -22,6 +22,8 @@ from layoutgen.units import DBU, Um, dbu
 
 MAX_DEPTH = 100
 """How deep an expression may be nested: far below what Python's own recursion bears."""
+MOST_SIZED: Um = 10_000.0
+"""By how much `size` may grow or shrink: far beyond any overlay, and within what a layout file can hold."""
 Fetch = Callable[[str], kdb.Region]
 Number = Callable[[str], float]
 
@@ -74,7 +76,7 @@ def sized(expression: str, number: Number) -> tuple[str, Um] | None:
     match node := _parse(expression):
         case ast.Call():
             layer, by = _size_arguments(expression, node)
-            return (layer.id, _number(expression, by, number)) if isinstance(layer, ast.Name) else None
+            return (layer.id, _by(expression, by, number)) if isinstance(layer, ast.Name) else None
     return None
 
 
@@ -89,7 +91,7 @@ def evaluate(expression: str, fetch: Fetch, number: Number) -> kdb.Region:
                 return _BOOLEAN_OPS[type(op)](visit(left), visit(right))
             case ast.Call():
                 layer, by = _size_arguments(expression, node)
-                return visit(layer).merged().sized(dbu(_number(expression, by, number)), OCTAGON)
+                return visit(layer).merged().sized(dbu(_by(expression, by, number)), OCTAGON)
             case _:
                 raise ValueError(f"{ast.unparse(node)!r} in {expression!r} is no layer expression")
 
@@ -108,7 +110,7 @@ def script(expression: str, layer: Callable[[str], str], number: Number) -> str:
                 return f"({visit(left)} {_SYMBOLS[type(op)]} {visit(right)})"
             case ast.Call():
                 inner, by = _size_arguments(expression, node)
-                return f"{visit(inner)}.merged.sized({dbu(_number(expression, by, number)) * DBU:.3f}, square_limit)"
+                return f"{visit(inner)}.merged.sized({dbu(_by(expression, by, number)) * DBU:.3f}, square_limit)"
             case _:
                 raise ValueError(f"{ast.unparse(node)!r} in {expression!r} is no layer expression")
 
@@ -125,7 +127,7 @@ def reach(expression: str, number: Number) -> Um:
                 return max(visit(left), visit(right))
             case ast.Call():
                 layer, by = _size_arguments(expression, node)
-                return visit(layer) + abs(_number(expression, by, number)) * 1.42  # a corner moves by sqrt(2)
+                return visit(layer) + abs(_by(expression, by, number)) * 1.42  # a corner moves by sqrt(2)
             case _:
                 return 0.0
 
@@ -143,7 +145,7 @@ def growth(expression: str, number: Number) -> Um:
                 return max(visit(left), visit(right))
             case ast.Call():
                 layer, by = _size_arguments(expression, node)
-                return visit(layer) + _number(expression, by, number)
+                return visit(layer) + _by(expression, by, number)
             case _:
                 return 0.0
 
@@ -208,6 +210,18 @@ def _size_arguments(expression: str, node: ast.Call) -> tuple[ast.expr, ast.expr
         case ast.Call(func=ast.Name(id="size"), args=[layer, by], keywords=[]):
             return layer, by
     raise ValueError(f"{ast.unparse(node)!r} in {expression!r} is not size(layer, um), the only function there is")
+
+
+def _by(expression: str, node: ast.expr, number: Number) -> Um:
+    """By how much a layer is sized (um).
+
+    Raises:
+        ValueError: as `_number`; or it is more than `MOST_SIZED`.
+    """
+    by = _number(expression, node, number)
+    if abs(by) > MOST_SIZED:
+        raise ValueError(f"{expression!r} sizes by {by:g} um; by {MOST_SIZED:g} um at most")
+    return by
 
 
 def _number(expression: str, node: ast.expr, number: Number) -> float:

@@ -1,7 +1,8 @@
 """Openings that are drilled instead of printed: a table of holes, and the same as an Excellon drill file.
 
-One hole for each shape of the drawn layers, at its centre, with a tool for each diameter. The origin is the wafer's
-centre; nothing is mirrored.
+One hole for each shape of the drawn layers, at its centre, with a tool for each diameter: that of the circle that was
+asked for, not of the polygon around it, which a guard makes larger. The origin is the wafer's centre; nothing is
+mirrored.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from dataclasses import dataclass
 import klayout.db as kdb
 import numpy as np
 
-from layoutgen import gds
+from layoutgen import gds, geom
 from layoutgen.errors import InputError, Problem
 from layoutgen.mask import drawn_union
 from layoutgen.pdk import Drill, Pdk
-from layoutgen.units import DBU, IntPoints, Um
+from layoutgen.units import DBU, IntPoints, Um, to_dbu
 
 COLUMNS = ("hole", "tool", "diameter", "x", "y")
 MOST_TOOLS = 99
@@ -49,7 +50,7 @@ def holes(layout: kdb.Layout, pdk: Pdk, name: str, drill: Drill) -> Holes:
     if layers is None:
         raise InputError([Problem("", place, f"data {drill.data!r} is no plain union of drawn layers")])
     found: set[tuple[int, int, int]] = set()
-    round_ones: set[kdb.Polygon] = set()
+    round_ones: dict[kdb.Polygon, int] = {}
     for layer in layers:
         index = layout.find_layer(gds.layer_info(pdk, layer))
         if index is None:
@@ -65,8 +66,8 @@ def holes(layout: kdb.Layout, pdk: Pdk, name: str, drill: Drill) -> Holes:
                     raise InputError([Problem("", place, f"a shape of {layer} {where} is no circle; none is drilled")])
                 if box.width() % 2:
                     raise InputError([Problem("", place, f"the hole {where} has its centre between two grid points")])
-                round_ones.add(polygon)
-            found.add((box.width(), centre.y, centre.x))
+                round_ones[polygon] = _diameter(polygon, pdk)
+            found.add((round_ones[polygon], centre.y, centre.x))
     table = np.array(sorted(found), dtype=np.int64).reshape(-1, 3)
     sizes, tool = np.unique(table[:, 0], return_inverse=True)
     if len(sizes) > MOST_TOOLS:
@@ -79,6 +80,23 @@ def _is_round(polygon: kdb.Polygon) -> bool:
     circle = math.pi / 4 * box.width() ** 2
     same = box.width() == box.height() and polygon.holes() == 0
     return same and abs(polygon.area() - circle) <= ROUND * circle
+
+
+def _diameter(polygon: kdb.Polygon, pdk: Pdk) -> int:
+    """The diameter in database units of the circle that a polygon was drawn for; else that of the circle in its box.
+
+    Circles are drawn larger by a guard, and snapped: which one it was is seen when it is drawn again.
+    """
+    wide = polygon.bbox().width()
+    at_origin = polygon.moved(kdb.Point() - polygon.bbox().center())
+    for corners, guard in ((pdk.circle_points, pdk.guard), (polygon.num_points(), 0.0)):
+        if corners % 8:
+            continue
+        first = wide - int(to_dbu(guard))
+        for size in (first, first - 1, first + 1):
+            if size > 0 and gds.polygon(to_dbu(geom.circle(size * DBU + guard, corners))) == at_origin:
+                return size
+    return wide
 
 
 def csv_text(found: Holes) -> str:

@@ -6,7 +6,7 @@ Passed as an argument, never global. A PDK may `extends` another and hold only i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -19,16 +19,19 @@ from layoutgen import derive, tomlfile
 from layoutgen import steps as step_language
 from layoutgen.blade import Blade, Name, UmOrText, length
 from layoutgen.errors import PdkError, Problem, UnknownNameError, nearest
-from layoutgen.tomlfile import Model, NonNegativeUm, PositiveUm
-from layoutgen.units import Ohm, Um
+from layoutgen.tomlfile import Model, NonNegativeUm, OnWafer, PositiveOnWafer
+from layoutgen.units import LARGEST, Ohm, Um
 
 LayerName = Annotated[str, Field(pattern=tomlfile.LAYER_NAME)]
 """Of a reserved layer, which may be at a level of the cut: `cut_sure@LEVEL`."""
 RuleId = Annotated[str, Field(pattern=tomlfile.RULE_NAME)]
 Drawn = Literal["opening", "remaining"]
+Density = Annotated[float, Field(ge=1e-3, le=1e3)]
+"""A/dm2."""
 LayerNumber = tuple[int, int]
 SECOND_METAL = ("metal_2", "via_2")
 """Roles, and keys of `connect`, that a process with a second metal has."""
+ATOM: Um = 1e-4
 RESISTIVITY = {"copper": 1.7241e-8, "aluminium": 2.65e-8, "gold": 2.214e-8, "silver": 1.587e-8}
 """Ohm m at 20 degrees C, in bulk. Copper: annealed, 1/58 ohm mm2/m, IEC 60028; the others: CRC Handbook of Chemistry
 and Physics, electrical resistivity of pure metals. Plated films lie above it until they are annealed."""
@@ -58,11 +61,12 @@ class Level(Model):
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True, allow_inf_nan=False)
 
-    thickness: NonNegativeUm
+    thickness: OnWafer
+    """0: there is none."""
     material: str = ""
-    resistivity: float | None = Field(default=None, gt=0)
+    resistivity: float | None = Field(default=None, ge=1e-10, le=1e18)
     """Ohm m at 20 degrees C, as measured on the film; left out, the bulk value of the material."""
-    angle: float | None = Field(default=None, gt=0, le=90)
+    angle: float | None = Field(default=None, ge=0.1, le=90)
     """Of the walls of openings through it, against its face, in degrees."""
 
     @property
@@ -90,13 +94,13 @@ class Cut(Blade):
     """Where cuts end: beyond the wafer's edge, or just beyond the outermost dies of each street."""
     keeps: tuple[str, ...] = ()
     """Drawn layers of the wafer that no cut may touch; no die may be touched in any case."""
-    burr: NonNegativeUm = 0.0
+    burr: OnWafer = 0.0
     """By how much the metal of a cut tie is smeared out of its place."""
-    clearance: PositiveUm | None = None
+    clearance: PositiveOnWafer | None = None
     """How far cut ends of different nets must stay apart, less the burr of both; left out: nobody knows."""
     bares: str = ""
     """An expression: what is open in the dielectric that lies between ties and the wafer."""
-    margin: NonNegativeUm = 0.0
+    margin: OnWafer = 0.0
     """By how much the dielectric must reach beyond ties, and beyond where the blade may end them."""
     ties_avoid: tuple[str, ...] = ()
     """Drawn layers that no tie may cross: keep-outs and marks of the wafer."""
@@ -187,7 +191,7 @@ class Mask(Model):
     """Another mask, or `incoming`: the marks the wafer came with."""
     marks: str
     """The drawn layer that this mask's own alignment marks are drawn on."""
-    current_density: float | None = Field(default=None, gt=0)
+    current_density: Density | None = None
     """Of the bath that plates through what it opens, in A/dm2; left out: nothing is plated through it."""
     flows: tuple[str, ...] = ()
 
@@ -206,20 +210,21 @@ class Mask(Model):
 
 
 class Bath(Model):
-    """The bath that plates what stands on the network in the kerf, as `physics.plating.Bath` takes it."""
+    """The bath that plates what stands on the network in the kerf, as `physics.plating.Bath` takes it.
 
-    current_density: float = Field(gt=0)
-    """The mean over all that it plates, in A/dm2."""
-    conductivity: float = Field(gt=0)
+    The current density is that of the flow's mask, or drill, that opens what balls stand on: `Pdk.plated`.
+    """
+
+    conductivity: float = Field(ge=1e-3, le=1e4)
     """Of the electrolyte, in S/m."""
-    height: NonNegativeUm
+    height: OnWafer
     """From the wafer to the anode, or to the shield that evens the field (um)."""
-    polarisation: float | None = Field(default=None, ge=0)
+    polarisation: float | None = Field(default=None, ge=0, le=1e3)
     """Slope of the overpotential against current density (ohm m2); left out, that of a Tafel line."""
-    alpha: float = Field(default=0.5, gt=0, le=2)
+    alpha: float = Field(default=0.5, ge=0.01, le=2)
     """Transfer coefficient of that line."""
     celsius: float = Field(default=25.0, ge=0, le=100)
-    source: str
+    source: str = Field(min_length=1)
 
 
 class Drill(Model):
@@ -230,7 +235,7 @@ class Drill(Model):
     title: str
     aligns_to: str
     """The mask whose marks the drill aims at."""
-    current_density: float | None = Field(default=None, gt=0)
+    current_density: Density | None = None
     """As a mask's."""
     flows: tuple[str, ...] = ()
 
@@ -244,8 +249,8 @@ class Range(Model):
     at_least: NonNegativeUm | None = None
     at_most: NonNegativeUm | None = None
     flows: tuple[str, ...] = ()
-    why: str
-    source: str
+    why: str = Field(min_length=1)
+    source: str = Field(min_length=1)
 
     @property
     def words(self) -> str:
@@ -322,8 +327,8 @@ class Pdk(Model):
     title: str
     source: str
     extends: str = ""
-    grid: PositiveUm = 0.001
-    guard: NonNegativeUm = 0.004
+    grid: PositiveOnWafer = 0.001
+    guard: OnWafer = 0.004
     """Added once, when drawing: what facets and snapping may take away from a dimension."""
     circle_points: int = Field(default=128, ge=32, multiple_of=8)
     """Corners of a drawn circle: the same for all, so that concentric circles keep their distance exactly."""
@@ -513,6 +518,19 @@ class Pdk(Model):
         """The masks that a flow uses, in the order they print."""
         return {name: mask for name, mask in self.masks.items() if not mask.flows or flow in mask.flows}
 
+    def densities(self, flow: str) -> dict[str, float]:
+        """The current densities (A/dm2) at which what balls stand on is plated in a flow, by the keys that say so."""
+        if not self.connect.ball:
+            return {}
+        stands = {*self.sources(self.connect.ball[0])}
+        printed = {f"masks.{name}": mask for name, mask in self.masks_of(flow).items()}
+        opening: dict[str, Mask | Drill] = printed | {f"drills.{n}": drill for n, drill in self.drills_of(flow).items()}
+        return {
+            f"{place}.current_density": one.current_density for place, one in opening.items()
+            if one.current_density is not None
+            and not stands.isdisjoint(s for n in derive.names(one.data) for s in self.sources(n))
+        }  # fmt: skip
+
 
 def read(folder: Path, find: Callable[[str], Path]) -> Pdk:
     """The PDK in `folder/pdk.toml`; `find` gives the folder of a PDK that it extends.
@@ -529,6 +547,7 @@ def read(folder: Path, find: Callable[[str], Path]) -> Pdk:
     if problems:
         raise PdkError(problems)
     read_in = _with_all_numbers(pdk)
+    problems += _without_density(pdk, str(path), [name for name, flow in pdk.flows.items() if not flow.connect])
     for name, flow in pdk.flows.items():
         own = {key: value for key in OF_FLOW if (value := getattr(flow, key))}
         if not own:
@@ -540,6 +559,8 @@ def read(folder: Path, find: Callable[[str], Path]) -> Pdk:
             problems += [replace(p, place=f"flows.{name}.{p.place}") for p in e.problems]
             continue
         wrong = list(_problems(view, str(path))) or list(_out_of_range(view, str(path), name))
+        if flow.connect and not wrong:
+            wrong += _without_density(view, str(path), [name])
         problems += [replace(p, place=f"flows.{name}: {p.place}") for p in wrong]
         if not wrong:
             read_in._in_flow[name] = _with_all_numbers(view)
@@ -569,6 +590,28 @@ def _out_of_range(pdk: Pdk, file: str, flow: str) -> Iterator[Problem]:
         if not low <= value <= high:
             found = f"{value:g} {asked.unit}".rstrip()
             yield Problem(file, f"ranges.{name}", f"asks for {asked.words}, which is {found} ({asked.source})")
+
+
+def _without_density(pdk: Pdk, file: str, flows: Sequence[str]) -> Iterator[Problem]:
+    """What keeps the bath from being computed in some of the flows whose current comes through the kerf."""
+    told = set()
+    for flow in flows if pdk.bath else ():
+        if pdk.flows[flow].current != "kerf":
+            continue
+        if not (ball := pdk.connect.ball):
+            message = "is empty; name the layer of what the bath plates, or leave [bath] out"
+            problem = Problem(file, "connect.ball", message)
+        elif not (found := pdk.densities(flow)):
+            message = f"no mask or drill of flow {flow!r} that opens {ball[0]!r} says its current_density; give it"
+            problem = Problem(file, "bath", message)
+        elif len({*found.values()}) > 1:
+            given = " and ".join(f"{place} = {density:g}" for place, density in found.items())
+            problem = Problem(file, "bath", f"{given} are both of {ball[0]!r} in flow {flow!r}; make them equal")
+        else:
+            continue
+        if problem not in told:
+            told.add(problem)
+            yield problem
 
 
 def _over_the_stack(rule: Rule) -> dict[str, str]:
@@ -679,6 +722,13 @@ def _contradictions(pdk: Pdk, file: str) -> Iterator[Problem]:
             yield Problem(file, f"drills.{name}", "there is a mask of the same name")
         for flow in drill.flows:
             yield from unknown(f"drills.{name}.flows", flow, set(pdk.flows), "flow")
+    for name, level in pdk.stack.items():
+        if 0 < level.thickness < ATOM:
+            message = f"{level.thickness:g} um is thinner than an atom ({ATOM:g} um); write 0 where there is none"
+            yield Problem(file, f"stack.{name}.thickness", message)
+    for place, given in _lists(pdk):
+        for name in dict.fromkeys(n for n in given if given.count(n) > 1):
+            yield Problem(file, place, f"{name!r} stands there {given.count(name)} times; keep one")
     stack = {name: level.material for name, level in pdk.stack.items()}
     for place, message in step_language.problems(
         pdk.steps, flows=pdk.flows, layers=layers, masks=pdk.masks, stack=stack, materials=pdk.materials,
@@ -707,7 +757,8 @@ def _contradictions(pdk: Pdk, file: str) -> Iterator[Problem]:
         yield from unknown("cut.keeps", layer_name, set(pdk.drawn_layers))
     if pdk.bath and not any(flow_.current == "kerf" for flow_ in pdk.flows.values()):
         yield Problem(file, "bath", "no flow takes its current from 'kerf', so nothing is plated with it; leave it out")
-    if pdk.bath and pdk.bath.height == 0 and pdk.bath.polarisation == 0:
+    bath = pdk.bath
+    if bath and bath.polarisation is not None and bath.height / 1e6 / bath.conductivity + bath.polarisation < 1e-12:
         yield Problem(file, "bath", "height and polarisation are both 0; one must be above")
     for layer_name in pdk.cut.ties_avoid if pdk.cut else ():
         yield from unknown("cut.ties_avoid", layer_name, set(pdk.drawn_layers))
@@ -721,6 +772,17 @@ def _contradictions(pdk: Pdk, file: str) -> Iterator[Problem]:
         yield from _of_the_cut(pdk, pdk.cut, file)
 
 
+def _lists(pdk: Pdk) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Lists of names in which each stands once, with their places."""
+    yield "connect.pad", pdk.connect.pad
+    yield "connect.ball", pdk.connect.ball
+    if pdk.cut:
+        yield "cut.keeps", pdk.cut.keeps
+        yield "cut.ties_avoid", pdk.cut.ties_avoid
+    for table in ("masks", "drills", "ranges", "rules"):
+        yield from ((f"{table}.{name}.flows", one.flows) for name, one in getattr(pdk, table).items())
+
+
 def _of_the_cut(pdk: Pdk, cut: Cut, file: str) -> Iterator[Problem]:
     """What is wrong with the passes of the cut and its levels."""
     texts = {"cut.depth": cut.depth} | {f"cut.levels.{name}": text for name, text in cut.levels.items()}
@@ -728,8 +790,10 @@ def _of_the_cut(pdk: Pdk, cut: Cut, file: str) -> Iterator[Problem]:
     wrong = []
     for place, text in texts.items():
         try:
-            if (value := length(text, pdk._of_stack)) is not None and value < 0:
-                wrong.append(Problem(file, place, f"{text} is {value:g} um; depths are not below 0"))
+            if (value := length(text, pdk._of_stack)) is not None and not 0 <= value <= LARGEST:
+                wrong.append(
+                    Problem(file, place, f"{text} is {value:g} um; depths are not below 0, nor beyond {LARGEST:g}")
+                )
         except (ValueError, UnknownNameError) as e:
             wrong.append(Problem(file, place, str(e)))
     if wrong:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from layoutgen.errors import InputError, Problem, nearest
-from layoutgen.units import Um
+from layoutgen.units import LARGEST, Um
 
 
 class Model(BaseModel):
@@ -25,6 +25,9 @@ MAX_DEPTH = 32
 """Tables and lists in each other; the files that are read here need four."""
 PositiveUm = Annotated[Um, Field(gt=0)]
 NonNegativeUm = Annotated[Um, Field(ge=0)]
+PositiveOnWafer = Annotated[Um, Field(gt=0, le=LARGEST)]
+OnWafer = Annotated[Um, Field(ge=0, le=LARGEST)]
+"""Of a process, where nothing later looks at how long it is."""
 OneOrPair = Annotated[
     Annotated[PositiveUm, Tag("[one]")] | Annotated[tuple[PositiveUm, PositiveUm], Tag("[pair]")],
     Discriminator(lambda value: "[pair]" if isinstance(value, tuple) else "[one]"),

@@ -44,7 +44,9 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--help"]) == 0
     out = capsys.readouterr().out
     checking = {"drc", "net", "waive", "diff", "section"}
-    assert set(COMMANDS) == {"build", "route", "init", "cells", "pdk", "explain", "view", "doctor"} | checking
+    assert (
+        set(COMMANDS) == {"build", "route", "init", "cells", "pdk", "explain", "view", "doctor", "plating"} | checking
+    )
     for name in COMMANDS:
         assert re.search(rf"^  {name} ", out, re.MULTILINE)
 

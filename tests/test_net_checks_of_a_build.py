@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import klayout.db as kdb
 import pytest
 
 from layoutgen import maskset, spec
+from layoutgen.findings import Status
 from layoutgen.maskset import MaskSet
 
 Harm = Callable[[MaskSet], None]
@@ -121,3 +123,14 @@ def test_harm_to_a_tied_process_is_found(built: MaskSet, harm: Harm, says: str) 
 )
 def test_harm_to_a_blanket_process_is_found(built: MaskSet, harm: Harm, says: str) -> None:
     assert any(says in note for note in found(built, harm)), found(built, harm)
+
+
+@pytest.mark.parametrize("built", ["post"], indirect=True)
+def test_what_is_said_to_have_run_adds_up(built: MaskSet) -> None:
+    said = [re.search(r"(\d+) of the (\d+) rules of the process run|: (\d+) of (\d+) rules of every", s)
+            for s in built.report.scope]  # fmt: skip
+    ran, asked = (sum(int(v) for m in said if m for v in m.group(k, k + 2) if v) for k in (1, 2))
+    assert len([m for m in said if m]) == 2
+    assert built.report.summary.startswith(f"{ran} rules run")
+    assert asked == len(built.report.results)
+    assert ran == sum(r.status is Status.RUN for r in built.report.results)

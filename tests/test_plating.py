@@ -5,14 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import klayout.db as kdb
 import klayout.lay as lay
 import numpy as np
 import pytest
+import shapely
 from plating_cases import OHMS, a_die, a_wafer, box, direct, direct_alone, one_mesh, placed, square
 
 import layoutgen as lg
@@ -138,6 +141,26 @@ def test_a_wider_bus_and_more_ties_lower_the_worst_resistance() -> None:
     assert found[0].spread > found[2].spread
 
 
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"bus": [-5]}, "bus=-5 must be from 0.1 to below 100 um"), ({"bus": [30.0, math.nan]}, "bus=nan must be"),
+        ({"bus": [0]}, "bus=0 must be"), ({"bus": [100.0]}, "bus=100.0 must be"), ({"bus": ["x"]}, "bus='x'"),
+        ({"bus": [math.inf]}, "bus=inf must be"), ({"bus": [True]}, "bus=True must be"),
+        ({"ties": [0]}, "ties=0 must be a whole number from 1"), ({"ties": [1, 1.5]}, "ties=1.5 must be a whole"),
+        ({"ties": [-1]}, "ties=-1 must be"), ({"ties": [math.nan]}, "ties=nan must"), ({"ties": []}, "ties is empty"),
+    ],
+)  # fmt: skip
+def test_a_what_if_that_means_nothing_is_refused(asked: dict[str, list[Any]], words: str) -> None:
+    with pytest.raises(ParamError, match=f"what_if: {re.escape(words)}"):
+        analyse(Network(a_wafer(1, 1))).what_if(**asked)
+
+
+def test_a_what_if_at_both_ends_of_what_it_takes_has_an_answer() -> None:
+    thin, wide = analyse(Network(a_wafer(1, 1))).what_if(bus=[0.1, 99.9], ties=[1000])
+    assert thin.worst > 50 * wide.worst > 0
+
+
 def test_posts_along_a_strip_plate_as_the_closed_form_says() -> None:
     """Tobias and Wijsman 1953: j = mean * (L/l) cosh((L - x)/l) / sinh(L/l), l^2 = bath pitch / (Rs / width A)."""
     count, pitch, side, width = 60, 100.0, 2.0, 20.0
@@ -224,10 +247,21 @@ def test_pictures_show_the_wafer_and_its_worst_die(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"density": 0.0}, {"conductivity": -1.0}, {"height": -1.0}, {"celsius": -300.0},
-                                   {"height": 0.0, "polarisation": 0.0}])  # fmt: skip
+                                   {"height": 0.0, "polarisation": 1e-300}, {"density": 1e300},
+                                   {"alpha": math.nan}])  # fmt: skip
 def test_what_is_no_bath_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ParamError, match="bath: "):
         Bath(**wrong)
+
+
+def outlines(shapes: kdb.Region) -> list[shapely.Polygon]:
+    """Polygons of a region in um, for another library."""
+    found = []
+    for polygon in shapes.each():
+        hull = [(p.x / 1000, p.y / 1000) for p in polygon.each_point_hull()]
+        holes = [[(p.x / 1000, p.y / 1000) for p in polygon.each_point_hole(k)] for k in range(polygon.holes())]
+        found.append(shapely.Polygon(hull, holes))
+    return found
 
 
 def test_a_build_gives_its_own_network_and_writes_what_the_bath_makes_of_it(
@@ -260,6 +294,18 @@ def test_a_build_gives_its_own_network_and_writes_what_the_bath_makes_of_it(
         flat = built.pdk.evaluate(built.pdk.masks[row["mask"]].data, drawn).merged().area() * 1e-12
         assert float(row["wafer_mm2"]) == pytest.approx(flat, rel=2e-7)
         assert f"| {row['mask']} | {float(row['die_mm2']):.4f} | {flat:.2f} |" in report
+    # another witness of both areas; and nets that are one straight wire, in closed form
+    one_die = gds.fetch(built.layout, built.pdk, built.layout.cell("DIE"))
+    for row in csv.DictReader((tmp_path / "out/areas.csv").read_text().splitlines()):
+        data = built.pdk.masks[row["mask"]].data
+        for column, source in (("die_mm2", one_die), ("wafer_mm2", drawn)):
+            area = shapely.union_all([corners for n in data.split(" | ") for corners in outlines(source(n))])
+            if column == "die_mm2":
+                area = area & shapely.box(0, 0, 1500, 1500)
+            assert float(row[column]) == pytest.approx(area.area * 1e-6, rel=1e-7, abs=6e-7), (row["mask"], column)
+    nets = list(csv.DictReader((tmp_path / "out/routing/nets.csv").read_text().splitlines()))
+    assert [float(net["length"]) for net in nets] == [425.0] * 4
+    assert [float(net["resistance"]) for net in nets] == pytest.approx([1.7241e-8 / 5e-6 * 425 / 30] * 4, rel=1e-4)
     without = {f.name for f in lg.write(built, tmp_path / "out", previews=False, plating=False)}
     assert "posts.csv" not in without
     assert not (tmp_path / "out/plating").exists()
@@ -268,7 +314,7 @@ def test_a_build_gives_its_own_network_and_writes_what_the_bath_makes_of_it(
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"current_density": 0.0}, "bath.current_density"), ({"conductivity": -1.0}, "bath.conductivity"),
+        ({"current_density": 3.0}, "bath.current_density: unknown key"), ({"conductivity": -1.0}, "bath.conductivity"),
         ({"celsius": 400.0}, "bath.celsius"), ({"colour": 1.0}, "bath.colour"),
         ({"height": 0.0, "polarisation": 0.0}, "height and polarisation are both 0"),
     ],
@@ -283,9 +329,21 @@ def test_a_process_with_a_bath_that_is_none_is_refused(
 
 
 def test_a_process_without_current_through_the_kerf_states_no_bath(user_pdk: Callable[[str, str], Path]) -> None:
-    bath = 'current_density = 3.0\nconductivity = 40.0\nheight = 50_000.0\nsource = "a test"'
+    bath = 'conductivity = 40.0\nheight = 50_000.0\nsource = "a test"'
     path = user_pdk("mine", f'extends = "wlcsp_500"\nname = "mine"\n[bath]\n{bath}\n')
     with pytest.raises(PdkError, match="bath: no flow takes its current from 'kerf'"):
+        lg.load_pdk(str(path.parent))
+
+
+def test_the_bath_takes_its_density_from_the_mask_that_opens_what_it_plates(
+    user_pdk: Callable[[str, str], Path],
+) -> None:
+    path = user_pdk("mine", 'extends = "post"\nname = "mine"\n[masks.VIAH]\ncurrent_density = 1.5\n')
+    pdk = lg.load_pdk(str(path.parent))
+    assert pdk.densities("plated_etched") == {"masks.VIAH.current_density": 1.5}
+    assert pdk.densities("plated_drilled") == {"drills.LASER.current_density": 3.0}
+    user_pdk("mine", 'extends = "post"\nname = "mine"\n[masks.VIA]\nflows = []\ncurrent_density = 2.0\n')
+    with pytest.raises(PdkError, match=r"bath: masks\.VIA\.current_density = 2 and masks\.VIAH\.current_density = 3 "):
         lg.load_pdk(str(path.parent))
 
 

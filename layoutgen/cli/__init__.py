@@ -17,6 +17,7 @@ COMMANDS = {
     "route": "Route a chip: from pads to balls, and ties; a picture and a report.",
     "drc": "Check a layout file against the rules of a process.",
     "net": "Prove a layout file's nets, before the cut and after it.",
+    "plating": "Say how evenly the network in the kerf plates, with other buses and ties.",
     "section": "Draw the cross-section of a layout along a line.",
     "waive": "Take what is tagged as waived in KLayout into a file of waivers.",
     "diff": "Compare two layouts: areas, texts and cells that differ.",

@@ -345,4 +345,4 @@ def _reason(error: PdkError) -> str:
 
 def _scope(content: Content, results: list[RuleResult]) -> Iterable[str]:
     ran = sum(r.status is Status.RUN for r in results)
-    yield f"{content.title}: {ran} of {len(results)} rules run"
+    yield f"{content.title}: {ran} of the {len(results)} rules of the process run"

@@ -14,6 +14,7 @@ from typing import Literal
 import klayout.db as kdb
 
 from layoutgen import gds
+from layoutgen.connect.rules import looked_at
 from layoutgen.errors import LayoutgenError, printable
 from layoutgen.findings import Finding, Report, RuleResult
 from layoutgen.pdk import Pdk
@@ -27,9 +28,13 @@ SIDE, HEAD, FOOT, MARGIN = 800.0, 96.0, 70.0, 30.0
 """Pixels: of the square with the layout, and around it."""
 LEAST: Um = 2.0
 """Side of the smallest window that is shown."""
+LEAST_OF_NETS: Um = 100.0
+"""The same of a finding of nets or cuts, which may be a point of a wide piece."""
 MOST_SHAPES = 100_000
 """In a window, of a layer; a larger window shows less."""
 MOST_LAYERS = 10
+IN_A_ROW = 5
+"""Names of layers below the picture; more of them stand in two rows."""
 Frame = tuple[float, float, float, float]
 """Corners in pixels."""
 Look = Literal["filled", "hatched", "outlined"]
@@ -53,6 +58,7 @@ def draw(report: Report, pdk: Pdk, layout: kdb.Layout, top: kdb.Cell, folder: Pa
         OutputError: a picture could not be written.
     """
     drawn: list[Snapshot] = []
+    pdk = pdk.in_flow(report.flow)
     taken = {INDEX}
     for result in report.results:
         if (found := worst(result, pdk)) is not None:
@@ -95,8 +101,12 @@ def _draw(
                                                                frame[1] - (y - side / 2) * scale))  # fmt: skip
     canvas = page.pixels(*frame)
     around = page.pixels(frame[0] - 20, frame[1] - 20, frame[2] + 20, frame[3] + 20)  # no outline where it is cut off
+    regions = {layer: _region(layout, top, pdk, layer, _box(x, y, side * 1.1)) for layer, _ in layers}
+    if result.rule not in pdk.rules:  # which looks at far more layers than there are anywhere
+        layers = [one for one in layers if not (regions[one[0]] & kdb.Region(_box(x, y, side))).is_empty()]
+    layers = layers[:MOST_LAYERS]
     for level, (layer, look) in enumerate(layers):
-        here = page.region(_region(layout, top, pdk, layer, _box(x, y, side * 1.1))) & around
+        here = page.region(regions[layer]) & around
         _show(page, here, canvas, frame, _colour(pdk, layer), look, level)
     _mark(page, finding, canvas, page.stripes(frame, 9, 1.5, up=False))
     page.add(page.outline(page.pixels(*frame), 1.5), GREY, 50)
@@ -117,10 +127,11 @@ def _show(
 
 
 def _layers(rule: str, pdk: Pdk) -> Iterator[tuple[str, Look]]:
-    """What to show of a rule, the lowest first, and how: what its layers are made of, then derived ones."""
-    if rule not in pdk.rules:
-        return
-    named = dict.fromkeys(pdk.rules[rule].layers)
+    """What to show of a rule, the lowest first, and how: what its layers are made of, then derived ones.
+
+    A rule that is not the process's own is one on nets or cuts.
+    """
+    named = dict.fromkeys(pdk.rules[rule].layers if rule in pdk.rules else looked_at(rule, pdk))
     drawn: dict[str, None] = {}
     for layer in named:
         try:
@@ -131,7 +142,7 @@ def _layers(rule: str, pdk: Pdk) -> Iterator[tuple[str, Look]]:
     shown = [(layer, looks[pdk.drawn_layers[layer].drawn]) for layer in drawn]
     shown.sort(key=lambda one: [*looks.values()].index(one[1]))
     shown += [(layer, "hatched") for layer in named if layer in pdk.derived]
-    yield from shown[:MOST_LAYERS]
+    yield from shown
 
 
 def _centre(finding: Finding) -> tuple[Um, Um]:
@@ -150,7 +161,7 @@ def _window(result: RuleResult, finding: Finding, pdk: Pdk) -> tuple[Um, Um, Um]
     wide, high = (max(xs) - min(xs)) * DBU, (max(ys) - min(ys)) * DBU
     limit = pdk.rules[result.rule].limit if result.rule in pdk.rules and result.unit == "um" else None
     gap = max(min(wide, high), finding.measured or 0.0 if result.unit == "um" else 0.0, (limit or 0.0) / 2)
-    side = max(1.6 * max(wide, high), 3 * gap, LEAST)
+    side = max(1.6 * max(wide, high), 3 * gap, LEAST if result.rule in pdk.rules else LEAST_OF_NETS)
     if len(finding.edges) == 2:
         side = min(side, max(30 * gap, LEAST))  # of long edges that are near each other, a part
     return (*finding.at, side)
@@ -224,8 +235,11 @@ def _scale_and_layers(page: Page, frame: Frame, side: Um, layers: Sequence[tuple
         page.box(end, y - 35, end + 2, y - 20, INK, 60)
     shown = f"{length / 1000:g} mm" if length >= 1000 else f"{length:g} um"
     x = x0 + wide + 12 + page.text(shown, (x0 + wide + 12, y - 35), 16, INK, 60) + 30
-    room = (x1 - x) / max(len(layers), 1)
-    for layer, colour, look in layers:
+    left, row = x, len(layers) if len(layers) <= IN_A_ROW else math.ceil(len(layers) / 2)
+    room = (x1 - x) / max(row, 1)
+    for k, (layer, colour, look) in enumerate(layers):
+        if k and k % row == 0:
+            x, y = left, y - 30
         sample = (x, y - 38, x + 24, y - 16)
         _show(page, page.pixels(*sample), page.pixels(*sample), sample, colour, look, 60)
         x += 30 + page.text(_letters(layer), (x + 30, y - 34), 14, INK, 60, most=max(room - 48, 10)) + 18

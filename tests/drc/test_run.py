@@ -61,7 +61,7 @@ def test_clean(pdk: Callable[..., Pdk]) -> None:
     assert report.exit_code == 0
     assert seen == ["W"]
     assert report.results[0].text == "width of rdl_all >= 10 um. Because. Source: a book"
-    assert report.scope == ("step: 1 of 1 rules run",)
+    assert report.scope == ("step: 1 of the 1 rules of the process run",)
 
 
 def test_findings(pdk: Callable[..., Pdk]) -> None:

@@ -127,3 +127,59 @@ def test_names_never_become_paths(rule: str, layout: kdb.Layout, tmp_path: Path)
     assert [p.name for p in tmp_path.iterdir()] == ["p"]
     assert all(len(s.file) < 80 and s.file.isascii() for s in shots)
     snapshots.index(shots).encode("utf-8")
+
+
+NETS = Pdk.model_validate({
+    **PDK.model_dump(exclude={"flows", "connect", "derived", "cut"}),
+    "layers": {"rdl": {"gds": (1, 0), "title": "metal", "drawn": "remaining", "color": "#0000ff"},
+               "via": {"gds": (2, 0), "title": "via", "drawn": "opening", "color": "#00aa00"},
+               "mark": {"gds": (3, 0), "title": "mark", "color": "#aa00aa"}},
+    "derived": {"metal": {"expression": "rdl"}}, "connect": {"metal": "metal", "pad": (), "ball": ("via",)},
+    "cut": {"kerf_min": 5.0, "kerf_max": 6.0, "tolerance": 1.0, "ties_avoid": ("mark",)},
+    "flows": {"one": {"title": "f", "current": "none", "stages": (), "draws": ("rdl",)}},
+})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rule", "seen", "unseen"),
+    [("NETS", {"rdl", "via"}, {"mark"}), ("TIED", {"rdl"}, {"via", "mark"}), ("CROSSINGS", {"rdl", "mark"}, {"via"}),
+     ("KERF", {"rdl"}, {"via", "mark"}), ("STUBS", {"rdl"}, {"mark"}), ("COVER", {"rdl"}, {"via"})],
+)  # fmt: skip
+def test_a_finding_of_nets_is_shown_on_the_layers_that_its_rule_looks_at(
+    layout: kdb.Layout, tmp_path: Path, rule: str, seen: set[str], unseen: set[str]
+) -> None:
+    layout.top_cell().shapes(layout.layer(3, 0)).insert(kdb.Box(-15_000, 5_000, -5_000, 35_000))
+    finding = Finding(rule, polygon=((20_000, 19_000), (26_000, 19_000), (26_000, 21_000), (20_000, 21_000)), note="n")
+    wide = replace(finding, polygon=((-20_000, 19_000), (50_000, 19_000), (50_000, 21_000), (-20_000, 21_000)))
+    results = (RuleResult(rule, "t", Status.RUN, "", (wide,)),)
+    (shot,) = snapshots.draw(Report("d", "tiny", "one", (), results), NETS, layout, layout.top_cell(), tmp_path)
+    pixels = lay.PixelBuffer.read_png(str(tmp_path / shot.file))
+    window = ((15.0, 20.0), 112.0)  # 1.6 times the longer side
+    here = {"rdl": [(2.5, 35.0), (40.0, 5.0)], "via": [(x / 10, 12.0) for x in range(45, 155, 4)], "mark": [
+        (x / 10, 30.0) for x in range(-160, -140, 2)]}  # fmt: skip
+    paint = {"rdl": {(0x99, 0x99, 0xFF)}, "via": {(0, 0xAA, 0)}, "mark": {(0xAA, 0, 0xAA)}}
+    for layer in seen | unseen:
+        found = {colour(pixels, x, y, *window) for x, y in here[layer]}
+        assert bool(found & paint[layer]) == (layer in seen), layer
+
+
+def test_many_layers_are_named_in_two_rows(tmp_path: Path) -> None:
+    made = kdb.Layout()
+    top = made.create_cell("TOP")
+    layers = {f"metal_number_{k}": {"gds": (k, 0), "title": "m", "drawn": "remaining", "color": "#202020"}
+              for k in range(1, 9)}  # fmt: skip
+    for k in range(1, 9):
+        top.shapes(made.layer(k, 0)).insert(kdb.Box(0, k * 4_000, 40_000, k * 4_000 + 2_000))
+    pdk = NETS.model_validate({**NETS.model_dump(), "layers": layers, "derived": {}, "cut": None, "connect": {
+        "metal": " | ".join(layers), "pad": (), "ball": ()}, "flows": {"one": {
+            "title": "f", "current": "none", "stages": (), "draws": ()}}, "rules": {}})  # fmt: skip
+    finding = Finding("NETS", polygon=((0, 0), (40_000, 0), (40_000, 40_000), (0, 40_000)), note="n")
+    report = Report("d", "tiny", "one", (), (RuleResult("NETS", "t", Status.RUN, "", (finding,)),))
+    (shot,) = snapshots.draw(report, pdk, made, top, tmp_path)
+    pixels = lay.PixelBuffer.read_png(str(tmp_path / shot.file))
+    high = pixels.height()
+
+    def ink(low: int, top: int) -> int:
+        return sum(pixels.pixel(x, high - y) & 0xFFFFFF < 0x404040 for y in range(low, top) for x in range(300, 820))
+
+    assert min(ink(34, 52), ink(4, 22)) > 100

@@ -27,6 +27,11 @@ from layoutgen.errors import ParamError
 
 GAS, FARADAY = 8.314462618, 96485.33212
 """J/(mol K) and C/mol, CODATA 2018, both exact."""
+RANGES = {"density": (0.1, 1e5), "conductivity": (1e-3, 1e4), "alpha": (0.01, 2.0), "height": (0.0, 1.0),
+          "polarisation": (0.0, 1e3)}  # fmt: skip
+"""Far beyond what any bath has, in the units of `Bath`."""
+LEAST = 1e-12
+"""Ohm m2 over a post: less is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +55,13 @@ class Bath:
 
     def __post_init__(self) -> None:
         """Refuse what is no bath."""
-        for name in ("density", "conductivity", "alpha"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise ParamError(f"bath: {name}={getattr(self, name):g} must be above 0")
-        for name in ("height", "polarisation"):
+        for name, (low, high) in RANGES.items():
             value = getattr(self, name)
-            if value is not None and not 0 <= value < float("inf"):
-                raise ParamError(f"bath: {name}={value:g} must be 0 or above")
+            if value is not None and not low <= value <= high:
+                raise ParamError(f"bath: {name}={value:g} must be from {low:g} to {high:g}")
         if not -273.15 < self.celsius < 1000:
             raise ParamError(f"bath: celsius={self.celsius:g} is no temperature of a bath")
-        if not self.over(1.0) > 0:
+        if not self.over(1.0) >= LEAST:
             raise ParamError("bath: height and polarisation are both 0; one must be above")
 
     def over(self, coverage: float) -> float:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from layoutgen.errors import ParamError
 from layoutgen.physics.plating.bath import Bath
 from layoutgen.physics.plating.mesh import Floats
 from layoutgen.physics.plating.wafer import Load, Network
-from layoutgen.units import Ohm, Um
+from layoutgen.units import LARGEST, Ohm, Um
 
 COLUMNS = ("die", "name", "net", "x_um", "y_um", "resistance_all_draw_ohm", "resistance_alone_ohm",
            "thickness_over_mean")  # fmt: skip
+WHAT_IF_COLUMNS = ("bus_um", "ties_a_net", "worst_ohm", "mean_ohm", "thickness_spread")
+LEAST_BUS: Um = 0.1
+MOST_TIES = 1000
 INFINITE, NOT_COMPUTED, NOT_FED = float("inf"), "not computed", "not fed,not fed,\n"
 
 
@@ -153,20 +157,40 @@ class Plating:
         line += f"; thickness spread +-{100 * self.spread:.2f} %"
         return line + (f"; {self.unfed} posts are not fed" if self.unfed else "")
 
-    def what_if(self, bus: Sequence[Um] = (), ties: Sequence[int] = (1,)) -> list[WhatIf]:
+    def what_if(
+        self, bus: Sequence[Um] = (), ties: Sequence[int] = (1,), progress: Callable[[str], None] = lambda _: None
+    ) -> list[WhatIf]:
         """The same wafer with each of these bus widths (um) and numbers of ties a net, in the same bath.
 
         The ties of a net are thought side by side: what is tie conducts so many times as well. Whether wider buses and
-        more ties have room is the rules' business.
+        more ties have room is the rules' business, but a bus leaves some of each street. `progress` is
+        told each combination as it begins.
+
+        Raises:
+            ParamError: a width is no length, or as wide as a street, or a number of ties is not whole or below 1.
         """
+        room = self._room() if len(bus) else 0.0
+        for wide in bus:
+            if not (_is_number(wide) and LEAST_BUS <= wide < room):
+                raise ParamError(f"what_if: bus={wide!r} must be from {LEAST_BUS:g} to below {room:g} um, the street")
+        for number in ties:
+            if not (_is_number(number) and number == int(number) and 1 <= number <= MOST_TIES):
+                raise ParamError(f"what_if: ties={number!r} must be a whole number from 1 to {MOST_TIES}")
+        if not len(ties):
+            raise ParamError("what_if: ties is empty; give at least one number of ties a net, as [1]")
         widths: Sequence[Um | None] = [*bus] or [None]
         out = []
         for width in widths:
             for count in ties:
-                found = analyse(self.network.wider(width, float(count)), self.bath)
                 own = width if width is not None else max((b.width for b in self.network.wafer.bus), default=0.0)
+                progress(f"solving for a bus of {own:g} um and {count} ties a net")
+                found = analyse(self.network.wider(width, float(count)), self.bath)
                 out.append(WhatIf(own, count, found.largest, found.mean, found.spread))
         return out
+
+    def _room(self) -> Um:
+        """Twice the way from the middle of a bus to the nearest die that is tied to it."""
+        return 2 * min((s.far for street, *_ in self.network.plan.streets for s in street.stubs), default=LARGEST)
 
     def _fed(self, values: Sequence[Floats]) -> Floats:
         both = zip(values, self.resistance, strict=True)
@@ -182,6 +206,12 @@ class WhatIf:
     worst: Ohm
     mean: Ohm
     spread: float
+
+
+def what_if_csv(found: Sequence[WhatIf]) -> str:
+    """What-ifs as CSV: a line each, in the order of `WHAT_IF_COLUMNS`."""
+    rows = (f"{w.bus:g},{w.ties},{w.worst:.6g},{w.mean:.6g},{w.spread:.6g}" for w in found)
+    return "\n".join([",".join(WHAT_IF_COLUMNS), *rows]) + "\n"
 
 
 def analyse(network: Network, bath: Bath | None = None) -> Plating:
@@ -203,6 +233,11 @@ def analyse(network: Network, bath: Bath | None = None) -> Plating:
     total = sum(float(w.sum()) for w in weight)
     mean = sum(float((w * j).sum()) for w, j in zip(weight, density, strict=True)) / total if total else 1.0
     return Plating(network, bath, resistance, tuple(j / mean for j in density))
+
+
+def _is_number(value: object) -> bool:
+    """Whether it is a number, finite, and no truth value."""
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool) and bool(np.isfinite(value))
 
 
 def _coverage(network: Network) -> float:
