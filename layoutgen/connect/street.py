@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import klayout.db as kdb
 import numpy as np
 
-from layoutgen.connect.pieces import Ints, Sheet
 from layoutgen.connect.rules import KERF
+from layoutgen.connect.sheets import Ints, Sheet
 from layoutgen.connect.wafer import Wafer, moved_to, pieces_found
 from layoutgen.findings import Finding
 from layoutgen.units import DBU, dbu

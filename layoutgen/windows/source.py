@@ -139,9 +139,9 @@ class Source:
             plain: dict[tuple[int, float, bool], list[tuple[int, ...]]] = defaultdict(list)
             for inst in cell.each_inst():
                 if not inst.is_complex() and (inst.is_regular_array() or inst.size() == 1):
-                    turn, a, b = inst.trans, inst.a, inst.b
-                    row = (turn.disp.x, turn.disp.y, a.x, a.y, b.x, b.y, max(1, inst.na), max(1, inst.nb))
-                    plain[inst.cell_index, turn.angle * 90.0, turn.is_mirror()].append(row)
+                    stands, a, b = inst.trans, inst.a, inst.b
+                    row = (stands.disp.x, stands.disp.y, a.x, a.y, b.x, b.y, max(1, inst.na), max(1, inst.nb))
+                    plain[inst.cell_index, stands.angle * 90.0, stands.is_mirror()].append(row)
                     continue
                 first = motion * _placed(inst)
                 steps = _steps(inst)
@@ -158,7 +158,7 @@ class Source:
             self._below[key] = []
             for (child, mag, angle, mirrored), found in places.items():
                 whole, rest = _whole_and_rest(np.concatenate(found))
-                for part in np.unique(rest, axis=0).tolist():
+                for part in np.unique(rest, axis=0).tolist() if rest.any() else [[0.0, 0.0]]:
                     turn = kdb.DCplxTrans(part[0], part[1]) * kdb.DCplxTrans(mag, angle, mirrored, 0.0, 0.0)
                     here = whole[(rest == part).all(axis=1)]
                     self._below[key].append(Placed(self.layout.cell(child), turn, here))
@@ -474,7 +474,9 @@ def _steps(inst: kdb.Instance) -> Floats:
     """(n, 2) from where an instance stands to each of its places: one, a grid, or, as viewers read files, any."""
     if inst.is_regular_array():
         a, b = inst.a, inst.b
-        return _of_arrays(np.array([(0, 0, a.x, a.y, b.x, b.y, max(1, inst.na), max(1, inst.nb))])).astype(float)
+        row = (0, 0, a.x, a.y, b.x, b.y, max(1, inst.na), max(1, inst.nb))
+        steps: Floats = _of_arrays(np.array([row])).astype(float)
+        return steps
     places: Floats = np.array([(t.disp.x, t.disp.y) for t in inst.cell_inst.each_trans()], dtype=float).reshape(-1, 2)
     return places - places[:1]
 
