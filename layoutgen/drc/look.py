@@ -14,7 +14,7 @@ import numpy as np
 import shapely
 
 from layoutgen import gds
-from layoutgen.drc import between, overall
+from layoutgen.drc import between, by_area, overall
 from layoutgen.drc.cache import Cache, key_of, key_of_layer
 from layoutgen.drc.checks import Task, marks
 from layoutgen.drc.checks.kind import Circles, NoOptions
@@ -139,6 +139,9 @@ class Across:
             if polygons is None:
                 return join(self._flat.find(job))
             return join(judge_placed(job.rule, polygons, self._whole(job.layers[1]), job.steps, job.options))
+        if (lattice := by_area.lattice_of(job, self._source.bbox)) is not None:
+            view = self._view(job.layers, self._shared(2 * max(dbu(self._pdk.reach(x)) for x in job.layers) + 2))
+            return join(by_area.find(job, lattice, view, self._looked(view)))
         layers = self._shown(job)
         if (found := self._beside(job, layers)) is not None:
             return join(found)
@@ -169,7 +172,7 @@ class Across:
 
     def _is_windowed(self, job: Task) -> bool:
         """Whether windows are what a rule is looked at through."""
-        if job.overall or job.kind.placed is not None or self._is_flat(job):
+        if job.overall or job.kind.placed is not None or job.kind.by_area is not None or self._is_flat(job):
             return False
         return job.between != "any" or not self._is_beside(job, self._shown(job))
 

@@ -475,8 +475,7 @@ def _steps(inst: kdb.Instance) -> Floats:
     if inst.is_regular_array():
         a, b = inst.a, inst.b
         row = (0, 0, a.x, a.y, b.x, b.y, max(1, inst.na), max(1, inst.nb))
-        steps: Floats = _of_arrays(np.array([row])).astype(float)
-        return steps
+        return np.asarray(_of_arrays(np.array([row])), dtype=float)
     places: Floats = np.array([(t.disp.x, t.disp.y) for t in inst.cell_inst.each_trans()], dtype=float).reshape(-1, 2)
     return places - places[:1]
 
@@ -486,7 +485,7 @@ def _of_arrays(rows: Ints) -> Ints:
     count = rows[:, 6] * rows[:, 7]
     rows = np.repeat(rows, count, axis=0)
     place = np.arange(len(rows)) - np.repeat(np.cumsum(count) - count, count)
-    i, j = np.divmod(place, rows[:, 7])
+    i, j = place // rows[:, 7], place % rows[:, 7]
     at: Ints = rows[:, 0:2] + i[:, None] * rows[:, 2:4] + j[:, None] * rows[:, 4:6]
     return at
 

@@ -42,11 +42,10 @@ from pydantic import Field
 
 from layoutgen.drc.checks import marks, script
 from layoutgen.drc.checks.kind import Kind
+from layoutgen.drc.lattice import Areas, Lattice, Shapes, lattice_over
 from layoutgen.findings import Finding
 from layoutgen.tomlfile import Model, NonNegativeUm, PositiveUm
 from layoutgen.units import Um, dbu, off_grid
-
-Areas = npt.NDArray[np.int64]
 
 
 class Options(Model):
@@ -64,25 +63,25 @@ class Options(Model):
 
 
 def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options) -> list[Finding]:
-    step, side = dbu(options.apart), dbu(options.window)
-    layer = regions[0].merged()
-    ground = regions[1].merged() if len(regions) > 1 else None
-    if ground is not None:
-        layer = (layer & ground).merged()
-    box = layer.bbox() if ground is None else ground.bbox()
-    if box.empty():
+    within = regions[-1].bbox()
+    if within.empty():
         return []
+    lattice = lattice_over(within, dbu(options.apart))
+    return judge(rule, lattice, [Shapes(region).areas(lattice) for region in shared(regions)], options)
+
+
+def judge(rule: str, lattice: Lattice, covered_cells: Sequence[Areas], options: Options) -> list[Finding]:
+    """What `check` finds, from how much each layer of `shared` covers of each cell."""
+    step, side = lattice.step, dbu(options.window)
     each = side // step  # steps in a window
-    # every window that touches the shapes, by its first row and column of cells; one more for the last's other end
-    x0, y0 = box.left // step - each, box.bottom // step - each
-    columns, rows = box.right // step - x0 + each + 1, box.top // step - y0 + each + 1
-    lattice = (x0, y0, columns, rows, step)
-    covered = _windows(_cells(layer, lattice), each)
+    # every window that touches the lattice, by its first row and column of cells; one more for the last's other end
+    x0, y0 = lattice.x0 - each, lattice.y0 - each
+    covered, *ground = [_windows(np.pad(cells, ((each, each), (each, each))), each) for cells in covered_cells]
     judged = covered > 0
-    whole = np.full_like(covered, side * side)
-    if ground is not None:
-        whole = _windows(_cells(ground, lattice), each)
-        judged = (whole > 0) & (whole >= options.part * side * side * (1 - 1e-12))
+    whole = np.full_like(covered, 2 * side * side)
+    if ground:
+        whole = ground[0]
+        judged = (whole > 0) & (whole >= options.part * 2 * side * side * (1 - 1e-12))
     share = 100 * covered / np.maximum(whole, 1)
 
     def place(i: int, j: int, wide: int = 0, high: int = 0) -> kdb.Polygon:
@@ -107,6 +106,12 @@ def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options
     return found
 
 
+def shared(regions: Sequence[kdb.Region]) -> list[kdb.Region]:
+    """Of merged layers what the rule measures: the first one within the second, and the second."""
+    layer, *ground = regions
+    return [layer & ground[0], ground[0]] if ground else [layer]
+
+
 def _below(covered: Areas, whole: Areas, percent: float | None) -> npt.NDArray[np.bool_]:
     """Where less than so many per cent are covered; a part in 10^12 of slack for the rounding of the percentage."""
     asked = (percent or 0.0) / 100 * whole
@@ -122,23 +127,6 @@ def _steps(
     differ = np.abs(share[there] - share[here])
     for i, j in np.argwhere(judged[here] & judged[there] & (differ > most + 1e-9)):
         yield int(i), int(j), float(differ[i, j])
-
-
-def _cells(region: kdb.Region, lattice: tuple[int, int, int, int, int]) -> Areas:
-    """Area of the region in each cell of the lattice, by column and row, in square database units."""
-    x0, y0, columns, rows, step = lattice
-    areas = np.zeros((columns, rows), dtype=np.int64)
-    bounds = region.bbox()
-    for j in range(max(0, bounds.bottom // step - y0), min(rows, bounds.top // step - y0 + 1)):
-        bottom = (y0 + j) * step
-        row = region & kdb.Region(kdb.Box(bounds.left, bottom, bounds.right, bottom + step))
-        inside = row.bbox()
-        if inside.empty():
-            continue
-        for i in range(inside.left // step - x0, min(columns, inside.right // step - x0 + 1)):
-            left = (x0 + i) * step
-            areas[i, j] = row.area(kdb.Box(left, bottom, left + step, bottom + step))
-    return areas
 
 
 def _windows(cells: Areas, each: int) -> Areas:
@@ -184,7 +172,7 @@ def deck(layers: Sequence[str], limit: int, options: Options) -> list[str]:
 KIND = Kind(
     name="density", doc=__doc__, layers=("layer", "within?"), limit="none", options=Options, check=check,
     words=words, deck=deck,
-    reach=reach, lattice=lambda limit, options: options.apart, complaint=complaint, unit="%",
+    reach=reach, by_area=(shared, judge), lattice=lambda limit, options: options.apart, complaint=complaint, unit="%",
     # where something must be covered, an empty layer is what the rule looks for
     subjects=lambda options: (1,) if options.min is not None else (0,),
 )  # fmt: skip

@@ -12,6 +12,7 @@ import klayout.db as kdb
 from pydantic import Discriminator, Field, Tag
 
 from layoutgen import tomlfile
+from layoutgen.drc.lattice import Areas, Lattice
 from layoutgen.errors import PdkError, Problem
 from layoutgen.findings import Finding
 from layoutgen.pdk import Rule
@@ -27,6 +28,12 @@ Check: TypeAlias = Callable[[str, Sequence[kdb.Region], int, OptionsT], list[Fin
 
 A pure function of its regions: it knows no wafer, no window and no PDK, so that any runner can give it any part.
 """
+ByArea: TypeAlias = tuple[
+    Callable[[Sequence[kdb.Region]], list[kdb.Region]],
+    Callable[[str, Lattice, Sequence[Areas], OptionsT], list[Finding]],
+]
+"""Of merged layers what is measured; and from the areas of each of these in the cells of a lattice, what breaks the
+rule."""
 Deck: TypeAlias = Callable[[Sequence[str], int, OptionsT], list[str]]
 """(names of the layers in a script, limit in steps of its unit, options) -> the same check for KLayout's DRC language:
 expressions, each of a collection of what breaks the rule."""
@@ -121,6 +128,8 @@ class Kind(Generic[OptionsT]):
     """Judges each hole of a polygon by itself, marked by its outline: the rest of the polygon does not matter."""
     lattice: Callable[[Um | None, OptionsT], Um | None] = field(default=lambda limit, options: None)
     """(limit, options) -> the step, in um, of the grid through (0, 0) that its findings are tied to; None: to none."""
+    by_area: ByArea[OptionsT] | None = None
+    """How it judges by areas alone, for a runner that adds them up over all of a layout; None: it looks at more."""
     analytic: Check[OptionsT] | None = None
     """The same check with circles measured as circles; None: facets or circles, it makes no difference."""
     unit: str = "um"
