@@ -12,7 +12,7 @@ from layoutgen.drc.flat import Flat
 from layoutgen.drc.lattice import Areas, Lattice, Shapes, lattice_over
 from layoutgen.findings import Finding
 from layoutgen.units import dbu
-from layoutgen.windows import InPlace, Sheet, View
+from layoutgen.windows import InPlace, Sheet
 from layoutgen.windows.arrays import Ints
 
 MOST = 4_000_000
@@ -28,22 +28,30 @@ def lattice_of(job: Task, extent: kdb.Box) -> Lattice | None:
     return lattice if lattice.columns * lattice.rows <= MOST else None
 
 
-def find(job: Task, lattice: Lattice, view: View, sheets: Iterable[tuple[Sheet | InPlace, Flat]]) -> list[Finding]:
-    """What breaks a rule, from what each window to look at shows in its core, wherever its like stand."""
+def covered(job: Task, lattice: Lattice, sheet: Sheet | InPlace, flat: Flat) -> Areas:
+    """(n, columns, rows) twice the area of each region that a rule measures in each cell.
+
+    Of what the windows of a sheet show in their cores, wherever their like stand.
+    """
     assert job.kind.by_area is not None  # noqa: S101  there is a lattice
-    measured, judge = job.kind.by_area
-    total = [np.zeros((lattice.columns, lattice.rows), dtype=np.int64) for _ in job.layers]
-    for sheet, flat in sheets:
-        regions = measured([flat.region(layer) for layer in job.layers])
-        for where, box, places in _cores(view, sheet):
-            for out, region in zip(total, regions, strict=True):
-                _add(out, lattice, region & where, box, places)
-    return judge(job.rule, lattice, total, job.options)
+    regions = job.kind.by_area[0]([flat.region(layer) for layer in job.layers])
+    total = np.zeros((len(regions), lattice.columns, lattice.rows), dtype=np.int64)
+    for where, box, places in _cores(sheet):
+        for out, region in zip(total, regions, strict=True):
+            _add(out, lattice, region & where, box, places)
+    return total
 
 
-def _cores(view: View, sheet: Sheet | InPlace) -> Iterator[tuple[kdb.Region, kdb.Box, Ints]]:
+def judge(job: Task, lattice: Lattice, parts: Iterable[Areas]) -> list[Finding]:
+    """What breaks a rule, from what all sheets together cover."""
+    assert job.kind.by_area is not None  # noqa: S101  there is a lattice
+    total = sum(parts, np.zeros((len(job.layers), lattice.columns, lattice.rows), dtype=np.int64))
+    return job.kind.by_area[1](job.rule, lattice, [*total], job.options)
+
+
+def _cores(sheet: Sheet | InPlace) -> Iterator[tuple[kdb.Region, kdb.Box, Ints]]:
     """Parts of a sheet: what they are cut to, their extent, and (n, 2) steps to all the places where they stand."""
-    cores = view.cores[sheet.windows]
+    view, cores = sheet.view, sheet.view.cores[sheet.windows]
     moved = sheet.moved if isinstance(sheet, Sheet) else np.zeros((len(cores), 2), dtype=np.int64)
     places = [view.places(window) - by for window, by in zip(sheet.windows.tolist(), moved, strict=True)]
     once = [k for k, steps in enumerate(places) if len(steps) == 1 and not steps.any()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import klayout.db as kdb
 
@@ -58,11 +58,11 @@ class Flat:
         """None: all is looked at at once."""
         return {}
 
-    def look_at(self, piece: str) -> dict[str, list[Finding]]:
+    def look_at(self, piece: str) -> dict[str, Any]:
         """There is none."""
         raise KeyError(piece)
 
-    def take(self, seen: Sequence[Mapping[str, list[Finding]]]) -> None:
+    def take(self, seen: Sequence[Mapping[str, Any]]) -> None:
         """There is nothing to take."""
 
     def far(self, tasks: Sequence[Task]) -> dict[str, list[str]]:

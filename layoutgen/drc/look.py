@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache, cached_property
-from typing import Self
+from typing import Self, TypeAlias
 
 import klayout.db as kdb
 import numpy as np
@@ -21,6 +21,7 @@ from layoutgen.drc.checks.kind import Circles, NoOptions
 from layoutgen.drc.earlier import Earlier
 from layoutgen.drc.flat import Flat
 from layoutgen.drc.large import has_long_hole, holes, passes
+from layoutgen.drc.lattice import Areas, Lattice
 from layoutgen.drc.overall import Overall
 from layoutgen.drc.place import extent, join, owned, place, repeated
 from layoutgen.drc.unit import Asked, Judged, Unit, judge, pack, positions_of_whole
@@ -44,6 +45,8 @@ LONG: Um = 1000.0
 """Polygons from this extent on are taken by parts where what is near them is looked at."""
 SHARED = 1.3
 """So much more may a window see where a rule takes windows with the halo of another one."""
+Shown: TypeAlias = list[Finding] | Areas
+"""What a piece shows of a rule: what breaks it there, or how much it covers."""
 AT_A_TIME = 64
 """Windows that another machine is given at a time."""
 
@@ -139,9 +142,9 @@ class Across:
             if polygons is None:
                 return join(self._flat.find(job))
             return join(judge_placed(job.rule, polygons, self._whole(job.layers[1]), job.steps, job.options))
-        if (lattice := by_area.lattice_of(job, self._source.bbox)) is not None:
-            view = self._view(job.layers, self._shared(2 * max(dbu(self._pdk.reach(x)) for x in job.layers) + 2))
-            return join(by_area.find(job, lattice, view, self._looked(view)))
+        if (lattice := self._lattice(job)) is not None:
+            view = self._view(job.layers, self._shared(self._halo(job)))
+            return join(by_area.judge(job, lattice, (by_area.covered(job, lattice, *s) for s in self._looked(view))))
         layers = self._shown(job)
         if (found := self._beside(job, layers)) is not None:
             return join(found)
@@ -258,9 +261,9 @@ class Across:
     def took(self, answers: Mapping[str, Mapping[str, Judged | str]]) -> dict[str, str]:
         """Keep what other machines have said of each part until somebody asks; the reasons of rules that failed."""
         dead: dict[str, str] = {}
-        pieces: list[dict[str, list[Finding]]] = []
+        pieces: list[dict[str, Shown]] = []
         for part, (sheet, rules) in self._far.items():
-            here: dict[str, list[Finding]] = {}
+            here: dict[str, Shown] = {}
             for job, _, _ in rules:
                 said = answers.get(part, {}).get(job.rule, "nobody has answered for a part of it")
                 if isinstance(said, str):
@@ -331,7 +334,8 @@ class Across:
         alike: dict[int, list[tuple[Task, list[str]]]] = defaultdict(list)
         for job in tasks:
             with suppress(Exception):  # said when its turn comes
-                whole = job.whole or job.kind.holes or job.lattice or job.between != "any" or job.overall
+                tied = job.lattice and (self._at_a_time or self._lattice(job) is None)
+                whole = job.whole or job.kind.holes or tied or job.between != "any" or job.overall
                 if not whole and self._is_much(job) and self._views.period.step == (0, 0):
                     alike[self._shared(self._halo(job))].append((job, self._shown(job)))
         for halo, rules in alike.items():
@@ -341,15 +345,18 @@ class Across:
                     self._pieces[f"{halo} {number}"] = sheet, rules
         return {piece: [job.rule for job, _ in rules] for piece, (_, rules) in self._pieces.items()}
 
-    def look_at(self, piece: str) -> dict[str, list[Finding]]:
+    def look_at(self, piece: str) -> dict[str, Shown]:
         """What breaks its rules in a piece; without those that cannot be run."""
         sheet, rules = self._pieces[piece]
         gathered = cache(sheet.gathered)
         name = cache(lambda layer: gathered(layer).name)
         flat = Flat(self._pdk, lambda layer: gathered(layer).merged())
-        out: dict[str, list[Finding]] = {}
+        out: dict[str, Shown] = {}
         for job, layers in rules:
             with suppress(Exception):  # said when its turn comes
+                if lattice := self._lattice(job):
+                    out[job.rule] = by_area.covered(job, lattice, sheet, flat)
+                    continue
                 if self._cache is not None:
                     key = key_of(job, self._pdk, self._circles)
                     seen = ", ".join(f"{each} {name(each).hex()}" for each in sorted({*self._drawn(layers)}))
@@ -357,21 +364,26 @@ class Across:
                         out[job.rule] = found
                         continue
                 here = job.run([flat.region(layer) for layer in layers], self._circles)
-                out[job.rule] = self._placed(job, sheet, here)
+                out[job.rule] = placed = self._placed(job, sheet, here)
                 if self._cache is not None:
-                    self._cache.put(key, seen, out[job.rule])
+                    self._cache.put(key, seen, placed)
         return out
 
     def _placed(self, job: Task, sheet: Sheet | InPlace, found: Sequence[Finding]) -> list[Finding]:
         """What was found in a piece, where it stands."""
         return list(place(found, sheet, self._short(job, sheet.view.halo)))
 
-    def take(self, seen: Sequence[Mapping[str, list[Finding]]]) -> None:
+    def take(self, seen: Sequence[Mapping[str, Shown]]) -> None:
         """Keep what all the pieces have shown until somebody asks what breaks a rule."""
-        for rule in {job.rule: None for _, rules in self._pieces.values() for job, _ in rules}:
+        for rule, job in {job.rule: job for _, rules in self._pieces.values() for job, _ in rules}.items():
             here = [found[rule] for found in seen if rule in found]
-            if len(here) == sum(rule in (job.rule for job, _ in rules) for _, rules in self._pieces.values()):
-                self._seen[rule] = [f for found in here for f in found]
+            if len(here) != sum(rule in (job.rule for job, _ in rules) for _, rules in self._pieces.values()):
+                continue
+            if lattice := self._lattice(job):
+                parts = [covered for covered in here if isinstance(covered, np.ndarray)]
+                self._seen[rule] = by_area.judge(job, lattice, parts)
+            else:
+                self._seen[rule] = [f for found in here if isinstance(found, list) for f in found]
 
     def shares(self, job: Task) -> tuple[Hashable, int]:
         """Rules that look through the same windows are faster together; about how many shapes are on their layers."""
@@ -446,8 +458,13 @@ class Across:
         for layer in layers:
             yield from (layer,) if layer in self._hulls else self._pdk.sources(layer)
 
+    def _lattice(self, job: Task) -> Lattice | None:
+        """The cells over all of the layout whose areas a rule judges; None: it is no such rule."""
+        return by_area.lattice_of(job, self._source.bbox)
+
     def _reach(self, job: Task) -> Um:
-        return job.reach + max(self._pdk.reach(layer) for layer in job.layers)
+        own = 0.0 if self._lattice(job) else job.reach  # areas depend on nothing around
+        return own + max(self._pdk.reach(layer) for layer in job.layers)
 
     def _short(self, job: Task, halo: int) -> int:
         """Extent up to which every window that might own a finding sees it whole."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import klayout.db as kdb
 
@@ -45,10 +45,10 @@ class Looker(Protocol):
     def pieces(self, tasks: Sequence[Task]) -> dict[str, list[str]]:
         """Pieces of the layout to be looked at one after the other, each for all of its rules: the ids of these."""
 
-    def look_at(self, piece: str) -> dict[str, list[Finding]]:
+    def look_at(self, piece: str) -> dict[str, Any]:
         """What breaks the rules of a piece in it; without those that cannot be run."""
 
-    def take(self, seen: Sequence[Mapping[str, list[Finding]]]) -> None:
+    def take(self, seen: Sequence[Mapping[str, Any]]) -> None:
         """What `look_at` has said of each piece, for `find` to say."""
 
     def far(self, tasks: Sequence[Task]) -> dict[str, list[str]]:
@@ -171,7 +171,7 @@ def _look_at_pieces(
 ) -> dict[str, RuleResult | str]:
     """Have the pieces of a layout looked at, in up to `jobs` processes; why rules have failed that were run there."""
     rules = look.pieces([*_applying(pdk, flow, content)])
-    seen: dict[str, dict[str, list[Finding]] | str] = {}
+    seen: dict[str, dict[str, Any] | str] = {}
     if jobs > 1 and len(rules) > 1:
         bundles = [[piece] for piece in rules]
         seen = _spread(bundles, look.look_at, jobs, lambda piece: tell(rules[piece][0]), content.cache)

@@ -21,6 +21,9 @@ MANY = 64
 """So many of them may be worth it."""
 FULL = 2000
 """Corners in a window from which on it pays, on average."""
+FINE, MANY_FINE = 100_000, 50_000
+"""Database units: so many shapes that repeat at smaller steps are a pattern, and take longer to compare than to look
+at."""
 Needs: TypeAlias = tuple[frozenset[str], ...]
 
 
@@ -142,7 +145,9 @@ class Views:
             for name in sorted(self.source.layers, key=self.source.count, reverse=True):
                 layer = self.source.layer(name)
                 if layer and (len(layer.items) or len(layer.boxes)):  # one of texts alone says nothing
-                    self._period = find_period(layer.items, layer.boxes)
+                    found = find_period(layer.items, layer.boxes)
+                    if max(found.step) > FINE or len(layer.items) + len(layer.boxes) < MANY_FINE:
+                        self._period = found
                     break
         return self._period
 
