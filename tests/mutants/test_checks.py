@@ -29,12 +29,7 @@ from layoutgen.findings import Finding
 from layoutgen.tomlfile import Model
 from layoutgen.units import DBU
 
-RULES = [
-    pytest.param(name, rule, id=f"{name}-{rule}")
-    for name, pdk in PDKS.items()
-    if name not in conformance.NOT_YET
-    for rule in pdk.rules
-]
+RULES = [pytest.param(name, rule, id=f"{name}-{rule}") for name, pdk in PDKS.items() for rule in pdk.rules]
 Runs = Callable[[Sequence[kdb.Region]], list[Finding]]
 STEP = {"max_vertices": 1.0, "exact_shape": 0.01, "count": 1.0}
 """By how much a limit is changed, of kinds that count, or whose corners are rounded; else by 0.001."""
