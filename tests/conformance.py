@@ -298,10 +298,13 @@ def drawn(pdk: Pdk, name: str, pattern: Pattern) -> Drawn:
             small = kdb.Box(*shape).enlarged(-by, -by)
             assert min(small.width(), small.height()) > 0, f"{name}, {pattern.name}: nothing is left to draw"
             region.insert(small)
-    if (cut := task(name, pdk.rules[name]).cut) and any(region.count() for region in out.values()):
-        extent = kdb.Box()
-        for region in out.values():
-            extent += region.bbox()
+    extent = kdb.Box()
+    for region in out.values():
+        extent += region.bbox()
+    for layer in pdk.rules[name].layers:  # what is only on a die is drawn on one around all
+        for outline in (s for s in pdk.sources(layer)[1:] if s in pdk.reserved and s not in out and not extent.empty()):
+            out[outline] = kdb.Region(extent.enlarged(FAR, FAR))
+    if (cut := task(name, pdk.rules[name]).cut) and not extent.empty():
         out[cut] = kdb.Region(extent.moved(-extent.width() - ASIDE, 0))
     return out
 

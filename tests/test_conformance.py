@@ -73,6 +73,8 @@ IMPLIED = {
     ("UBM.D.2", "RDL.D.1"): "metal under an under-bump metal whose centre alone keeps its distance does not",
     ("UBM.D.2", "RDL2.D.1"): "metal under an under-bump metal whose centre alone keeps its distance does not",
     ("BS.D.1", "RS.R.1"): "walls drawn as bars are no rings around what stands beside them",
+    ("BS.D.2", "RS.R.1"): "where dies are drawn as the rule reads them no ring is",
+    ("UK.L.2", "RS.R.2"): "where dies are drawn as the rule reads them no ring is",
     ("RS.R.1", "BS.D.1"): "what a ring is around may touch it, as far as the ring goes",
     ("RS.R.2", "BS.D.1"): "what a ring is around may touch it, as far as the ring goes",
     ("RS.R.1", "DK.D.2"): "what a ring is around may touch it, as far as the ring goes",
