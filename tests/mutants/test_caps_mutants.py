@@ -1,4 +1,4 @@
-"""Defects of caps on wafers of both examples: each is caught by the rule meant for it, at its place, from one unit on."""
+"""Defects of caps in both examples: each is caught by the rule meant for it, at its place, from one unit beyond on."""
 
 from __future__ import annotations
 
