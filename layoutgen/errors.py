@@ -75,5 +75,5 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def printable(text: str, limit: int = 300) -> str:
     """Text from outside on one line: control characters become '?', and what is too long is cut."""
-    clean = "".join(c if c.isprintable() else "?" for c in text)
+    clean = text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
     return clean if len(clean) <= limit else clean[:limit] + "..."

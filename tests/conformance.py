@@ -86,6 +86,7 @@ def separation(s: Setting) -> Iterator[Pattern]:
     yield Pattern("overlapping by one unit", apart, ([one], [box(a - 1, 0, b)]))
     yield Pattern("inside", apart, ([one], [grown(one, b, b, b, b)]))
     yield Pattern("around", apart, ([grown(box(0, 0, b), a, a, a, a)], [box(0, 0, b)]))
+    yield Pattern("far apart", False, ([one], [box(a + s.limit + FAR, 0, b)]))
     yield Pattern("crossing", apart, ([box(-b, 0, 2 * b + a, a)], [box(0, -a, b, 2 * a + b)]))
     yield Pattern("coincident", apart, ([box(0, 0, max(a, b))], [box(0, 0, max(a, b))]))
     yield Pattern("first absent", False, ([], [box(0, 0, b)]))
@@ -223,9 +224,8 @@ def grid(s: Setting) -> Iterator[Pattern]:
     yield Pattern("absent", False, ([], *rest))
 
 
-NOT_YET = frozenset({"hermetic"})
-"""Processes whose rules have cases (`tests/rules`), and are not yet judged by patterns and mutants: what follows from
-what is not listed, nor has each option a case that tells it. A process leaves this list, none joins it."""
+ASIDE = 10 * FAR
+"""How far from a pattern the blade of a rule that looks after the cut runs: it takes nothing of it."""
 
 MAKERS: dict[str, Callable[[Setting], Iterator[Pattern]]] = {
     "width": width, "space": space, "separation": separation, "enclosure": enclosure, "overlap": overlap,
@@ -234,9 +234,24 @@ MAKERS: dict[str, Callable[[Setting], Iterator[Pattern]]] = {
 }  # fmt: skip
 
 
+def flow_of(pdk: Pdk, name: str) -> str:
+    """The first flow of a rule."""
+    return (pdk.rules[name].flows or tuple(pdk.flows))[0]
+
+
 def of_rule(pdk: Pdk, name: str) -> Pdk:
     """The process as it is in the first flow of one of its rules."""
-    return pdk.in_flow((pdk.rules[name].flows or tuple(pdk.flows))[0])
+    return pdk.in_flow(flow_of(pdk, name))
+
+
+def alone(pdk: Pdk, name: str, flow: str) -> Pdk:
+    """The process as it is in a flow, with one of its rules only."""
+    return pdk.in_flow(flow).model_copy(update={"rules": {name: pdk.rules[name]}})
+
+
+def beside(pdk: Pdk, name: str) -> dict[str, Rule]:
+    """The rules that run where one does, in its first flow."""
+    return {other: rule for other, rule in pdk.rules.items() if not rule.flows or flow_of(pdk, name) in rule.flows}
 
 
 def patterns(pdk: Pdk, name: str) -> list[Pattern]:
@@ -257,11 +272,11 @@ def side(pdk: Pdk, layer: str) -> int:
     source, more = pdk.sources(layer)[0], dbu(pdk.growth(layer))
     if exact := _of(pdk, "exact_size", source):
         return dbu(exact[0].limit or 0) + 2 * more
-    sides = [USUAL, *(dbu(r.limit or 0) for r in _of(pdk, "width", source))]
+    sides = [USUAL, *(dbu(r.limit or 0) - 2 * dbu(pdk.growth(r.layers[0])) for r in _of(pdk, "width", source))]
     for rule in pdk.rules.values():  # so wide that what encloses it by the least is wide enough
         if rule.check == "enclosure" and rule.layers[0] == source:
             sides += [dbu(r.limit or 0) - 2 * dbu(rule.limit or 0) for r in _of(pdk, "width", rule.layers[1])]
-    return max(sides) + 2 * more
+    return -(-max(sides) // 10) * 10 + 2 * more
 
 
 def _of(pdk: Pdk, check: str, layer: str) -> list[Rule]:
@@ -283,6 +298,14 @@ def drawn(pdk: Pdk, name: str, pattern: Pattern) -> Drawn:
             small = kdb.Box(*shape).enlarged(-by, -by)
             assert min(small.width(), small.height()) > 0, f"{name}, {pattern.name}: nothing is left to draw"
             region.insert(small)
+    extent = kdb.Box()
+    for region in out.values():
+        extent += region.bbox()
+    for layer in pdk.rules[name].layers:  # what is only on a die is drawn on one around all
+        for outline in (s for s in pdk.sources(layer)[1:] if s in pdk.reserved and s not in out and not extent.empty()):
+            out[outline] = kdb.Region(extent.enlarged(FAR, FAR))
+    if (cut := task(name, pdk.rules[name]).cut) and not extent.empty():
+        out[cut] = kdb.Region(extent.moved(-extent.width() - ASIDE, 0))
     return out
 
 
@@ -298,9 +321,10 @@ def completed(pdk: Pdk, name: str, shapes: Drawn, apart: bool) -> Drawn:
     """
     read = {source for layer in pdk.rules[name].layers for source in pdk.sources(layer)}
     added: Drawn = {}
-    for _ in range(len(pdk.rules)):
+    rules = beside(pdk, name)
+    for _ in rules:
         before = {layer: region.dup() for layer, region in added.items()}
-        for rule in pdk.rules.values():
+        for rule in rules.values():
             wants = rule.check in ("enclosure", "inside") or (rule.check == "overlap" and rule.options.get("required"))
             if not wants or not read.isdisjoint(pdk.sources(rule.layers[1])):
                 continue
@@ -316,8 +340,16 @@ def completed(pdk: Pdk, name: str, shapes: Drawn, apart: bool) -> Drawn:
             added[target] = cover.merged() if apart else kdb.Region(cover.bbox())
         if all(layer in before and (before[layer] ^ region).is_empty() for layer, region in added.items()):
             break
+    for rule in rules.values():
+        if rule.check == "closed_ring" and len(rule.layers) > 1 and read.isdisjoint(pdk.sources(rule.layers[0])):
+            within = kdb.Box()
+            for layer in rule.layers[1:]:
+                within += on(pdk, layer, shapes | added).bbox()
+            room, wall = FAR, max(dbu(rule.limit or 0.0), side(pdk, rule.layers[0]))
+            ring = kdb.Region(within.enlarged(room + wall, room + wall)) - kdb.Region(within.enlarged(room, room))
+            added[pdk.sources(rule.layers[0])[0]] = ring
     everything = shapes | added
-    for rule in pdk.rules.values():
+    for rule in rules.values():
         if rule.check == "edge_distance" and rule.layers[1] not in read:
             extent = kdb.Box()
             for region in everything.values():
@@ -339,13 +371,21 @@ def found_by(pdk: Pdk, name: str, shapes: Drawn) -> list[Any]:
 
 def others(pdk: Pdk, name: str, shapes: Drawn, leave: Collection[str] = ()) -> list[str]:
     """The other rules, but for some, that find something there."""
-    idle = kdb.Region()
+    known: Drawn = {}
+
+    def seen(layer: str) -> kdb.Region:
+        if layer not in known:
+            known[layer] = on(pdk, layer, shapes)
+        return known[layer]
+
     firing = []
-    for other, rule in pdk.rules.items():
+    for other, rule in beside(pdk, name).items():
         if other == name or other in leave:
             continue
         job = task(other, rule)
-        if any(on(pdk, s, shapes) != idle for s in job.subjects) and found_by(pdk, other, shapes):
+        if any(seen(s).is_empty() for s in job.needed):
+            continue  # it says that it cannot run
+        if any(not seen(s).is_empty() for s in job.subjects) and job.run([seen(s) for s in job.layers]):
             firing.append(other)
     return firing
 

@@ -214,22 +214,22 @@ def _above(steps: int, s: Setting) -> bool:
 
 def hole_area(s: Setting) -> Iterator[Pattern]:
     (wall,) = s.sides
-    side = math.isqrt(s.limit)
-    assert side * side == s.limit, "a square hole"
+    wide = next(side for side in range(math.isqrt(s.limit), 0, -1) if s.limit % side == 0)  # as square as may be
+    high = s.limit // wide
     for by in STEPS:
-        hole = box(0, 0, side, side + (by > 0))
-        filled = [box(0, 0, 1)] if by < 0 else [box(0, 0, side - 1, 1)] if by > 0 else []
+        hole = box(0, 0, wide, high + (by > 0))
+        filled = [box(0, 0, 1)] if by < 0 else [box(0, 0, wide - 1, 1)] if by > 0 else []
         yield Pattern(f"hole {by:+d}", by < 0, ([*frame(hole, wall), *filled],))
         yield Pattern(f"notch {by:+d}", False, ([*frame(hole, wall)[1:], *filled],))
-        v = side + by
-        bars = [box(-wall, y, v + 2 * wall, wall) for y in (-wall, v)]
-        bars += [box(x, -wall, wall, v + 2 * wall) for x in (-wall, v)]
+        x, y = wide + by, high + by
+        bars = [box(-wall, low, x + 2 * wall, wall) for low in (-wall, y)]
+        bars += [box(left, -wall, wall, y + 2 * wall) for left in (-wall, x)]
         yield Pattern(f"between bars that cross {by:+d}", by < 0, (bars,))
-    hole = box(0, 0, side)
-    yield Pattern("something stands inside", False, ([*frame(hole, wall), box(9, 9, side - 18)],))
+    hole = box(0, 0, wide, high)
+    yield Pattern("something stands inside", False, ([*frame(hole, wall), box(9, 9, wide - 18, high - 18)],))
     yield Pattern("coincident", False, ([*frame(hole, wall), *frame(hole, wall)],))
     yield Pattern("filled", False, ([*frame(hole, wall), hole],))
-    yield Pattern("two holes of half the area", True, ([*frame(hole, wall), box(side // 2, 0, 9, side)],))
+    yield Pattern("two holes of half the area", True, ([*frame(hole, wall), box(wide // 2, 0, 9, high)],))
     yield Pattern("absent", False, ([],))
 
 
@@ -465,12 +465,12 @@ def one_piece(s: Setting) -> Iterator[Pattern]:
 
 def closed_ring(s: Setting) -> Iterator[Pattern]:
     a = s.sides[0]
-    around, surrounds = len(s.sides) > 1, s.sides[-1]
+    around, surrounds, more_layers = len(s.sides) > 1, max(s.sides[1:] or s.sides), len(s.sides) - 1
     inner = box(0, 0, surrounds)
     two_holes = not s.options.merged
 
-    def pattern(name: str, found: bool, rings: Boxes, within: Boxes) -> Pattern:
-        return Pattern(name, found, (rings, within) if around else (rings,))
+    def pattern(name: str, found: bool, rings: Boxes, within: Boxes, apart: Boxes | None = None) -> Pattern:
+        return Pattern(name, found, (rings, within, apart or [])[: 1 + more_layers])
 
     wall = max(a, s.limit + FAR)
     hole = grown(inner, 9, 9, 9, 9)
@@ -506,6 +506,20 @@ def closed_ring(s: Setting) -> Iterator[Pattern]:
     shifted = (inner[0] + (by := hole[2] + wall - hole[0]), inner[1], inner[2] + by, inner[3])
     yield pattern("two that share a wall", two_holes, [*ring, *more], [inner, shifted])
     yield pattern("wider on one side", False, [*ring, cross], [inner])
+    if more_layers > 1:
+        side = s.sides[2]
+        other = box(hole[2] + wall + 9, 0, side)
+        its = frame(grown(other, 9, 9, 9, 9), wall)
+        yield pattern("each in a ring", False, [*ring, *its], [inner], [other])
+        yield pattern("another beside the rings", True, ring, [inner], [other])
+        yield pattern("another beside a ring of its own", True, [*ring, *its], [inner], [other, box(other[2], 0, side)])
+        both = frame((hole[0], hole[1], other[2] + FAR, max(hole[3], other[3] + FAR)), wall)
+        yield pattern("both in one ring", True, both, [inner], [other])
+        wide = frame(grown((*hole[:2], its[0][2], max(hole[3], its[1][3])), FAR, FAR, FAR, FAR), wall)
+        island = [*wide, *its]
+        yield pattern("another on an island within the ring", False, island, [inner], [other])
+        opened = [*wide, *its[:3]]
+        yield pattern("another on an island that is open", True, opened, [inner], [other])
     yield pattern("coincident", False, [*ring, *ring], [inner])
     yield pattern("absent", False, [], [])
 
@@ -531,6 +545,7 @@ def sealed(s: Setting) -> Iterator[Pattern]:
     for by in STEPS if s.limit and lining == bore + 2 * s.limit else ():
         yield pattern(f"overlap {by:+d}", by < 0, ring, [opening], [grown(cap, by, by, by, by)])
         yield pattern(f"overlap on one side {by:+d}", by < 0, ring, [opening], [grown(cap, by, 0, 0, 0)])
+    yield pattern("far more overlap", False, ring, [opening], [grown(cap, *[FAR // 2] * 4)])
     x, y, _, top = cap
     yield pattern("two that abut over it", False, ring, [opening], [(x, y, x + 9, top), (x + 9, *cap[1:])])
     yield pattern("two with a slit over it", True, ring, [opening], [(x, y, opening[0] + 9, top),

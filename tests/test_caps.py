@@ -13,7 +13,7 @@ import shapely
 from layoutgen import discover, gds, maskset, spec
 from layoutgen.cell import Drawing
 from layoutgen.die import Die, build_die
-from layoutgen.errors import ParamError, SpecError
+from layoutgen.errors import ParamError, PdkError, SpecError
 from layoutgen.findings import Report
 from layoutgen.kerf import StreetContext, build_step
 from layoutgen.netcheck import check_nets_of_file
@@ -339,3 +339,31 @@ def test_a_via_gets_an_island_where_there_is_room_and_else_a_branch(build: Build
 
     assert rings(250) == ["island", "island"]
     assert rings(100) == ["branch", "island"]
+
+
+# ranges -------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("table", "good", "bad", "broken"),
+    [
+        # the wedge, of 60 degrees, narrows by 20 tan(30) up to the frame's upper face, whose wall leans by 20 / tan(60)
+        ("stack.frame", "thickness = 20.0, angle = 60.1", "thickness = 20.0, angle = 59.9", "CUT.D.1"),
+        ("stack.frame", "thickness = 11.4, angle = 85.0", "thickness = 11.399, angle = 85.0", "FRAME.H"),
+        ("cut", "angle = 90.0", "angle = 90.001", "CUT.A.1"),
+        ("cut", "angle = 30.0", "angle = 29.999", "CUT.A.1"),
+        ("cut", "depth_tolerance = 5.0", "depth_tolerance = 5.001", "CUT.O.1"),
+    ],
+)
+def test_a_stack_or_a_cut_that_a_cap_does_not_bear_is_refused(
+    tmp_path: Path, table: str, good: str, bad: str, broken: str
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    head, name = 'extends = "hermetic"\nname = "mine"\n', table.rpartition(".")
+    for numbers in (good, bad):
+        text = f"[cut]\n{numbers}\n" if table == "cut" else f"[{name[0]}]\n{name[2]} = {{ {numbers} }}\n"
+        (folder / "pdk.toml").write_text(head + text, "utf-8")
+        if numbers is good:
+            discover.pdk(str(folder))
+    with pytest.raises(PdkError, match=rf"{broken}: asks for") as raised:
+        discover.pdk(str(folder))
+    assert {p.place.rpartition(": ")[2] for p in raised.value.problems} == {f"ranges.{broken}"}

@@ -6,6 +6,7 @@ finds anything, with metal under openings and a die around all as the other rule
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -27,7 +28,6 @@ PDKS = {
     file.parent.name: pdk_module.read(file.parent, SHIPPED.joinpath)
     for folder in (SHIPPED, FOR_TESTS)
     for file in sorted(folder.glob("*/pdk.toml"))
-    if file.parent.name not in conformance.NOT_YET
 }
 SHIPPED_NAMES = {name for name in PDKS if (SHIPPED / name).is_dir()}
 KNOWN = {name: [r for r in pdk.rules if r not in conformance.unknown(pdk)] for name, pdk in PDKS.items()}
@@ -59,13 +59,10 @@ IMPLIED = {
     ("VIA.D.1", "POST.W.2"): "a via with a notch or a hole in it is wider than any post",
     ("VLABEL.D.1", "POST.W.2"): "a via with a notch or a hole in it is wider than any post",
     ("HEAD.S.1", "POST.W.2"): "heads that cross are of a via wider than any post",
-    ("BUMP.D.2", "BUMP.D.1"): "where heads are wider a bump keeps more distance",
     ("STENCIL.R.1", "STENCIL.C.1"): "apertures without vias under them have nothing to be centred on",
     ("STENCIL.S.1", "STENCIL.C.1"): "apertures without vias under them have nothing to be centred on",
-    ("GRID.STENCIL", "STENCIL.C.1"): "apertures without vias under them have nothing to be centred on",
     ("STENCIL.C.1", "STENCIL.R.1"): "an aperture as small as what it is centred on is too small for paste",
     ("STENCIL.S.1", "STENCIL.R.1"): "apertures drawn of bars are too small for paste",
-    ("GRID.STENCIL", "STENCIL.R.1"): "an aperture of a few units is too small for paste",
     ("STENCIL.C.1", "VIA.X.1"): "an aperture is centred on whatever stands there, of any size",
     ("STENCIL.C.1", "POST.STRESS"): "an aperture is centred on whatever stands there, of any size",
     ("VLABEL.D.1", "VIA.X.1"): "a via with a notch or a hole in it is not of the only size",
@@ -75,6 +72,32 @@ IMPLIED = {
     ("PI2.D.1", "UBM.D.1"): "the square corner of the under-bump metal comes nearer than the opening's",
     ("UBM.D.2", "RDL.D.1"): "metal under an under-bump metal whose centre alone keeps its distance does not",
     ("UBM.D.2", "RDL2.D.1"): "metal under an under-bump metal whose centre alone keeps its distance does not",
+    ("BS.D.1", "RS.R.1"): "walls drawn as bars are no rings around what stands beside them",
+    ("BS.D.2", "RS.R.1"): "where dies are drawn as the rule reads them no ring is",
+    ("UK.L.2", "RS.R.2"): "where dies are drawn as the rule reads them no ring is",
+    ("RS.R.1", "BS.D.1"): "what a ring is around may touch it, as far as the ring goes",
+    ("RS.R.2", "BS.D.1"): "what a ring is around may touch it, as far as the ring goes",
+    ("RS.R.1", "DK.D.2"): "what a ring is around may touch it, as far as the ring goes",
+    ("RS.R.2", "ZS.D.1"): "what a ring is around may touch it, as far as the ring goes",
+    ("RS.H.1", "RS.W.1"): "what closes a hole by one unit is one unit wide",
+    ("RS.H.1", "RS.S.1"): "a hole less one unit in its corner, or with something in it, has sides that near",
+    ("DK.D.1", "UK.D.1"): "the square corner of the contact comes nearer than the hole's",
+    ("DK.D.3", "RS.R.1"): "the distance leaves room for a ring between the two, and draws none",
+    ("ZS.D.2", "RS.R.2"): "the distance leaves room for a ring between the two, and draws none",
+    ("VE.K.1", "GND.O.2"): "ground may meet the cut and lead nowhere",
+    ("UK.L.1", "BS.D.1"): "cavities are drawn as near to what leaks as can be",
+    ("UK.L.1", "RS.R.1"): "holes are drawn in the wall and beside it, where the way from them is shortest",
+    ("UK.L.1", "DK.D.2"): "holes are drawn in the wall and beside it, where the way from them is shortest",
+    ("UK.L.1", "RS.S.1"): "two frames one unit apart are two",
+    ("UK.L.1", "DK.W.1"): "a hole as small as can be lies in no frame of a cavity",
+    ("UK.L.1", "UK.E.1"): "metal may stand out less than on the cover where only the way in counts",
+    ("UK.L.1", "LS.E.1"): "where nothing leaks to no metal is drawn",
+    ("UK.L.2", "UK.E.1"): "metal may stand out less than on the cover where only the way in counts",
+    ("UK.L.2", "LS.E.1"): "where nothing leaks to no metal is drawn",
+    ("UK.L.2", "DK.W.1"): "a hole as small as can be lies in no die with a cavity",
+    ("UK.L.2", "DK.D.1"): "holes beside a die leak to nothing in it",
+    ("UK.L.2", "VE.D.1"): "holes beside a die leak to nothing in it",
+    ("UK.L.2", "BS.D.2"): "cavities beside a die are reached by nothing",
 }
 """(rule, other rule): why the other one finds something on patterns that are right by the first."""
 IMPLIED_FOR_TESTS = {
@@ -118,6 +141,14 @@ ALWAYS = {
     "PI2.X.1": "openings are drawn as other rules ask for",
 }
 """Its rules that nearly all patterns of the others break."""
+
+
+FULL = {
+    (pdk.rules[rule].check, repr(task(rule, pdk.rules[rule]).options), len(pdk.rules[rule].layers)): (name, rule)
+    for name, pdk in PDKS.items()
+    for rule in KNOWN[name]
+}.values()
+"""Of each kind with its options one rule, by process and name: the last."""
 
 
 def moved(shapes: Drawn, by: kdb.Trans) -> Drawn:
@@ -166,11 +197,18 @@ def test_every_rule_has_patterns_that_pass_and_that_fail(name: str) -> None:
         assert len(set(names)) == len(names), rule
 
 
-def everywhere(job: Task) -> list[kdb.Trans]:
-    """Orientations, and places at both ends of a wafer: as nearly there as what the rule is tied to allows."""
+def everywhere(pdk: Pdk, job: Task) -> list[kdb.Trans]:
+    """Orientations, and places at both ends of a wafer: as nearly there as what the rule is tied to allows.
+
+    All of them for one rule of each kind with its options; three for others, which ones goes by their names.
+    """
     step = lattice(job)
     ends = [kdb.Trans(t.angle, t.is_mirror(), *(v // step * step for v in (t.disp.x, t.disp.y))) for t in WAFER_ENDS]
-    return [*(kdb.Trans(orientation, 0, 0) for orientation in range(8)), *ends]
+    places = [*(kdb.Trans(orientation, 0, 0) for orientation in range(8)), *ends]
+    if (pdk.name, job.rule) in FULL:
+        return places
+    begin = zlib.crc32(job.rule.encode())
+    return [places[(begin + k) % len(places)] for k in (0, 3, 6)]
 
 
 def lattice(job: Task) -> int:
@@ -185,7 +223,7 @@ def test_verdict_in_each_orientation_and_at_the_ends_of_a_wafer(pdk: Pdk, rule: 
         shapes = conformance.drawn(pdk, rule, pattern)
         wrong += [
             (pattern.name, str(at))
-            for at in everywhere(job)
+            for at in everywhere(pdk, job)
             if bool(judge(pdk, job, moved(shapes, at))) is not pattern.found
         ]
     assert wrong == []
@@ -214,7 +252,7 @@ def test_circles_at_the_limit_measured_as_circles(pdk: Pdk, rule: str) -> None:
     wrong = []
     for pattern in conformance.rounds(pdk, rule):
         shapes = conformance.rounds_drawn(pdk, rule, pattern)
-        for at in everywhere(job):
+        for at in everywhere(pdk, job):
             regions = [conformance.on(pdk, layer, moved(shapes, at)) for layer in job.layers]
             if bool(job.run(regions, circles="analytic")) is not pattern.found:
                 wrong.append((pattern.name, str(at)))
@@ -240,8 +278,8 @@ def ran(pdk: Pdk, rule: str, shapes: Drawn) -> bool:
     content = drc_run.Content(
         "pattern", lambda layer: shapes.get(layer, kdb.Region()), applies=frozenset({rule}), complete=False
     )
-    flow = (pdk.rules[rule].flows or tuple(pdk.flows))[0]
-    (result,) = [r for r in drc_run.run(pdk, flow, content).results if r.rule == rule]
+    flow = conformance.flow_of(pdk, rule)
+    (result,) = drc_run.run(conformance.alone(pdk, rule, flow), flow, content).results
     assert result.status in (Status.RUN, Status.NOT_APPLICABLE), result.reason
     return bool(result.findings)
 

@@ -261,13 +261,15 @@ def check_layout(
 
 
 def validate(pdk: Pdk) -> list[Problem]:
-    """What is wrong with the PDK's rules, found without a layout; empty if every rule could run."""
+    """What is wrong with the PDK's rules, each in its flows, found without a layout; empty if every rule could run."""
     problems: list[Problem] = []
+    flows = {flow: pdk.in_flow(flow) for flow in pdk.flows}
     for name, rule in pdk.rules.items():
-        try:
-            overall.fits(task(name, rule), pdk)
-        except PdkError as e:
-            problems += e.problems
+        for flow in rule.flows or flows:
+            try:
+                overall.fits(task(name, rule), flows[flow])
+            except PdkError as e:
+                problems += [p for p in e.problems if p not in problems]
     return problems
 
 

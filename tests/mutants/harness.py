@@ -216,8 +216,6 @@ __all__ = ["FALSE", "PDKS", "SURVIVED", "Judged", "Mutant", "run", "table"]
 
 SHIPPED = pdk_module.Path(__file__).resolve().parents[2] / "pdk" / "layoutgen_pdk"
 PDKS: dict[str, Pdk] = {
-    file.parent.name: pdk_module.read(file.parent, SHIPPED.joinpath)
-    for file in sorted(SHIPPED.glob("*/pdk.toml"))
-    if file.parent.name not in conformance.NOT_YET
+    file.parent.name: pdk_module.read(file.parent, SHIPPED.joinpath) for file in sorted(SHIPPED.glob("*/pdk.toml"))
 }
 """The shipped processes."""

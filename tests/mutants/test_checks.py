@@ -24,16 +24,12 @@ import rule_cases
 from rule_cases import PDKS
 
 from layoutgen.drc.checks import Task, marks, task
+from layoutgen.drc.overall import of_regions
 from layoutgen.findings import Finding
 from layoutgen.tomlfile import Model
 from layoutgen.units import DBU
 
-RULES = [
-    pytest.param(name, rule, id=f"{name}-{rule}")
-    for name, pdk in PDKS.items()
-    if name not in conformance.NOT_YET
-    for rule in pdk.rules
-]
+RULES = [pytest.param(name, rule, id=f"{name}-{rule}") for name, pdk in PDKS.items() for rule in pdk.rules]
 Runs = Callable[[Sequence[kdb.Region]], list[Finding]]
 STEP = {"max_vertices": 1.0, "exact_shape": 0.01, "count": 1.0}
 """By how much a limit is changed, of kinds that count, or whose corners are rounded; else by 0.001."""
@@ -57,15 +53,25 @@ TERMS: dict[str, tuple[str, ...]] = {
 """What a kind consists of, by the function in `marks` that finds it."""
 
 
+def judge(job: Task, layers: Sequence[kdb.Region]) -> list[Finding]:
+    """What a rule finds on its layers; of one that looks after the cut, what that takes comes last."""
+    if not job.cut or job.kind.overall is None:
+        return job.run(layers[: len(job.layers)])
+    regions = dict(zip((*job.layers, job.cut), layers, strict=True))
+    return job.kind.overall(job.rule, of_regions(regions), job.layers, job.steps, job.options)
+
+
 @cache
 def cases(name: str, rule: str) -> tuple[tuple[bool, dict[str, Any], tuple[kdb.Region, ...]], ...]:
-    """Of each case whether the rule must find something, what else it says, and the rule's layers."""
+    """Of each case whether the rule must find something, what else it says, and the rule's layers; where it looks after
+    the cut, also what that takes."""
     pdk = PDKS[name]
     out = []
     for verdict, case in rule_cases.cases_of(pdk, rule):
         shapes = rule_cases.drawn(pdk, rule, case)
         here = pdk.in_flow(case["flow"]) if "flow" in case else conformance.of_rule(pdk, rule)
-        layers = tuple(conformance.on(here, layer, shapes) for layer in here.rules[rule].layers)
+        job = task(rule, here.rules[rule])
+        layers = tuple(conformance.on(here, layer, shapes) for layer in (*job.layers, *filter(None, [job.cut])))
         out.append((verdict == "fail", case, layers))
     return tuple(out)
 
@@ -88,13 +94,15 @@ def mutants(job: Task, set_: dict[str, Any], found: Sequence[Finding]) -> Iterat
     step = STEP.get(job.kind.name, DBU)
     if job.limit is not None and job.kind.name != "grid":
         yield from (
-            (f"limit {by:+g}", replace(job, limit=job.limit + by).run) for by in (-step, step) if job.limit + by
+            (f"limit {by:+g}", partial(judge, replace(job, limit=job.limit + by)))
+            for by in (-step, step)
+            if job.limit + by
         )
     for what, options in _options(job, set_):
-        yield what, replace(job, options=options).run
+        yield what, partial(judge, replace(job, options=options))
     alike = job.kind.name in ALIKE or (job.kind.name == "overlap" and not job.options.required)
     if len(job.layers) > 1 and not alike and not job.kind.layers[0].endswith("*"):
-        yield "layers swapped", lambda layers: job.run([*layers[:2][::-1], *layers[2:]])
+        yield "layers swapped", lambda layers: judge(job, [*layers[:2][::-1], *layers[2:]])
     for term in sorted({_term(f) for f in found}):
         yield f"without {term}", partial(_without, job, term)
     for term in TERMS.get(job.kind.name, ()):
@@ -136,7 +144,7 @@ def _term(finding: Finding) -> str:
 
 
 def _without(job: Task, term: str, layers: Sequence[kdb.Region]) -> list[Finding]:
-    return [f for f in job.run(layers) if _term(f) != term]
+    return [f for f in judge(job, layers) if _term(f) != term]
 
 
 NOTHING: dict[str, Any] = {
@@ -147,17 +155,17 @@ NOTHING: dict[str, Any] = {
 def _without_search(job: Task, term: str, layers: Sequence[kdb.Region]) -> list[Finding]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(marks, term, lambda *_: NOTHING[term])
-        return job.run(layers)
+        return judge(job, layers)
 
 
 @pytest.mark.parametrize(("name", "rule"), RULES)
 def test_every_mutant_of_a_check_is_killed_by_the_cases(name: str, rule: str) -> None:
     asked = conformance.of_rule(PDKS[name], rule).rules[rule]
     job = task(rule, asked)
-    assert not killed(name, rule, job.run)
+    assert not killed(name, rule, partial(judge, job))
     if asked.check == "grid" and asked.limit == DBU:
         return  # nothing breaks it, whatever it does
-    found = [f for _, _, layers in cases(name, rule) for f in job.run(layers)]
+    found = [f for _, _, layers in cases(name, rule) for f in judge(job, layers)]
     made = list(mutants(job, asked.options, found))
     assert made
     survived = {what for what, runs in made if not killed(name, rule, runs)}

@@ -26,6 +26,8 @@ TOUCH = 1e-3
 """By how much a line may run beside a border: far less than any gap."""
 SLIVER = 1e5
 """An area (square database units) that rounding of slanted edges may make."""
+SLANTED = 20.0
+"""How far off the corner of a shape may be that slanted edges shrink."""
 FACING: dict[str, Any] = {"metric": "euclidian", "ignore_angle": 80.0}
 Floats = npt.NDArray[np.float64]
 
@@ -273,13 +275,100 @@ def bending(layers: Sequence[BaseGeometry], limit: float, options: dict[str, Any
     return both(*verdicts)
 
 
-def closed_ring(layers: Sequence[BaseGeometry], limit: float, options: dict[str, Any]) -> Verdict:
+def outside(layers: Sequence[BaseGeometry], limit: float, options: dict[str, Any]) -> Verdict:
+    common = layers[0].intersection(layers[1]).area
+    return Verdict(common > 0, upright(*layers) or common == 0 or common > SLIVER)
+
+
+def hole_area(layers: Sequence[BaseGeometry], limit: float, options: dict[str, Any]) -> Verdict:
     verdicts = [Verdict(False, not kiss(layers[0]))]
     for part in parts(layers[0]):
-        verdicts.append(Verdict(len(part.interiors) != 1))
+        for hole in part.interiors:
+            area = shapely.Polygon(hole).area
+            beyond = abs(area - 1000 * limit)  # limits come in thousandths
+            verdicts.append(Verdict(area < 1000 * limit, upright(part) or beyond > SLIVER))
+    return both(*verdicts)
+
+
+def closed_ring(layers: Sequence[BaseGeometry], limit: float, options: dict[str, Any]) -> Verdict:
+    rings, merged = parts(layers[0]), options.get("merged", False)
+    exact = upright(*layers)
+    verdicts = [Verdict(False, not any(map(kiss, layers)))]
+    for part in rings:
+        count = len(part.interiors)
+        verdicts.append(Verdict(count != 1 and not (count and merged)))
         outlines = [part.exterior, *part.interiors]
         for k, a in enumerate(outlines):
             verdicts += [less(float(shapely.distance(a, b)), limit, upright(part)) for b in outlines[:k]]
+    holes = [(k, shapely.Polygon(hole)) for k, part in enumerate(rings) for hole in part.interiors]
+    full: set[int] = set()
+    innermost: list[set[int]] = []
+    for layer in layers[1:]:
+        mine = set()
+        for part in parts(layer):
+            common = part.intersection(layers[0]).area
+            verdicts.append(Verdict(common > 0, exact or common == 0 or common > SLIVER))
+            around = [n for n, (_, hole) in enumerate(holes) if hole.covers(part.representative_point())]
+            verdicts.append(Verdict(not around))
+            full |= set(around)
+            if around and common == 0:
+                mine.add(min(around, key=lambda n: holes[n][1].area))
+        innermost.append(mine)
+    if len(layers) > 1:
+        of = [n if merged else k for n, (k, _) in enumerate(holes)]
+        verdicts.append(Verdict(set(of) != {of[n] for n in full}))
+    if len(innermost) > 1:
+        verdicts.append(Verdict(bool(set.intersection(*innermost))))
+    return both(*verdicts)
+
+
+def sealed(layers: Sequence[BaseGeometry], limit: float, options: dict[str, Any]) -> Verdict:
+    cavities, leaks, openings, seals = layers
+    about = (0.0,) if upright(*layers) else (-SLANTED, SLANTED)
+    told = {_leak(cavities, leaks, openings.difference(_shrunk(seals, limit - by)), -by) for by in about}
+    return Verdict(max(told), len(told) == 1 and not any(map(kiss, layers)))
+
+
+def _shrunk(shape: BaseGeometry, by: float) -> BaseGeometry:
+    """A shape less what lies nearer to its border, in corners as far as both sides go."""
+    border = shapely.linestrings(edges(shape))
+    return shape.difference(shapely.unary_union(shapely.buffer(border, by, cap_style="square")))
+
+
+def _leak(cavities: BaseGeometry, leaks: BaseGeometry, bare: BaseGeometry, near: float) -> bool:
+    """Whether something leads from what is bare to a cavity: what is that near to each other touches."""
+    known = [(kind, p) for kind, shape in enumerate((leaks, cavities, bare)) for p in parts(shape)]
+    reached = {k for k, (kind, _) in enumerate(known) if kind == 2}
+    more = reached
+    while more:
+        more = {
+            k for k, (kind, part) in enumerate(known) if k not in reached
+            and any(known[j][0] != kind and _meet(known[j], (kind, part), near) for j in more)
+        }  # fmt: skip
+        reached = reached | more
+    return any(known[k][0] == 1 for k in reached)
+
+
+def _meet(one: tuple[int, shapely.Polygon], other: tuple[int, shapely.Polygon], near: float) -> bool:
+    """Whether two touch, or the one that leaks has the other one in a hole."""
+    a, b = (shapely.Polygon(p.exterior) if kind == 0 else p for kind, p in (one, other))
+    if near < 0:
+        return bool(a.buffer(near).intersects(b))
+    return bool(a.distance(b) <= near)
+
+
+def reaches_cut(layers: Sequence[BaseGeometry], limit: float, options: dict[str, Any]) -> Verdict:
+    metal, ground, maybe, sure = layers
+    metal = shapely.unary_union([metal, ground])
+    left, own = parts(metal.difference(sure)), parts(ground.difference(sure))
+    kissing = any(map(kiss, (*layers, metal.difference(sure))))
+    verdicts = [Verdict(False, upright(*layers) and not kissing)]
+    for part in left:
+        met = part.intersects(sure)
+        if any(part.intersection(g).area > 0 for g in own):
+            verdicts.append(Verdict(not met))
+        else:
+            verdicts.append(Verdict(met or part.intersection(maybe).area > 0))
     return both(*verdicts)
 
 
@@ -293,5 +382,6 @@ JUDGES: dict[str, Callable[[Sequence[BaseGeometry], float, dict[str, Any]], Verd
     "width": width, "space": space, "separation": separation, "enclosure": enclosure, "overlap": overlap,
     "inside": inside, "exact_size": exact_size, "pitch": pitch, "edge_distance": edge_distance, "grid": grid,
     "aspect_ratio": aspect_ratio, "centred_on": centred_on, "bending": bending,
-    "closed_ring": closed_ring,
+    "closed_ring": closed_ring, "outside": outside, "hole_area": hole_area, "sealed": sealed,
+    "reaches_cut": reaches_cut,
 }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import conformance
 import klayout.db as kdb
 import pytest
 import rule_cases
@@ -29,8 +30,8 @@ def test_case(pdk: Pdk, rule: str, verdict: Verdict, case: dict[str, Any]) -> No
     content = drc_run.Content(
         "case", lambda name: regions.get(name, kdb.Region()), applies=frozenset({rule}), complete=False
     )
-    flow = case.get("flow", (pdk.rules[rule].flows or tuple(pdk.flows))[0])
-    (result,) = [r for r in drc_run.run(pdk, flow, content).results if r.rule == rule]
+    flow = case.get("flow", conformance.flow_of(pdk, rule))
+    (result,) = drc_run.run(conformance.alone(pdk, rule, flow), flow, content).results
     assert result.status is Status.RUN, result.reason
     assert bool(result.findings) is (verdict == "fail"), [f.measured for f in result.findings]
     if "findings" in case:

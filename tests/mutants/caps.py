@@ -1,0 +1,408 @@
+"""Defects of caps: injected into wafers of the examples, each in a die of its own, and looked for by the rules.
+
+Each is a given number of database units beyond the limit of the rule that is meant for it: at 0 that finds nothing. The
+die with its street is one cell, from the die's lower left corner.
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import klayout.db as kdb
+import numpy as np
+
+from layoutgen import gds, maskset, spec
+from layoutgen.die import build_die
+from layoutgen.drc.run import check_layout
+from layoutgen.findings import Finding, RuleResult
+from layoutgen.kerf import StreetContext, build_step
+from layoutgen.pdk import Pdk
+from layoutgen.units import dbu
+from layoutgen.wafer import Rim, WaferContext, build_wafer, lay_grid
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+NAMES = {"ladder_saw": 30_000, "duplexer_2in1": 36_000}
+"""The examples, and diameters (um) of wafers that hold what the tests ask for."""
+EACH, NIGHTLY = 5, 60
+"""Defects of each kind and example in the tests, and with --nightly."""
+NEAR = 1_000
+"""A marker is at a defect's place where it is no further away than this (database units)."""
+UM = 1000
+CAUGHT, SURVIVED, FALSE = "caught", "survived", "false alarm"
+
+
+@dataclass(frozen=True)
+class Wafer:
+    """A clean wafer as it is drawn: of a few hundred dies."""
+
+    pdk: Pdk
+    flow: str
+    layout: kdb.Layout
+    corners: tuple[tuple[int, int], ...]
+    size: tuple[int, int]
+    street: int
+
+    @cached_property
+    def step(self) -> dict[str, kdb.Region]:
+        """What is drawn in the step, by layer, derived ones too."""
+        fetch = gds.fetch(self.layout, self.pdk, self.layout.cell("STEP"))
+        return {n: self.pdk.region(n, fetch) for n in (*self.pdk.drawn_layers, *self.pdk.derived)}
+
+    @property
+    def die(self) -> kdb.Box:
+        return kdb.Box(0, 0, *self.size)
+
+    def half(self, band: str) -> int:
+        """Half width of what the cut takes on a reserved layer."""
+        assert self.pdk.cut
+        return dbu(self.pdk.cut.bands()[band])
+
+    def limit(self, rule: str) -> int:
+        return dbu(self.pdk.rules[rule].limit or 0.0)
+
+    def check(self, layout: kdb.Layout, rules: set[str] | None = None) -> tuple[RuleResult, ...]:
+        return check_layout(
+            layout, layout.top_cell(), self.pdk, self.flow, title="defects", rules=rules, jobs=1
+        ).results
+
+    def black(self, corner: tuple[int, int]) -> bool:
+        """Dies are coloured like a chessboard."""
+        return sum(round(c / (size + self.street)) for c, size in zip(corner, self.size, strict=True)) % 2 == 0
+
+    def box(self, side: int, low: int, high: int, begin: int, end: int) -> kdb.Box:
+        """Between two depths from the die's left, lower, right or upper edge (0 to 3), from where to where along it."""
+        if side > 1:
+            low, high = self.size[side % 2] - high, self.size[side % 2] - low
+        return kdb.Box(low, begin, high, end) if side % 2 == 0 else kdb.Box(begin, low, end, high)
+
+    @cached_property
+    def walls(self) -> list[tuple[int, int, int, int]]:
+        """Straight walls along the die's edge: side, depth of the inner face, from where to where."""
+        found = []
+        for polygon in self.step["frame"].each():
+            for edge in (e for k in range(polygon.holes()) for e in polygon.each_edge(k + 1)):
+                for axis, (at, to, begin, end) in enumerate(
+                    ((edge.x1, edge.x2, edge.y1, edge.y2), (edge.y1, edge.y2, edge.x1, edge.x2))
+                ):
+                    for side, depth in ((axis, at), (axis + 2, self.size[axis] - at)):
+                        if at == to and 0 < depth < 60 * UM and abs(end - begin) > 200 * UM:
+                            found.append((side, depth, min(begin, end), max(begin, end)))
+        return sorted(found)
+
+    @cached_property
+    def islands(self) -> list[kdb.Polygon]:
+        return [p for p in self.step["frame"].each() if p.bbox().inside(self.die)]
+
+    @property
+    def via(self) -> str:
+        """What comes down to the chip."""
+        return "inter_via" if self.flow == "wired" else "cover_via"
+
+
+def drawn(name: str, diameter: int = 0) -> Wafer:
+    """The wafer of an example, smaller, without the checks of a build."""
+    with tempfile.TemporaryDirectory() as folder:
+        for path in (EXAMPLES / name).iterdir():
+            target = Path(folder) / name / path.name
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(path.read_bytes())
+        path = Path(folder) / f"{name}.toml"
+        text = (EXAMPLES / path.name).read_text("utf-8")
+        assert "diameter = 100_000" in text
+        path.write_text(text.replace("diameter = 100_000", f"diameter = {diameter or NAMES[name]}"), "utf-8")
+        asked = spec.read(path)
+        base, stages = maskset.build_context(asked, str(path))
+        die = build_die(maskset.die_context(asked, base), stages)
+        rim = Rim(asked.file.wafer.diameter, asked.file.wafer.edge_exclusion, asked.file.wafer.notch)
+        shared = (base.pdk, base.flow_name, base.cell_library, base.parameters)
+        step = build_step(StreetContext(*shared, die=die, street=asked.street), stages, str(path))
+        grid = lay_grid(rim, step, asked.file.wafer.centre, asked.file.wafer.mark_sites, str(path))
+        wafer = build_wafer(WaferContext(*shared, rim=rim, grid=grid, step=step, die=die), stages, "defects")
+    corners = tuple((dbu(x), dbu(y)) for x, y in (grid.at(place) for place in grid.dies))
+    size = dbu(die.width), dbu(die.height)
+    return Wafer(base.pdk, base.flow_name, gds.to_layout(wafer, base.pdk), corners, size, dbu(asked.street[0]))
+
+
+# one die, to be harmed ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Harm:
+    """What is taken away and added, by layer, and where: markers touch it."""
+
+    place: kdb.Box
+    gone: tuple[tuple[str, kdb.Box], ...] = ()
+    added: tuple[tuple[str, kdb.Polygon], ...] = ()
+
+
+Defect = Callable[[Wafer, random.Random, int], Harm | None]
+"""Harms a die by so many units beyond the limit; 0: not at all. None: there is nothing to harm."""
+
+
+def _wall(w: Wafer, rnd: random.Random) -> tuple[int, int, int]:
+    """A straight wall: its side, the depth of its inner face, and a place along it."""
+    side, depth, begin, end = rnd.choice(w.walls)
+    return side, depth, rnd.randrange(begin + 40 * UM, end - 80 * UM)
+
+
+def _cut(w: Wafer, band: str) -> int:
+    """At which depth from the die's edge what the cut takes ends: less than 0."""
+    return w.half(band) - w.street // 2
+
+
+def _taken(place: kdb.Box, layer: str, box: kdb.Box) -> Harm:
+    return Harm(place, gone=((layer, box),) if not box.empty() and box.area() else ())
+
+
+def _added(layer: str, box: kdb.Box, place: kdb.Box | None = None) -> Harm:
+    return Harm(place or box, added=((layer, kdb.Polygon(box)),))
+
+
+def gap(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """A slit through the wall that remains after the cut."""
+    side, depth, at = _wall(w, rnd)
+    return _taken(w.die, "frame", w.box(side, _cut(w, "cut_maybe@face") - UM, depth, at, at + by))
+
+
+def open_island(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
+    """A slit through the wall of an island."""
+    if not w.islands:
+        return None
+    box = rnd.choice(w.islands).bbox()
+    return _taken(box, "frame", kdb.Box(box.center().x, box.center().y, box.right, box.center().y + by))
+
+
+def thin(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """A notch in the wall leaves less than the ring on the component has to have."""
+    side, depth, at = _wall(w, rnd)
+    notch = w.box(side, w.limit(_ring(w)) - by, depth, at, at + 30 * UM)
+    return _taken(notch, "frame", notch)
+
+
+def _ring(w: Wafer) -> str:
+    return "RS.R.2" if w.flow == "wired" else "RS.R.1"
+
+
+def off_centre(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """The cut beside the middle of the street leaves less than that on one side."""
+    side, depth, begin, end = rnd.choice(w.walls)
+    band = w.box(side, -w.street // 2, depth - w.limit(_ring(w)) + by, begin, end)
+    return _added("cut_maybe@face", band)
+
+
+def under_cavity(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """The wedge, at the chip's back, below structures."""
+    side = rnd.randrange(4)
+    box = w.step["structure"].bbox()
+    depth = (box.left, box.bottom, w.size[0] - box.right, w.size[1] - box.top)[side]
+    along = (0, w.size[1 - side % 2])
+    return _added("cut_maybe@back", w.box(side, -w.street // 2, depth + by, *along))
+
+
+def island_touches(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
+    """An island moved towards a wall."""
+    if not w.islands:
+        return None
+    island = rnd.choice(w.islands)
+    box = island.bbox()
+    for side, depth, begin, end in w.walls:
+        low, high = (box.bottom, box.top) if side % 2 == 0 else (box.left, box.right)
+        if begin < low - 30 * UM and high + 30 * UM < end:
+            mine = (box.left, box.bottom, w.size[0] - box.right, w.size[1] - box.top)[side]
+            step = (mine - depth - w.limit("RS.S.1") + by) * (-1 if side < 2 else 1)
+            moved = island.moved(*((step, 0) if side % 2 == 0 else (0, step)))
+            if any(moved.bbox().enlarged(30 * UM, 30 * UM).touches(p.bbox()) for p in w.islands if p != island):
+                continue
+            return Harm(moved.bbox(), gone=(("frame", box),), added=(("frame", moved),))
+    return None
+
+
+def on_frame(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """Frame nearer to a via than its alignment allows."""
+    rule, layer = ("ZS.D.1", "inter_worst") if w.flow == "wired" else ("DK.D.2", "via_worst")
+    box = rnd.choice([*w.step[layer].each()]).bbox()
+    to, y = box.left - w.limit(rule) + by, box.center().y
+    return _added("frame", kdb.Box(to - 20 * UM, y - 15 * UM, to, y + 15 * UM))
+
+
+def in_cavity(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """A via in the cavity of the structures."""
+    side, depth, at = _wall(w, rnd)
+    via = w.box(side, depth + 10 * UM, depth + 50 * UM, at, at + 40 * UM)
+    return _added(w.via, via) if by else Harm(via)
+
+
+def unsealed(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """Underside metal that stands out around a hole by less than seals it."""
+    via = rnd.choice([*w.step["cover_via"].each()]).bbox()
+    rest = via.left - w.limit("UK.L.2" if w.flow == "wired" else "UK.L.1") + by
+    gone = kdb.Box(via.left - 90 * UM, via.bottom - 90 * UM, rest, via.top + 90 * UM)
+    return _taken(w.die, "contact", gone)
+
+
+def signal_at_cut(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """A conductor that is not ground where the cut may meet it, or the rear metal."""
+    layer, edge = ("wiring", _cut(w, "cut_maybe@wiring"))
+    if w.flow != "wired":
+        layer, edge = "connector", w.limit("AM.D.1")
+    busy = w.step["wiring_all"] + w.step["connector"]
+    while True:
+        side, _, at = _wall(w, rnd)
+        box = w.box(side, edge - by, edge + 60 * UM, at, at + 10 * UM)
+        if (busy & kdb.Region(box.enlarged(20 * UM, 20 * UM))).is_empty():
+            return _added(layer, box)
+
+
+def ground_short(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
+    """The ground conductor ends before it is surely cut."""
+    if w.flow != "wired":
+        return None
+    side = rnd.choice((0, 2))
+    to = _cut(w, "cut_sure@seam") - w.limit("GND.O.1") + by
+    place = w.box(side, -w.street // 2, to + 80 * UM, 0, w.size[1])
+    return _taken(place, "ground", w.box(side, -w.street // 2, to, 0, w.size[1]))
+
+
+DEFECTS: dict[str, tuple[Defect, dict[str, str]]] = {
+    "gap in the ring": (gap, {"basic": "RS.R.1", "wired": "RS.R.2"}),
+    "gap in an island": (open_island, {"basic": "RS.R.1", "wired": "RS.R.2"}),
+    "thin frame": (thin, {"basic": "RS.R.1", "wired": "RS.R.2"}),
+    "cut off centre": (off_centre, {"basic": "RS.R.1", "wired": "RS.R.2"}),
+    "via in the cavity": (in_cavity, {"basic": "RS.R.1", "wired": "RS.R.2"}),
+    "cavity touched from below": (under_cavity, {"basic": "BS.K.1", "wired": "BS.K.1"}),
+    "island touching": (island_touches, {"basic": "RS.S.1", "wired": "RS.S.1"}),
+    "via on the frame": (on_frame, {"basic": "DK.D.2", "wired": "ZS.D.1"}),
+    "hole not sealed": (unsealed, {"basic": "UK.L.1", "wired": "UK.L.2"}),
+    "signal at the cut edge": (signal_at_cut, {"basic": "AM.D.1", "wired": "VE.K.1"}),
+    "ground short of the cut": (ground_short, {"wired": "GND.O.1"}),
+}
+"""What is harmed, and in each flow the rule that is meant for it."""
+
+
+# judged ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What became of a defect."""
+
+    defect: str
+    seed: str
+    outcome: str
+    rules: tuple[str, ...]
+
+
+def rules_of(w: Wafer) -> set[str]:
+    """The rules that are meant for defects."""
+    return {meant[w.flow] for _, meant in DEFECTS.values() if w.flow in meant}
+
+
+def _rnd(seed: str) -> random.Random:
+    return random.Random(zlib.crc32(seed.encode()))  # noqa: S311 - repeatable, not secret
+
+
+def beyond(seed: str) -> int:
+    """By how many units: one, mostly."""
+    return _rnd(f"{seed} beyond").choice((1, 1, 1, 2, 20, 500))
+
+
+def judge(w: Wafer, asked: list[tuple[str, str]]) -> list[Judged]:
+    """Defects by name and seed on one wafer, each in a die of its own; and at the limit in one of the other colour."""
+    harmed: dict[tuple[int, int], tuple[str, str, Harm]] = {}
+    for black in (True, False):
+        places = (c for c in w.corners if w.black(c) is black)
+        for name, seed in asked:
+            harm = DEFECTS[name][0](w, _rnd(seed), beyond(seed) if black else 0)
+            if harm is not None:
+                harmed[next(places)] = (name, seed, harm)
+    hits: dict[tuple[int, int], set[str]] = {corner: set() for corner in harmed}
+    out = []
+    for rule, box in _markers(w.check(_edited(w, harmed), rules_of(w))):
+        corner = _corner(w, box)
+        if corner not in harmed:
+            out.append(Judged(f"{rule} at {box}", "", FALSE, (rule,)))
+        elif harmed[corner][2].place.enlarged(NEAR, NEAR).moved(*corner).touches(box):
+            hits[corner].add(rule)
+    for corner, (name, seed, _) in harmed.items():
+        found = DEFECTS[name][1][w.flow] in hits[corner]
+        if w.black(corner):
+            out.append(Judged(name, seed, CAUGHT if found else SURVIVED, tuple(sorted(hits[corner]))))
+        elif found:
+            out.append(Judged(name, f"{seed}, at the limit", FALSE, tuple(sorted(hits[corner]))))
+    return out
+
+
+def _edited(w: Wafer, harmed: dict[tuple[int, int], tuple[str, str, Harm]]) -> kdb.Layout:
+    """The wafer with all of that; layers of which something is taken are drawn flat."""
+    layout = w.layout.dup()
+    top = layout.top_cell()
+    edits: dict[str, tuple[kdb.Region, kdb.Region]] = {}
+    for corner, (_, _, harm) in harmed.items():
+        for layer, box in harm.gone:
+            edits.setdefault(layer, (kdb.Region(), kdb.Region()))[0].insert(box.moved(*corner))
+        for layer, polygon in harm.added:
+            edits.setdefault(layer, (kdb.Region(), kdb.Region()))[1].insert(polygon.moved(*corner))
+    for name, (gone, added) in edits.items():
+        index = layout.layer(*w.pdk.gds(name))
+        if not gone.is_empty():
+            left = kdb.Region(top.begin_shapes_rec(index)).merged() - gone
+            for cell in layout.each_cell():
+                cell.clear(index)
+            top.shapes(index).insert(left)
+        top.shapes(index).insert(added)
+    return layout
+
+
+def _markers(results: tuple[RuleResult, ...]) -> Iterator[tuple[str, kdb.Box]]:
+    """All markers, repeats too: rule and extent."""
+    for result in results:
+        assert result.status.value in ("run", "not applicable"), result.reason
+        for finding in (one for found in result.findings for one in found.each()):
+            yield result.rule, _extent(finding)
+
+
+def _extent(finding: Finding) -> kdb.Box:
+    box = kdb.Box()
+    for x, y in (*finding.polygon, *(p for e in finding.edges for p in ((e[0], e[1]), (e[2], e[3])))):
+        box += kdb.Point(x, y)
+    return box
+
+
+def _corner(w: Wafer, box: kdb.Box) -> tuple[int, int]:
+    """Of the die in whose step the middle of a marker is."""
+    x0, y0 = w.corners[0]
+    middle, half = box.center(), w.street / 2
+    steps = [size + w.street for size in w.size]
+    return tuple(  # type: ignore[return-value]
+        c0 + step * int(np.floor((c - c0 + half) / step))
+        for c, c0, step in zip((middle.x, middle.y), (x0, y0), steps, strict=True)
+    )
+
+
+def run(w: Wafer, each: int) -> list[Judged]:
+    """So many defects of each kind, on as few wafers as hold them."""
+    names = [name for name, (_, meant) in DEFECTS.items() if w.flow in meant]
+    asked = [(name, f"{w.flow} {name} {n}") for n in range(each) for name in names]
+    room = min(sum(w.black(c) is black for c in w.corners) for black in (True, False))
+    return [j for begin in range(0, len(asked), room) for j in judge(w, asked[begin : begin + room])]
+
+
+def table(done: dict[str, list[Judged]]) -> str:
+    """Defect by example: caught / survived; and the sums."""
+    rows = [["defect", "rules", *done]]
+    for name, (_, meant) in DEFECTS.items():
+        counts = [Counter(j.outcome for j in found if j.defect == name) for found in done.values()]
+        cells = [f"{c[CAUGHT]}/{c[SURVIVED]}" if c else "-" for c in counts]
+        rows.append([name, ", ".join(dict.fromkeys(meant.values())), *cells])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+    total = Counter(j.outcome for found in done.values() for j in found)
+    sums = ", ".join(f"{total[outcome]} {outcome}" for outcome in (CAUGHT, SURVIVED, FALSE))
+    return "\n".join(["caught/survived", *lines, f"{total[CAUGHT] + total[SURVIVED]} defects: {sums}"])
