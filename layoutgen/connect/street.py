@@ -6,7 +6,7 @@ dies and as wide as `[cut]` says, they have looked at another wafer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import klayout.db as kdb
 import numpy as np
@@ -28,29 +28,32 @@ def check_street(wafer: Wafer) -> Iterator[Finding]:
         return
     bands, worst = cut.bands(), 2 * dbu(cut.widest.touched)
     for axis in (0, 1):
-        gaps = between(wafer.dies.boxes, axis)
+        gaps, corners = between(wafer.dies.boxes, axis)
         wide = gaps[:, axis + 2] - gaps[:, axis]
         yield from _too_near(gaps[wide < worst], axis, worst)
-        gaps = gaps[wide >= worst]
+        gaps, corners = gaps[wide >= worst], corners[wide >= worst]
         for layer, asked in (("street", worst), ("cut_maybe", 2 * dbu(bands["cut_maybe"]))):
             drawn = _drawn(wafer, layer)
             if drawn is not None and len(gaps):
-                middle = _sheet(wafer, _middle(gaps, axis, asked - 2 * ROUNDED), f"{layer} along {axis}")
+                middle = _sheet(wafer, corners, [_middle(gaps, axis, asked - 2 * ROUNDED)], f"{layer} along {axis}")
                 left = wafer.pieces.without(middle, drawn)
                 note = f"what is drawn on {layer} does not cover the {asked * DBU:g} um that the blade may touch here"
                 nodes = wafer.pieces.nodes(left)
                 yield from pieces_found(wafer, left, nodes.instance, nodes.piece, KERF, note)
         drawn, asked = _drawn(wafer, "cut_sure"), 2 * dbu(bands["cut_sure"])
         if drawn is not None and len(gaps):
-            sides = _sheet(wafer, _beside(gaps, axis, asked + 2 * ROUNDED), f"beside {axis}")
+            sides = _sheet(wafer, corners, _beside(gaps, axis, asked + 2 * ROUNDED), f"beside {axis}")
             found = np.unique(wafer.pieces.meetings(sides, drawn, area=True)[0])
             nodes = wafer.pieces.nodes(sides)
             note = f"cut_sure is drawn beside the {asked * DBU:g} um that the blade surely takes here"
             yield from pieces_found(wafer, sides, nodes.instance[found], nodes.piece[found], KERF, note)
 
 
-def between(boxes: Ints, axis: int) -> Ints:
-    """(n, 4) what lies between two dies that follow each other along an axis in one row, less than a die apart."""
+def between(boxes: Ints, axis: int) -> tuple[Ints, Ints]:
+    """(n, 4) what lies between two dies that follow each other along an axis in one row, less than a die apart.
+
+    And (n, 2) the lower left corner of the first of both.
+    """
     other = 1 - axis
     some = boxes[np.lexsort((boxes[:, axis], boxes[:, other]))]
     a, b = some[:-1], some[1:]
@@ -61,7 +64,7 @@ def between(boxes: Ints, axis: int) -> Ints:
     out[:, axis], out[:, axis + 2] = a[near, axis + 2], b[near, axis]
     out[:, other] = a[near, other]
     out[:, other + 2] = np.minimum(a[near, other + 2], b[near, other + 2])
-    return out
+    return out, a[near, :2]
 
 
 def _drawn(wafer: Wafer, layer: str) -> Sheet | None:
@@ -78,19 +81,25 @@ def _middle(gaps: Ints, axis: int, width: int) -> Ints:
     return out
 
 
-def _beside(gaps: Ints, axis: int, width: int) -> Ints:
+def _beside(gaps: Ints, axis: int, width: int) -> list[Ints]:
     """What is left on both sides of it."""
     middle, low, high = _middle(gaps, axis, width), gaps.copy(), gaps.copy()
     low[:, axis + 2], high[:, axis] = middle[:, axis], middle[:, axis + 2]
-    both = np.concatenate([low, high])
-    return both[both[:, axis] < both[:, axis + 2]]
+    return [low, high]
 
 
-def _sheet(wafer: Wafer, boxes: Ints, name: str) -> Sheet:
-    """Boxes as instances, those of one size of one kind."""
-    sizes, back = np.unique(boxes[:, 2:] - boxes[:, :2], axis=0, return_inverse=True)
+def _sheet(wafer: Wafer, corners: Ints, boxes: Sequence[Ints], name: str) -> Sheet:
+    """Some boxes beside each die, known from its corner: what stands at the same places is searched together."""
+    seen = np.concatenate([some - np.tile(corners, 2) for some in boxes], axis=1)
+    alike, back = np.unique(seen, axis=0, return_inverse=True)
     back = back.reshape(-1)
-    some = [(kdb.Region(kdb.Box(0, 0, w, h)), boxes[back == k, :2]) for k, (w, h) in enumerate(sizes.tolist())]
+    some = []
+    for k, row in enumerate(alike.tolist()):
+        region = kdb.Region()
+        for left, bottom, right, top in zip(*(row[side::4] for side in range(4)), strict=True):
+            if left < right and bottom < top:
+                region.insert(kdb.Box(left, bottom, right, top))
+        some.append((region, corners[back == k]))
     return wafer.pieces.placed(some, f"asked of {name}")
 
 

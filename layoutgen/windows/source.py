@@ -298,7 +298,7 @@ class Layer:
         cell, motion, at = placed.cell, placed.motion, placed.at
         number, around = self._content(cell), _around(cell.bbox(self._index), motion)
         sides = _sides(at, around) if self._rounds(cell, motion) else np.zeros_like(at)
-        for side in np.unique(sides, axis=0).tolist():
+        for side in np.unique(sides, axis=0).tolist() if sides.any() else [[0, 0]]:
             here = at[(sides == side).all(axis=1)]
             self._batches.append((number, self._motion(motion, tuple(side)), here, around))
 
