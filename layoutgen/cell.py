@@ -100,6 +100,14 @@ class Placement:
     step: tuple[Um, Um] = (0.0, 0.0)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Scattered:
+    """A drawing placed, not turned, at each of many places: (n, 2) in um. For what stands on no lattice."""
+
+    drawing: Drawing
+    at: Points
+
+
 @dataclass(slots=True, eq=False)
 class Drawing:
     """Plain data: polygons, circles and texts by layer name, pins, placements of other drawings, and values."""
@@ -110,6 +118,7 @@ class Drawing:
     texts: dict[str, list[Text]] = field(default_factory=dict)
     pins: list[Pin] = field(default_factory=list)
     placements: list[Placement] = field(default_factory=list)
+    scattered: list[Scattered] = field(default_factory=list)
     values: list[Value] = field(default_factory=list)
 
     def polygon(self, layer: str, points: npt.ArrayLike) -> None:
@@ -152,8 +161,8 @@ class Drawing:
         def visit(drawing: Drawing) -> Iterator[Drawing]:
             if id(drawing) not in seen:
                 seen.add(id(drawing))
-                for placement in drawing.placements:
-                    yield from visit(placement.drawing)
+                for below in (*(p.drawing for p in drawing.placements), *(s.drawing for s in drawing.scattered)):
+                    yield from visit(below)
                 yield drawing
 
         return visit(self)

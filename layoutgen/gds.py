@@ -51,6 +51,10 @@ def to_layout(drawing: Drawing, pdk: Pdk) -> kdb.Layout:
             else:
                 a, b = kdb.Vector(dbu(p.step[0]), 0), kdb.Vector(0, dbu(p.step[1]))
                 cell.insert(kdb.CellInstArray(cells[id(p.drawing)], turn, a, b, p.columns, p.rows))
+        for s in part.scattered:
+            index = cells[id(s.drawing)]
+            for x, y in to_dbu(s.at).tolist():
+                cell.insert(kdb.CellInstArray(index, kdb.Vector(x, y)))
     return layout
 
 
@@ -68,6 +72,8 @@ def _refuse_what_wraps(drawing: Drawing, pdk: Pdk) -> None:
         for p in part.placements:
             last = [p.at[i] + (count - 1) * p.step[i] for i, count in enumerate((p.columns, p.rows))]
             reaches.append(furthest[id(p.drawing)] + int(abs(to_dbu([p.at, last])).max()))
+        for s in part.scattered:
+            reaches.append(furthest[id(s.drawing)] + int(abs(to_dbu(s.at)).max(initial=0)))
         furthest[id(part)] = max(reaches, default=0)
         if furthest[id(part)] >= MAX_DBU:
             raise ValueError(f"cell {part.name!r} may reach beyond {MAX_DBU * DBU:.0f} um from its origin")
@@ -166,6 +172,13 @@ def to_gdstk(drawing: Drawing, pdk: Pdk) -> gdstk.Cell:
                 step = (to_dbu(p.step) * DBU).tolist()
                 reference.repetition = gdstk.Repetition(columns=p.columns, rows=p.rows, spacing=(step[0], step[1]))
             cell.add(reference)
+        for s in part.scattered:
+            places = to_dbu(s.at) * DBU
+            for first in places[:1].tolist():
+                reference = gdstk.Reference(cells[id(s.drawing)], (first[0], first[1]))
+                if len(places) > 1:
+                    reference.repetition = gdstk.Repetition(offsets=(places[1:] - places[0]).tolist())
+                cell.add(reference)
         cells[id(part)] = cell
     return cells[id(drawing)]
 

@@ -157,17 +157,17 @@ def _previews(built: MaskSet, folder: Path, progress: Progress) -> Iterator[str]
     name, pdk, chip = built.name, built.pdk, built.spec.chip
     wafer, properties = folder / f"{name}_wafer.oas", folder / f"{pdk.name}.lyp"
     margin, radius = max(built.spec.street) / 2, built.rim.diameter / 2 * 1.01
-    pad, ball = chip.pads[len(chip.pads) // 2], chip.balls[0]
     x, y = built.grid.at(built.grid.typical)
     die = _box(x, y, x + chip.width, y + chip.height, margin)
     at_levels = (name for name in pdk.reserved if name.partition("@")[0] in NOT_SHOWN)
     hidden = (*dict.fromkeys((*NOT_SHOWN, *at_levels)), pdk.roles.get("note", ""))
     on_no_mask = (*(n for n, layer in pdk.layers.items() if layer.drawn is None), *pdk.derived)
-    spots = {"pad": (x + pad.x, y + pad.y, 120.0), "ball": (x + ball.x, y + ball.y, 250.0)}
+    spots = [("pad", m.x, m.y, 120.0) for m in chip.pads[len(chip.pads) // 2 :][:1]]
+    spots += [("ball", m.x, m.y, 250.0) for m in chip.balls[:1]]
     pictures = [
         Picture("preview/wafer.png", (-radius, -radius, radius, radius), (*hidden, *on_no_mask, "die")),
         Picture("preview/die.png", die, hidden),
-        *(Picture(f"preview/{n}.png", _box(px, py, px, py, r), hidden) for n, (px, py, r) in spots.items()),
+        *(Picture(f"preview/{n}.png", _box(x + u, y + v, x + u, y + v, r), hidden) for n, u, v, r in spots),
     ]
     render(wafer, properties, pictures, folder)
     yield from (p.file for p in pictures)

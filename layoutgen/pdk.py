@@ -227,6 +227,21 @@ class Bath(Model):
     source: str = Field(min_length=1)
 
 
+class Mismatch(Model):
+    """What builds draw a map of: by how much two parts move against each other, beside how much of a layer is there."""
+
+    parts: tuple[Name, Name]
+    """Two levels of the stack that say their `expansion`, in ppm/K."""
+    hot: str
+    """An expression over the stack: degrees C at which neither strains the other."""
+    cold: str
+    """The same: degrees C for which the map is drawn."""
+    share: str
+    """The layer whose share of each place of the die is drawn beside it."""
+    within: str = "die"
+    """The layer that the share is of."""
+
+
 class Drill(Model):
     """Openings that are drilled, not printed: handed over as a table of holes, one for each shape."""
 
@@ -305,6 +320,8 @@ class Connect(Model):
     """Layers of which a shape stands over the centre of each pad."""
     ball: tuple[str, ...]
     """Layers of which a shape stands over the centre of each ball."""
+    terminals: tuple[Literal["pad", "ball"], ...] = ("pad", "ball")
+    """What a chip has here; where it has only pads, or only balls, what joins those of one net lies within the chip."""
     metal_2: str = ""
     """An expression: all metal of a second level, which balls then stand on."""
     via_2: str = ""
@@ -340,6 +357,8 @@ class Pdk(Model):
     cut: Cut | None = None
     bath: Bath | None = None
     """Left out: builds do not predict what the bath makes of the network in the kerf."""
+    mismatch: Mismatch | None = None
+    """Left out: builds draw no map of what moves against what."""
     flows: dict[Name, Flow]
     default_flow: str = ""
     """The flow that is meant where none is named; may be left out where there is only one."""
@@ -626,6 +645,13 @@ def _unknown_numbers(pdk: Pdk, file: str) -> Iterator[Problem]:
                 derive.value(text, pdk.number)
             except (ValueError, UnknownNameError) as e:
                 yield Problem(file, f"rules.{name}.{key}", str(e))
+    if pdk.mismatch:
+        texts = {f"level.{part}.expansion": "parts" for part in pdk.mismatch.parts}
+        for text, key in (texts | {pdk.mismatch.hot: "hot", pdk.mismatch.cold: "cold"}).items():
+            try:
+                derive.value(text, pdk.number)
+            except (ValueError, UnknownNameError) as e:
+                yield Problem(file, f"mismatch.{key}", str(e))
     for name, asked in pdk.ranges.items():
         try:
             derive.value(asked.value, pdk.number)
@@ -715,6 +741,9 @@ def _contradictions(pdk: Pdk, file: str) -> Iterator[Problem]:
             yield from unknown(f"masks.{name}.flows", flow, set(pdk.flows), "flow")
     if pdk.default_flow:
         yield from unknown("default_flow", pdk.default_flow, set(pdk.flows), "flow")
+    if pdk.mismatch:
+        for key in ("share", "within"):
+            yield from unknown(f"mismatch.{key}", getattr(pdk.mismatch, key), layers)
     for name, drill in pdk.drills.items():
         yield from expression(f"drills.{name}.data", drill.data)
         yield from unknown(f"drills.{name}.aligns_to", drill.aligns_to, printed, "mask")

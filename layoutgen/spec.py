@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -74,7 +74,7 @@ class ChipSpec(Model):
     size: tuple[PositiveUm, PositiveUm] | None = None
     """Width and height of the die: the outer edge of its seal ring."""
     pads: str = ""
-    """The pad table: a CSV file, its path relative to the spec."""
+    """The pad table: a CSV file, its path relative to the spec. Left out where chips of the process have none."""
     balls: str = ""
     """The ball table, likewise."""
     shapes: str = ""
@@ -246,7 +246,8 @@ def read(path: Path, cells: Iterable[Path] = ()) -> Spec:
     file = _table(raw, SpecFile, shown, problems)
     # a table that is right by itself is looked into, whatever is wrong beside it
     chip_spec, wafer = (_table(raw.get(key, {}), model) for key, model in (("chip", ChipSpec), ("wafer", WaferSpec)))
-    chip = _chip(chip_spec, path, problems) if isinstance(chip_spec, ChipSpec) else None
+    terminals = _terminals(raw)
+    chip = _chip(chip_spec, path, terminals, problems) if isinstance(chip_spec, ChipSpec) else None
     if chip_spec is None:
         problems += _tables(raw.get("chip"), path)
     step = _step(wafer, chip, shown, problems) if isinstance(wafer, WaferSpec) else None
@@ -261,6 +262,16 @@ def read(path: Path, cells: Iterable[Path] = ()) -> Spec:
     if problems or file is None or chip is None or step is None:
         raise SpecError(problems)
     return Spec(path, file, chip, step, folders)
+
+
+def _terminals(raw: dict[str, Any]) -> tuple[str, ...]:
+    """What a chip of the process and flow has; both where these cannot be read, which is said elsewhere."""
+    with suppress(LayoutgenError, TypeError):
+        pdk = discover.pdk(raw["pdk"]) if isinstance(raw.get("pdk"), str) else None
+        if pdk is not None:
+            name, _ = pdk.flow(raw.get("flow"))
+            return pdk.in_flow(name).connect.terminals
+    return ("pad", "ball")
 
 
 def _tables(chip: Any, path: Path) -> tuple[Problem, ...]:
@@ -417,7 +428,7 @@ def _wrong_parameters(library: Library, pdk: Pdk, cell: str, given: dict[str, An
         yield from (line.removeprefix(f"{cell}: ") for line in str(e).splitlines())
 
 
-def _wrong_sources(spec: ChipSpec, file: str) -> Iterator[Problem]:
+def _wrong_sources(spec: ChipSpec, terminals: Collection[str], file: str) -> Iterator[Problem]:
     """A chip comes from one source, and that is whole."""
     tables = [key for key in ("size", "pads", "balls", "shapes") if getattr(spec, key)]
     others = [key for key in ("array", "def", "gds") if getattr(spec, "def_" if key == "def" else key)]
@@ -425,9 +436,11 @@ def _wrong_sources(spec: ChipSpec, file: str) -> Iterator[Problem]:
         second = tables[0] if tables else others[1]
         yield Problem(file, f"chip.{second}", f"stands beside chip.{others[0]}; keep the one or the other")
         return
-    needed = ("pads", "balls") if spec.shapes else ("size", "pads", "balls")
+    needed = [*(() if spec.shapes else ("size",)), *(f"{kind}s" for kind in terminals)]
     if not others and (missing := [key for key in needed if key not in tables]):
         message = "is missing; give size, pads and balls, or chip.array, chip.def or chip.gds"
+        if len(terminals) < 2:
+            message = f"is missing; give {' and '.join(needed)}"
         yield Problem(file, f"chip.{missing[0]}", message)
         return
     if spec.def_ and not spec.lef:
@@ -439,9 +452,9 @@ def _wrong_sources(spec: ChipSpec, file: str) -> Iterator[Problem]:
         yield Problem(file, "chip.pad_size", f"says nothing beside chip.{others[0]}; remove it")
 
 
-def _chip(spec: ChipSpec, path: Path, problems: list[Problem]) -> Chip | None:
+def _chip(spec: ChipSpec, path: Path, terminals: Collection[str], problems: list[Problem]) -> Chip | None:
     shown, folder = str(path), path.parent
-    if wrong := list(_wrong_sources(spec, shown)):
+    if wrong := list(_wrong_sources(spec, terminals, shown)):
         problems.extend(wrong)
         return None
     try:
@@ -464,8 +477,9 @@ def _chip(spec: ChipSpec, path: Path, problems: list[Problem]) -> Chip | None:
             )
         else:
             shapes = folder / spec.shapes if spec.shapes else None
-            chip = read_tables(spec.name, spec.size, folder / spec.pads, folder / spec.balls, spec.pad_size, shapes)
-        return check(chip, shown)
+            pads, balls = (folder / table if table else None for table in (spec.pads, spec.balls))
+            chip = read_tables(spec.name, spec.size, pads, balls, spec.pad_size, shapes)
+        return check(chip, shown, terminals=terminals)
     except ChipError as e:
         problems.extend(e.problems)
         return None

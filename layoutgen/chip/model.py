@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -180,8 +180,12 @@ def _owned(m: M, taker: str) -> M:
     return replace(m, net=net, group="" if net else m.group)
 
 
-def check(chip: Chip, file: str, *, any_terminals: bool = False) -> Chip:
+def check(
+    chip: Chip, file: str, *, any_terminals: bool = False, terminals: Collection[str] = ("pad", "ball")
+) -> Chip:  # fmt: skip
     """The chip itself, if it can be built.
+
+    `terminals`: what a chip of its process has, "pad", "ball", both or neither; where not both, nets join nothing.
 
     `any_terminals`: a net may join pads with pads only, or balls with balls only, if there are two at least, and the
     chip may have only the one or the other: so it is in DEF, whose nets know neither. In tables such a net is a slip.
@@ -191,18 +195,20 @@ def check(chip: Chip, file: str, *, any_terminals: bool = False) -> Chip:
             name used twice, each shape that is none, each net that has pads but no ball, or balls but no pad, and asks
             for none, and each group that has fewer to be taken than ask.
     """
-    if problems := list(_problems(chip, file, any_terminals)):
+    if problems := list(_problems(chip, file, any_terminals, terminals)):
         raise ChipError(problems)
     return chip
 
 
-def _problems(chip: Chip, file: str, any_terminals: bool) -> Iterator[Problem]:
+def _problems(chip: Chip, file: str, any_terminals: bool, terminals: Collection[str]) -> Iterator[Problem]:
     kinds: tuple[tuple[str, tuple[Pad | Ball, ...]], ...] = (("pad", chip.pads), ("ball", chip.balls))
     if any_terminals and not chip.pads and not chip.balls:
         yield Problem(file, "", "no net has two terminals on the routed layer; name another layer")
     for kind, members in kinds:
-        if not members and not any_terminals:
+        if not members and not any_terminals and kind in terminals:
             yield Problem(file, "", f"the chip has no {kind}s; name at least one")
+        elif members and kind not in terminals:
+            yield Problem(file, f"chip.{kind}s", f"there are no {kind}s in this process and flow; leave them out")
         for name, count in Counter(m.name for m in members).items():
             if count > 1:
                 place = [m.place for m in members if m.name == name][-1]
@@ -219,7 +225,8 @@ def _problems(chip: Chip, file: str, any_terminals: bool) -> Iterator[Problem]:
     if not wrong:
         yield from _beyond_the_die(chip, file)
         yield from _overlaps(chip, file)
-    yield from _nets(chip, file, any_terminals)
+    if len({*terminals}) > 1:
+        yield from _nets(chip, file, any_terminals)
 
 
 def _no_shapes(chip: Chip, file: str) -> Iterator[Problem]:

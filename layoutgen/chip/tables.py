@@ -33,15 +33,15 @@ MOST_CORNERS = 4000
 def read_tables(
     name: str,
     size: tuple[Um, Um] | None,
-    pads: Path,
-    balls: Path,
+    pads: Path | None,
+    balls: Path | None,
     pad_size: tuple[Um, Um] | None,
     shapes: Path | None = None,
 ) -> Chip:
     """A chip from its tables; `pad_size` is the metal of pads whose row does not say.
 
     Lines that start with # are notes. Names and nets are free text; sizes must be positive. `size` may be None where
-    `shapes` holds an outline.
+    `shapes` holds an outline, and a table where the chip has no pads, or no balls.
 
     Raises:
         ChipError: a table is missing or wrong; all problems of all tables at once.
@@ -71,11 +71,11 @@ def read_tables(
 
     # a table of pads that all say their polygon needs no sizes, which only the rows can tell
     needed = PAD_COLUMNS[:NEEDED] if pad_size else (*PAD_COLUMNS[:NEEDED], *SIZES)
-    all_pads = _rows(pads, needed, PAD_COLUMNS, pad, problems)
-    all_balls = _rows(balls, BALL_COLUMNS[:NEEDED], BALL_COLUMNS, ball, problems)
+    all_pads = _rows(pads, needed, PAD_COLUMNS, pad, problems) if pads is not None else []
+    all_balls = _rows(balls, BALL_COLUMNS[:NEEDED], BALL_COLUMNS, ball, problems) if balls is not None else []
     all_shapes = _rows(shapes, SHAPE_COLUMNS, SHAPE_COLUMNS, shape, problems) if shapes is not None else []
     outlines = [(points, place) for what, points, place in all_shapes if what == "outline" and points]
-    outline = _the_outline(outlines, size, str(shapes or pads), problems)
+    outline = _the_outline(outlines, size, str(shapes or pads or name), problems)
     if problems:
         raise ChipError(problems)
     if size is None:
