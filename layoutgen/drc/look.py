@@ -336,12 +336,16 @@ class Across:
             with suppress(Exception):  # said when its turn comes
                 tied = job.lattice and (self._at_a_time or self._lattice(job) is None)
                 whole = job.whole or job.kind.holes or tied or job.between != "any" or job.overall
-                if not whole and self._is_much(job) and self._views.period.step == (0, 0):
+                if not whole and self._is_much(job):
                     alike[self._shared(self._halo(job))].append((job, self._shown(job)))
         for halo, rules in alike.items():
-            view = self._views.view(self._drawn({name: None for _, layers in rules for name in layers}), halo)
-            for number, sheet in enumerate(lay_out(self._pictures, view)):
-                if isinstance(sheet, InPlace):
+            drawn = sorted({*self._drawn(name for _, layers in rules for name in layers)})
+            if not self._views.is_dense(drawn):
+                continue
+            view = self._view(drawn, halo)
+            if all(level.in_place for level in view.levels):
+                for number, sheet in enumerate(lay_out(self._pictures, view)):
+                    assert isinstance(sheet, InPlace)  # noqa: S101  as all levels are
                     self._pieces[f"{halo} {number}"] = sheet, rules
         return {piece: [job.rule for job, _ in rules] for piece, (_, rules) in self._pieces.items()}
 

@@ -24,6 +24,8 @@ FULL = 2000
 FINE, MANY_FINE = 100_000, 50_000
 """Database units: so many shapes that repeat at smaller steps are a pattern, and take longer to compare than to look
 at."""
+DENSE = 400_000
+"""Corners in the windows to look at from which on they are looked at where they stand."""
 Needs: TypeAlias = tuple[frozenset[str], ...]
 
 
@@ -162,6 +164,12 @@ class Views:
             self._views[key] = self._look(sorted(key[0]), halo, lattice, needs)
         return self._views[key]
 
+    def is_dense(self, layers: Sequence[str]) -> bool:
+        """Whether so much stands in each period that its windows may best be looked at where they stand."""
+        box, (dx, dy) = self.source.bbox, self.period.step
+        periods = max(1.0, box.width() / dx if dx else 1.0) * max(1.0, box.height() / dy if dy else 1.0)
+        return self.period.step == (0, 0) or self.source.corners(layers) > DENSE / 2 * periods
+
     def core(self, halo: int) -> int:
         """The least length of a core where windows look as far as `halo`."""
         grid = self._grid(halo)
@@ -189,7 +197,16 @@ class Views:
                 finer = grid.finer(np.concatenate(levels[1].like), parts)
                 fine = _level(finer, self._finer(layers, halo, finer), lattice, needs)
                 levels[1:] = _parted(fine, [k for k, like in enumerate(fine.like) if len(like) < FEW])
+        if self._is_dense(layers, levels):
+            levels = [replace(level, in_place=True) for level in levels]
         return View(tuple(layers), levels, np.concatenate([level.grid.cores(level.chosen) for level in levels]), halo)
+
+    def _is_dense(self, layers: Sequence[str], levels: Sequence[Level]) -> bool:
+        """Whether there is so much in the windows to look at that sheets of them would take longer than the windows."""
+        chosen, all_of_them = (sum(len(x) for x in some) for some in (
+            [level.chosen for level in levels], [like for level in levels for like in level.like]
+        ))  # fmt: skip
+        return self.source.corners(layers) * chosen > DENSE * max(1, all_of_them)
 
     def _finer(self, layers: Sequence[str], halo: int, finer: Grid) -> dict[str, Seen]:
         """Signatures on a finer grid, which views with the same windows to look at again share."""
