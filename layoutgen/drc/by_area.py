@@ -34,11 +34,11 @@ def covered(job: Task, lattice: Lattice, sheet: Sheet | InPlace, flat: Flat) -> 
     Of what the windows of a sheet show in their cores, wherever their like stand.
     """
     assert job.kind.by_area is not None  # noqa: S101  there is a lattice
-    regions = job.kind.by_area[0]([flat.region(layer) for layer in job.layers])
+    regions = [flat.region(layer) for layer in job.layers]
     total = np.zeros((len(regions), lattice.columns, lattice.rows), dtype=np.int64)
     for where, box, places in _cores(sheet):
-        for out, region in zip(total, regions, strict=True):
-            _add(out, lattice, region & where, box, places)
+        for out, region in zip(total, job.kind.by_area[0](regions, where), strict=True):
+            _add(out, lattice, region, box, places)
     return total
 
 

@@ -106,10 +106,13 @@ def judge(rule: str, lattice: Lattice, covered_cells: Sequence[Areas], options: 
     return found
 
 
-def shared(regions: Sequence[kdb.Region]) -> list[kdb.Region]:
-    """Of merged layers what the rule measures: the first one within the second, and the second."""
-    layer, *ground = regions
-    return [layer & ground[0], ground[0]] if ground else [layer]
+def shared(regions: Sequence[kdb.Region], where: kdb.Region | None = None) -> list[kdb.Region]:
+    """Of merged layers what the rule measures: the first one within the second, and the second; all of it or a part."""
+    layer, *grounds = regions
+    if not grounds:
+        return [layer if where is None else layer & where]
+    ground = grounds[0] if where is None else grounds[0] & where
+    return [layer & ground, ground]
 
 
 def _below(covered: Areas, whole: Areas, percent: float | None) -> npt.NDArray[np.bool_]:

@@ -38,6 +38,9 @@ from layoutgen.findings import Finding
 from layoutgen.tomlfile import Model
 from layoutgen.units import DBU
 
+FEW = 1000
+"""Polygons up to which to pick those near the boundary takes as long as to check them."""
+
 
 class Options(Model):
     measure: Literal["edge", "centre"] = "edge"
@@ -48,6 +51,7 @@ def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options
     layer, boundary = marks.two([regions[0], regions[1].merged().hulls()])
     if options.measure == "centre":
         return _from_centres(rule, layer, boundary, limit, options)
+    layer = _not_far_inside(layer, boundary, limit)
     outside = kdb.Region()
     if options.outside == "ignore":
         layer = (layer & boundary).merged()  # what crosses is cut flush with the boundary: distance 0, reported
@@ -55,6 +59,15 @@ def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options
         outside = layer - boundary
     near = layer.enclosed_check(boundary, limit, *marks.options(Facing()), shielded=False)
     return marks.pairs(rule, near.each()) + marks.polygons(rule, outside, "outside")
+
+
+def _not_far_inside(layer: kdb.Region, boundary: kdb.Region, limit: int) -> kdb.Region:
+    """The polygons that are not wholly farther inside of a boundary than the limit; of few all."""
+    if layer.count() <= FEW:
+        return layer
+    inside = boundary.sized(-(limit + limit // 2 + 2))  # more than enough, however corners are sized
+    around = (layer.bbox() + boundary.bbox()).enlarged(2, 2)
+    return layer.interacting(kdb.Region(around) - inside)
 
 
 def _from_centres(rule: str, layer: kdb.Region, boundary: kdb.Region, limit: int, options: Options) -> list[Finding]:

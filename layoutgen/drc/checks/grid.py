@@ -23,10 +23,12 @@ import klayout.db as kdb
 from layoutgen.drc.checks import marks, script
 from layoutgen.drc.checks.kind import Kind, NoOptions
 from layoutgen.findings import Finding
-from layoutgen.units import Um
+from layoutgen.units import Um, dbu
 
 
 def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: NoOptions) -> list[Finding]:
+    if limit <= 1:
+        return []  # corners lie on whole database units
     off = (pair for region in regions for pair in region.merged().grid_check(limit, limit).each())
     return [Finding(rule, edges=(marks.edge(pair.first),), note="off grid") for pair in off]
 
@@ -40,7 +42,7 @@ def reach(limit: Um, options: NoOptions) -> Um:
 
 
 def lattice(limit: Um | None, options: NoOptions) -> Um | None:
-    return limit
+    return None if limit is None or dbu(limit) <= 1 else limit
 
 
 def deck(layers: Sequence[str], limit: int, options: NoOptions) -> list[str]:

@@ -29,11 +29,11 @@ Check: TypeAlias = Callable[[str, Sequence[kdb.Region], int, OptionsT], list[Fin
 A pure function of its regions: it knows no wafer, no window and no PDK, so that any runner can give it any part.
 """
 ByArea: TypeAlias = tuple[
-    Callable[[Sequence[kdb.Region]], list[kdb.Region]],
+    Callable[[Sequence[kdb.Region], kdb.Region], list[kdb.Region]],
     Callable[[str, Lattice, Sequence[Areas], OptionsT], list[Finding]],
 ]
-"""Of merged layers what is measured; and from the areas of each of these in the cells of a lattice, what breaks the
-rule."""
+"""Of merged layers what is measured in a part of the plane; and from the areas of each of these in the cells of a
+lattice, what breaks the rule."""
 Deck: TypeAlias = Callable[[Sequence[str], int, OptionsT], list[str]]
 """(names of the layers in a script, limit in steps of its unit, options) -> the same check for KLayout's DRC language:
 expressions, each of a collection of what breaks the rule."""

@@ -16,6 +16,7 @@ from layoutgen.units import DBU, IntPoints, Um
 
 OCTAGON = 2  # KLayout's corner mode: corners of up to 90 degrees stay as they are
 MOST_LARGER = 256
+FEW_CORNERS = 16
 COORDINATES = 2**30
 METRICS: dict[Metric, kdb.Metrics] = {
     "euclidian": kdb.Region.Euclidian, "projection": kdb.Region.Projection, "square": kdb.Region.Square,
@@ -73,8 +74,10 @@ def of_each(layer: kdb.Region, check: Callable[[kdb.Region], kdb.EdgePairs]) -> 
     """What a check finds that looks at each polygon of a merged layer alone, each distinct shape checked once.
 
     A layout repeats few shapes often, and inside a round one every edge faces every other: 540 circles of 128 corners
-    take 2 s otherwise. Boxes are looked at all at once.
+    take 2 s otherwise. Where none has many corners, all are looked at at once.
     """
+    if max((shape.num_points() for shape in layer.each()), default=0) <= FEW_CORNERS:
+        return [*check(layer).each()]
     boxes, layer = layer.rectangles(), layer.non_rectangles()
     boxes.merged_semantics = layer.merged_semantics = False  # they are merged and apart already
     return [*check(boxes).each(), *_of_each_distinct(layer, check)]
