@@ -70,7 +70,7 @@ class InterfaceOpenings:
     """Size or density at the neutral point, as a share of that at the farthest corner."""
     power: Annotated[float, Field(gt=0, le=10)] = 1.0
     """Of the distance, by which it grows between."""
-    map: tuple[tuple[Distance, ...], ...] = ()
+    map: tuple[tuple[Annotated[float, Field(ge=0)], ...], ...] = ()
     """Instead of the distance: rows of values from the top, over equal parts of the area's box."""
     step: Size = 0.5
     """Sizes that are graded are whole multiples of it."""
