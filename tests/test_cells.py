@@ -226,8 +226,8 @@ NOT_LENGTHS = {
     ("saw.resonator", "offset"),
     ("branch", "shape"),
     *(
-        ("interface_openings", name)
-        for name in (
+        ("interface_openings", n)
+        for n in [
             "pattern",
             "shape",
             "turn",
@@ -239,7 +239,7 @@ NOT_LENGTHS = {
             "trim",
             "seed",
             "facets",
-        )  # fmt: skip
+        ]
     ),
     ("pad.clearance", "shape"),
     ("passivation_opening", "shape"),

@@ -23,6 +23,8 @@ from layoutgen_cells.interface.shapes import Shape, outline
 
 Corners = tuple[tuple[Um, Um], ...]
 Pattern = Literal["square", "staggered", "slots", "radial", "random"]
+ROUNDING = 2
+"""Database units by which keep-outs are larger, so that rounded corners come no nearer than they may."""
 MOST_SITES = 5_000_000
 MOST_SIZES = 500
 MISSED = 0.01
@@ -156,7 +158,7 @@ def _region(p: InterfaceOpenings) -> shapely.Geometry:
     """
     area = _polygon("area", p.area) if p.area else shapely.box(0, 0, dbu(p.width), dbu(p.height))
     keepouts = [_polygon(f"keepouts: polygon {k}", corners) for k, corners in enumerate(p.keepouts, 1)]
-    region = fitting.allowed(area, keepouts, float(dbu(p.distance)))
+    region = fitting.allowed(area, keepouts, float(dbu(p.distance) + ROUNDING))
     if shapely.is_empty(region):
         raise ParamError("interface_openings: keep-outs cover all of the area; make them or distance smaller")
     return region
