@@ -1,4 +1,4 @@
-"""Patterns of openings against other witnesses: shapely for what fits and what is open, KLayout for arrays, a k-d tree."""
+"""Patterns of openings against other witnesses: shapely for what fits and is open, KLayout for arrays, a k-d tree."""
 
 from __future__ import annotations
 

@@ -294,10 +294,14 @@ def _draw(d: Drawing, pdk: Pdk, p: InterfaceOpenings, chosen: fitting.Chosen) ->
         if not here.lattices:
             d.scattered.append(Scattered(opening, here.at.astype(np.float64) * DBU))
         for k, lattice in enumerate(here.lattices):
-            for column, row, columns, rows in rectangles(here.index[here.lattice == k]).tolist():
-                at = (lattice.origin[0] + column * lattice.step[0], lattice.origin[1] + row * lattice.step[1])
-                step = (lattice.step[0] * DBU, lattice.step[1] * DBU)
-                d.place(opening, (at[0] * DBU, at[1] * DBU), columns=columns, rows=rows, step=step)
+            found = rectangles(here.index[here.lattice == k])
+            at = (found[:, :2] * np.array(lattice.step) + np.array(lattice.origin)) * DBU
+            alone = (found[:, 2:] == 1).all(axis=1)
+            if alone.any():
+                d.scattered.append(Scattered(opening, at[alone]))
+            step = (lattice.step[0] * DBU, lattice.step[1] * DBU)
+            for (x, y), (columns, rows) in zip(at[~alone].tolist(), found[~alone, 2:].tolist(), strict=True):
+                d.place(opening, (x, y), columns=columns, rows=rows, step=step)
     for piece in chosen.pieces:
         for part in _simple(piece):
             d.polygon(layer, part * DBU)
