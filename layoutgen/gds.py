@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import klayout.db as kdb
+import numpy as np
 
 from layoutgen import geom
 from layoutgen.cell import Drawing
 from layoutgen.errors import OutputError
 from layoutgen.pdk import Pdk
-from layoutgen.units import DBU, MAX_DBU, Deg, IntPoints, dbu, to_dbu
+from layoutgen.units import DBU, MAX_DBU, Deg, IntPoints, Points, to_dbu
 
 if TYPE_CHECKING:
     import gdstk
@@ -44,18 +45,26 @@ def to_layout(drawing: Drawing, pdk: Pdk) -> kdb.Layout:
         cell = layout.create_cell(name)
         cells[id(part)] = cell.cell_index()
         _fill(layout, cell, part, pdk)
-        for p in part.placements:
-            turn = kdb.Trans(_quarters(p.angle), False, *(int(v) for v in to_dbu(p.at)))
+        at, steps = (to_dbu(some).reshape(-1, 2).tolist() for some in _places(part)[:2])
+        for p, (x, y), (dx, dy) in zip(part.placements, at, steps, strict=True):
+            turn = kdb.Trans(_quarters(p.angle), False, x, y)
             if p.columns * p.rows == 1:
                 cell.insert(kdb.CellInstArray(cells[id(p.drawing)], turn))
             else:
-                a, b = kdb.Vector(dbu(p.step[0]), 0), kdb.Vector(0, dbu(p.step[1]))
+                a, b = kdb.Vector(dx, 0), kdb.Vector(0, dy)
                 cell.insert(kdb.CellInstArray(cells[id(p.drawing)], turn, a, b, p.columns, p.rows))
         for s in part.scattered:
             index = cells[id(s.drawing)]
             for x, y in to_dbu(s.at).tolist():
                 cell.insert(kdb.CellInstArray(index, kdb.Vector(x, y)))
     return layout
+
+
+def _places(part: Drawing) -> tuple[Points, Points, Points]:
+    """Of each placement where it stands and its step (um), and how many columns and rows; (n, 2) each."""
+    rows = [(*p.at, *p.step, p.columns, p.rows) for p in part.placements]
+    table: Points = np.array(rows, dtype=np.float64).reshape(-1, 6)
+    return table[:, :2], table[:, 2:4], table[:, 4:]
 
 
 def _quarters(angle: Deg) -> int:
@@ -69,9 +78,9 @@ def _refuse_what_wraps(drawing: Drawing, pdk: Pdk) -> None:
     furthest: dict[int, int] = {}
     for part in drawing.below():
         reaches = [int(abs(points).max(initial=0)) for _, points in polygons(part, pdk)]
-        for p in part.placements:
-            last = [p.at[i] + (count - 1) * p.step[i] for i, count in enumerate((p.columns, p.rows))]
-            reaches.append(furthest[id(p.drawing)] + int(abs(to_dbu([p.at, last])).max()))
+        at, step, count = _places(part)
+        ends = abs(to_dbu([at, at + (count - 1) * step])).max(axis=(0, 2), initial=0)
+        reaches += [furthest[id(p.drawing)] + end for p, end in zip(part.placements, ends.tolist(), strict=True)]
         for s in part.scattered:
             reaches.append(furthest[id(s.drawing)] + int(abs(to_dbu(s.at)).max(initial=0)))
         furthest[id(part)] = max(reaches, default=0)

@@ -27,6 +27,7 @@ from layoutgen.report import (
     lyrdb,
     manifest,
     markdown,
+    mismatch,
     open_areas,
     plating,
     sarif,
@@ -99,6 +100,8 @@ def _write_all(
         texts["values.csv"], texts["values.md"] = values.csv_text(found), values.markdown(found)
     maps = bending.stress_maps(layout, layout.cell("DIE"), pdk, built.flow)
     texts |= {f"bending/{m.rule}.csv": bending.csv_text(m) for m in maps}
+    if moves := mismatch.mismatch_map(layout, layout.cell("DIE"), pdk):
+        texts["mismatch/map.csv"] = mismatch.csv_text(moves)
     for drill_name, holes in built.holes.items():
         texts[f"{hole_file(name, drill_name)}.csv"] = drill.csv_text(holes)
         texts[f"{hole_file(name, drill_name)}.drl"] = drill.excellon(holes)
@@ -114,6 +117,9 @@ def _write_all(
         for m in maps:
             bending.draw(folder / f"bending/{m.rule}.png", m)
             yield f"bending/{m.rule}.png"
+        if moves:
+            mismatch.draw(folder / "mismatch/map.png", moves)
+            yield "mismatch/map.png"
         if prediction and prediction.found:
             progress("drawing the plating")
             plating.draw_wafer(folder / "plating/resistance.png", name, prediction.found)

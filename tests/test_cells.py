@@ -74,7 +74,8 @@ def test_every_cell_has_a_golden_and_every_golden_a_cell() -> None:
     assert {pdk for pdk, _ in STORED} == set(discover.pdk_names())
 
 
-OF_CAPS: set[str] = {n for n in CELLS if library()[n].draw.__module__.startswith("layoutgen_cells.hermetic")}
+OTHERS = ("layoutgen_cells.hermetic", "layoutgen_cells.interface")
+ELSEWHERE: set[str] = {n for n in CELLS if library()[n].draw.__module__.startswith(OTHERS)}
 """Cells that only the processes of their own family have the layers for."""
 
 
@@ -88,7 +89,7 @@ OF_CAPS: set[str] = {n for n in CELLS if library()[n].draw.__module__.startswith
     ],
 )
 def test_each_process_draws_every_cell_but_those_it_has_no_layers_for(pdk: str, without: set[str]) -> None:
-    assert set(CELLS) - {name for p, name in DRAWABLE if p == pdk} == without | OF_CAPS
+    assert set(CELLS) - {name for p, name in DRAWABLE if p == pdk} == without | ELSEWHERE
 
 
 # clean --------------------------------------------------------------------------------------------------------------
@@ -140,7 +141,8 @@ def test_a_cells_defaults_are_clean(pdk: str, name: str) -> None:
     results = judged(cell(name, pdk), process(pdk))
     assert complaints(results) == []
     # pads and marks lie on layers that no rule speaks of alone
-    silent = {"mark.key", "mark.target"} | ({"chip.pad"} if pdk != "hermetic" else set())
+    silent = {"mark.key", "mark.target", "bond.wire"}
+    silent |= {"chip.pad"} if pdk != "hermetic" else set()
     assert bool(results) == (name not in silent)
 
 
@@ -223,6 +225,24 @@ NOT_LENGTHS = {
     ("saw.resonator", "reflectors"),
     ("saw.resonator", "offset"),
     ("branch", "shape"),
+    *(
+        ("interface_openings", n)
+        for n in [
+            "pattern",
+            "shape",
+            "turn",
+            "grade",
+            "at_centre",
+            "power",
+            "map",
+            "fraction",
+            "trim",
+            "seed",
+            "facets",
+        ]
+    ),
+    ("pad.clearance", "shape"),
+    ("passivation_opening", "shape"),
     ("frame", "columns"),
     ("frame", "rows"),
     ("island", "shape"),
@@ -243,12 +263,15 @@ LEAST = {
     ("underside_contact", "over"), ("underside_contact", "diameter"), ("via_cover_wafer", "foot"),
     ("via_cover_wafer", "landing"), ("via_cover_wiring", "foot"), ("via_cover_wiring", "landing"),
     ("via_intermediate_wafer", "foot"), ("via_intermediate_wafer", "landing"), ("via_intermediate_wafer", "collar"),
+    ("interface_openings", "neutral"),
 }  # fmt: skip
 
 
 def first_with(name: str) -> str:
     """A process that draws a cell."""
-    return next(pdk for pdk in ("post", "wlcsp_500", "wlcsp_500_2m", "hermetic") if (pdk, name) in DRAWABLE)
+    return next(
+        pdk for pdk in ("post", "wlcsp_500", "wlcsp_500_2m", "hermetic", "interface") if (pdk, name) in DRAWABLE
+    )
 
 
 def test_every_length_says_um() -> None:
@@ -264,7 +287,7 @@ def test_a_length_that_is_none_is_refused(name: str, parameter: str, value: Any)
     pdk = process(first_with(name))
     if value is None and (name, parameter) in LEAST:
         drawing = library()[name](pdk, **{parameter: None})
-        assert drawing.circles or drawing.polygons  # None: the least that the rules ask for
+        assert drawing.circles or drawing.polygons  # None: the least that the rules ask for; the middle
         return
     with pytest.raises(ParamError, match=rf"^{re.escape(name)}: {parameter}: .*, not ") as e:
         library()[name](pdk, **{parameter: value})

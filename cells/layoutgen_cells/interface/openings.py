@@ -23,6 +23,8 @@ from layoutgen_cells.interface.shapes import Shape, outline
 
 Corners = tuple[tuple[Um, Um], ...]
 Pattern = Literal["square", "staggered", "slots", "radial", "random"]
+ROUNDING = 2
+"""Database units by which keep-outs are larger, so that rounded corners come no nearer than they may."""
 MOST_SITES = 5_000_000
 MOST_SIZES = 500
 MISSED = 0.01
@@ -70,7 +72,7 @@ class InterfaceOpenings:
     """Size or density at the neutral point, as a share of that at the farthest corner."""
     power: Annotated[float, Field(gt=0, le=10)] = 1.0
     """Of the distance, by which it grows between."""
-    map: tuple[tuple[Distance, ...], ...] = ()
+    map: tuple[tuple[Annotated[float, Field(ge=0)], ...], ...] = ()
     """Instead of the distance: rows of values from the top, over equal parts of the area's box."""
     step: Size = 0.5
     """Sizes that are graded are whole multiples of it."""
@@ -156,7 +158,7 @@ def _region(p: InterfaceOpenings) -> shapely.Geometry:
     """
     area = _polygon("area", p.area) if p.area else shapely.box(0, 0, dbu(p.width), dbu(p.height))
     keepouts = [_polygon(f"keepouts: polygon {k}", corners) for k, corners in enumerate(p.keepouts, 1)]
-    region = fitting.allowed(area, keepouts, float(dbu(p.distance)))
+    region = fitting.allowed(area, keepouts, float(dbu(p.distance) + ROUNDING))
     if shapely.is_empty(region):
         raise ParamError("interface_openings: keep-outs cover all of the area; make them or distance smaller")
     return region
@@ -292,10 +294,14 @@ def _draw(d: Drawing, pdk: Pdk, p: InterfaceOpenings, chosen: fitting.Chosen) ->
         if not here.lattices:
             d.scattered.append(Scattered(opening, here.at.astype(np.float64) * DBU))
         for k, lattice in enumerate(here.lattices):
-            for column, row, columns, rows in rectangles(here.index[here.lattice == k]).tolist():
-                at = (lattice.origin[0] + column * lattice.step[0], lattice.origin[1] + row * lattice.step[1])
-                step = (lattice.step[0] * DBU, lattice.step[1] * DBU)
-                d.place(opening, (at[0] * DBU, at[1] * DBU), columns=columns, rows=rows, step=step)
+            found = rectangles(here.index[here.lattice == k])
+            at = (found[:, :2] * np.array(lattice.step) + np.array(lattice.origin)) * DBU
+            alone = (found[:, 2:] == 1).all(axis=1)
+            if alone.any():
+                d.scattered.append(Scattered(opening, at[alone]))
+            step = (lattice.step[0] * DBU, lattice.step[1] * DBU)
+            for (x, y), (columns, rows) in zip(at[~alone].tolist(), found[~alone, 2:].tolist(), strict=True):
+                d.place(opening, (x, y), columns=columns, rows=rows, step=step)
     for piece in chosen.pieces:
         for part in _simple(piece):
             d.polygon(layer, part * DBU)

@@ -7,6 +7,7 @@ generators", OOPSLA 2014): whole numbers throughout, so no library's version cha
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,8 +23,8 @@ NEIGHBOURS = sorted(
     ((i, j) for i in range(-2, 3) for j in range(-2, 3) if (i, j) != (0, 0)), key=lambda c: c[0] ** 2 + c[1] ** 2
 )
 """Cells in which a point may be nearer than the distance, where a cell's diagonal is that distance; near ones first."""
-NOWHERE = -(2**40)
-ROUNDS = 12
+NOWHERE = -(2**30)
+ROUNDS = 8
 """After so many tries in each cell that is still empty, few of them could hold another point."""
 
 
@@ -74,6 +75,11 @@ def chance(seed: int, count: int, stream: int = 0) -> npt.NDArray[np.uint64]:
 def shares(seed: int, count: int, stream: int = 0) -> Floats:
     """So many random numbers from 0 to below 1, multiples of 2^-53."""
     return (chance(seed, count, stream) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def _halves(draw: npt.NDArray[np.uint64]) -> Iterator[npt.NDArray[np.uint32]]:
+    yield (draw & np.uint64(0xFFFFFFFF)).astype(np.uint32)
+    yield (draw >> np.uint64(32)).astype(np.uint32)
 
 
 def grid(box: Box, step: tuple[int, int], *, staggered: bool = False) -> Sites:
@@ -136,37 +142,50 @@ def random(box: Box, distance: int, seed: int) -> Sites:
     edge = max(1, math.isqrt(distance * distance // 2))
     columns, rows = (max(1, -(-(box[i + 2] - box[i] + 1) // edge)) for i in (0, 1))
     wide = columns + 4  # two cells of margin all around
-    kept = np.full((2, wide * (rows + 4)), NOWHERE, dtype=np.int64)
-    tried = kept.copy()
-    rank = np.zeros(kept.shape[1], dtype=np.uint64)
-    cells = (np.arange(rows)[:, None] + 2) * wide + np.arange(columns)[None, :] + 2
-    empty: Ints = cells.ravel().astype(np.int64)
-    corner = np.array([box[0] - 2 * edge, box[1] - 2 * edge])
-    square = distance * distance
+    count = wide * (rows + 4)
+    kept, tried = (np.full((2, count), NOWHERE, dtype=np.int32) for _ in range(2))  # from the box's corner
+    rank = np.zeros(count, dtype=np.uint64)
+    empty = ((np.arange(rows)[:, None] + 2) * wide + np.arange(columns)[None, :] + 2).ravel()
+    across, up = box[2] - box[0], box[3] - box[1]
     for turn in range(ROUNDS):
-        draw = chance(seed, 3 * len(empty), turn + 1).reshape(3, -1)
-        place = np.stack([empty % wide, empty // wide]) * edge + corner[:, None]
-        place += (draw[:2] % np.uint64(edge)).astype(np.int64)
-        good = np.flatnonzero((place[0] <= box[2]) & (place[1] <= box[3]))
+        draw, order = chance(seed, len(empty), 2 * turn + 1), chance(seed, len(empty), 2 * turn + 2)
+        u, v = ((half % np.uint32(edge)).astype(np.int32) for half in _halves(draw))
+        x, y = u + (empty % wide - 2) * edge, v + (empty // wide - 2) * edge
+        inside = (x <= across) & (y <= up)
+        some = _Tries(empty[inside], x[inside].astype(np.int32), y[inside].astype(np.int32))
+        ranks = order[inside]
+        for i, j in NEIGHBOURS if turn else ():
+            good = some.apart(kept, j * wide + i, distance)
+            some, ranks = some.take(good), ranks[good]
+        tried[:, some.cell] = some.x, some.y
+        rank[some.cell] = ranks
+        best = some
         for i, j in NEIGHBOURS:
-            good = good[_apart(kept, empty[good] + j * wide + i, place[:, good], square)]
-        tried[:, empty[good]] = place[:, good]
-        rank[empty[good]] = draw[2, good]
-        best = good
-        for i, j in NEIGHBOURS:
-            other = empty[best] + j * wide + i
-            first = rank[empty[best]] > rank[other]
-            best = best[first | _apart(tried, other, place[:, best], square)]
-        tried[:, empty[good]] = NOWHERE
-        rank[empty[good]] = 0
-        kept[:, empty[best]] = place[:, best]
-        left = np.ones(len(empty), dtype=bool)
-        left[best] = False
-        empty = empty[left]
-    return Sites(kept[:, kept[0] != NOWHERE].T.copy())
+            good = best.apart(tried, j * wide + i, distance) | (ranks > rank[best.cell + (j * wide + i)])
+            best, ranks = best.take(good), ranks[good]
+        tried[:, some.cell] = NOWHERE
+        rank[some.cell] = 0
+        kept[:, best.cell] = best.x, best.y
+        empty = empty[kept[0, empty] == NOWHERE]
+    found = kept[:, kept[0] != NOWHERE].T.astype(np.int64)
+    return Sites(found + np.array(box[:2]))
 
 
-def _apart(table: Ints, cells: Ints, place: Ints, square: int) -> Bools:
-    dx, dy = table[0, cells] - place[0], table[1, cells] - place[1]
-    apart: Bools = (dx * dx + dy * dy >= square) | (table[0, cells] == NOWHERE)
-    return apart
+@dataclass(frozen=True)
+class _Tries:
+    """Places that are tried, each with the cell it stands in."""
+
+    cell: Ints
+    x: npt.NDArray[np.int32]
+    y: npt.NDArray[np.int32]
+
+    def take(self, chosen: Bools) -> _Tries:
+        return _Tries(self.cell[chosen], self.x[chosen], self.y[chosen])
+
+    def apart(self, table: npt.NDArray[np.int32], by: int, distance: int) -> Bools:
+        """Which are no nearer than the distance to what stands in the cell so many further; NOWHERE is far away."""
+        other = self.cell + by
+        dx = (table[0, other] - self.x).astype(np.float64)
+        dy = (table[1, other] - self.y).astype(np.float64)
+        far: Bools = dx * dx + dy * dy >= distance * distance  # exact: below 2^53 where it matters
+        return far
