@@ -10,7 +10,7 @@ import klayout.db as kdb
 import pytest
 import shapely
 
-from layoutgen import discover, gds, maskset, spec
+from layoutgen import api, discover, gds, maskset, spec
 from layoutgen.cell import Drawing
 from layoutgen.die import Die, build_die
 from layoutgen.errors import ParamError, PdkError, SpecError
@@ -367,3 +367,40 @@ def test_a_stack_or_a_cut_that_a_cap_does_not_bear_is_refused(
     with pytest.raises(PdkError, match=rf"{broken}: asks for") as raised:
         discover.pdk(str(folder))
     assert {p.place.rpartition(": ")[2] for p in raised.value.problems} == {f"ranges.{broken}"}
+
+
+# what joins nothing in the netlist ----------------------------------------------------------------------------------
+SHORTS = {
+    "VE.N.1": ("inductor.spiral", {}, "wiring", ((-400.0, 1.0), (-60.0, 1.0))),
+    "RF.N.1": ("resistor.meander", {}, "wiring", ((0.0, -400.0), (0.0, 400.0))),
+    "DK.D.4": ("via_cover_wiring", {}, "bridge", ((-200.0, 0.0), (200.0, 0.0))),
+}
+
+
+@pytest.mark.parametrize("shape", ["square", "octagon", "circle"])
+def test_turns_meet_wires_at_their_two_ends_only(shape: str) -> None:
+    drawing = CELLS["inductor.spiral"](WIRED, shape=shape, inductance=4.0)
+    ends = region(drawing, "wiring", WIRED).sized(1) & region(drawing, "coil", WIRED)
+    assert ends.merged().count() == 2
+
+
+@pytest.mark.parametrize("rule", SHORTS)
+def test_a_track_over_what_the_netlist_does_not_know_is_found(rule: str) -> None:
+    name, given, layer, (a, b) = SHORTS[rule]
+    for more, found in ((False, 0), (True, 1)):
+        drawing = Drawing("short")
+        drawing.place(CELLS[name](WIRED, **given))
+        if more:
+            line = shapely.LineString([a, b]).buffer(5.0, cap_style="flat")
+            drawing.polygon(layer, list(line.exterior.coords)[:-1])
+        (result,) = [r for r in api.check(drawing, PDK, "wired").results if r.rule == rule]
+        assert len(result.findings) == found
+
+
+def test_a_spec_may_give_corners_as_arrays(tmp_path: Path) -> None:
+    corners = [[0, 0], [900, 0], [900, 500.0], [0, 700]]
+    walls = region(CELLS["frame"](PDK, outline=corners, cavities=[[[50, 50], [800, 50], [800, 400]]]), "frame")
+    (ring,) = walls.each()
+    assert ring.holes() == 1
+    with pytest.raises(ParamError, match="outline"):
+        CELLS["frame"](PDK, outline=[[0, "a"], [1, 2]])
