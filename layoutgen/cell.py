@@ -203,7 +203,7 @@ class Generator(Generic[P]):
 
     def parameters(self, pdk: Pdk, **changed: Any) -> P:
         """The parameter set: what the PDK says, what is `changed`, and the dataclass's own defaults for the rest."""
-        given = {**self.defaults(pdk), **changed}
+        given = {name: _fixed(value) for name, value in {**self.defaults(pdk), **changed}.items()}
         try:
             checked = schema(self.params).model_validate(given)
         except ValidationError as e:
@@ -315,6 +315,11 @@ class Library:
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._by_name))
+
+
+def _fixed(value: Any) -> Any:
+    """Arrays, as TOML and JSON give them, as tuples."""
+    return tuple(_fixed(one) for one in value) if isinstance(value, list) else value
 
 
 def _metadata(hint: Any) -> Iterator[Any]:

@@ -5,6 +5,7 @@ The step's origin is the die's lower-left corner; its box reaches half a street 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -16,6 +17,8 @@ from layoutgen.die import Box, Context, Die, Port, Stages
 from layoutgen.errors import Problem, SpecError
 from layoutgen.pdk import Pdk
 from layoutgen.units import Um, to_dbu
+
+USUAL_STREET: Um = 100.0
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,15 @@ def _reserved(context: StreetContext, common: Drawing) -> None:
         for layer, half in context.pdk.cut.bands().items():
             for band in geom.frame(context.box, half) if half else ():
                 common.polygon(layer, band)
+
+
+def least_street(pdk: Pdk) -> Um:
+    """The street of a spec that gives none (um): what a groove may touch where it is widest, rounded up to whole um;
+    else 100, or more where the blade may touch more."""
+    if not pdk.cut:
+        return USUAL_STREET
+    least = float(math.ceil(round(2 * pdk.cut.widest.touched, 6)))
+    return least if pdk.cut.deep else max(USUAL_STREET, least)
 
 
 def too_narrow(pdk: Pdk, street: tuple[Um, Um], file: str) -> Iterator[Problem]:

@@ -686,7 +686,12 @@ def _raw(path: Path, find: Callable[[str], Path], below: tuple[Path, ...]) -> di
 
 
 def _overlaid(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Tables merge key by key; anything else is replaced. A new key stands after the one that it follows in `over`."""
+    """Tables merge key by key; anything else is replaced. A new key stands after the one that it follows in `over`.
+
+    A cut that is a V no more loses the angle that only a V has.
+    """
+    if isinstance(given := over.get("profile"), str) and given != "v":
+        base = {key: value for key, value in base.items() if key not in ("angle", "angle_tolerance")}
     order = [*base]
     for before, key in pairwise(["", *over]):
         if key not in base:
@@ -761,7 +766,7 @@ def _contradictions(pdk: Pdk, file: str) -> Iterator[Problem]:
     stack = {name: level.material for name, level in pdk.stack.items()}
     for place, message in step_language.problems(
         pdk.steps, flows=pdk.flows, layers=layers, masks=pdk.masks, stack=stack, materials=pdk.materials,
-        number=pdk.number,
+        number=pdk.number, blades=[blade.name for blade in pdk.cut.passes] if pdk.cut else (),
     ):  # fmt: skip
         yield Problem(file, place, message)
     for name, rule in pdk.rules.items():

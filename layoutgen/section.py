@@ -20,6 +20,7 @@ from shapely.geometry import Polygon, box
 from shapely.geometry.base import BaseGeometry
 
 from layoutgen import derive, gds
+from layoutgen.blade import Blade
 from layoutgen.errors import InputError, Problem
 from layoutgen.pdk import Pdk
 from layoutgen.steps import CUT_LAYERS, Step
@@ -518,7 +519,10 @@ class _Wafer:
         lowest = min(low for low, _ in self.faces.values()) - 1.0
         highest = max(high for _, high in self.faces.values()) + 1.0
         outer = lowest if rear else highest
-        if step.tip is not None and step.angle is not None:
+        if step.blade and self.pdk.cut:
+            blade = next(blade for blade in self.pdk.cut.passes if blade.name == step.blade)
+            gone = self._groove(step.saw, blade, drawn)
+        elif step.tip is not None and step.angle is not None:
             slope = math.tan(math.radians(_value(self.pdk, step.angle) / 2))
             tip = _value(self.pdk, step.tip) / 2
             widest = tip + abs(end - outer) * slope
@@ -534,6 +538,23 @@ class _Wafer:
             gone = _columns(ends, -_FAR if rear else end, end if rear else _FAR)
         for part in self.solids:
             part.geometry = _clean(_minus(part.geometry, gone))
+
+    def _groove(self, layer: str, blade: Blade, drawn: Um) -> Geometry:
+        """What a pass takes, as wide and as deep as it is meant to be; `drawn`: half of the layer's width (um)."""
+        rear = blade.side == "rear"
+        face = min(low for low, _ in self.faces.values()) if rear else max(high for _, high in self.faces.values())
+        way = 1.0 if rear else -1.0
+        if blade.depth is None:
+            by = blade.width(0.0) / 2 - drawn
+            return _columns(self.line.grown(self.line.region(layer, abs(by)), by), -_FAR, _FAR)
+        region = self.line.region(layer, max(blade.width(-1.0), blade.width(0.0)) / 2)
+        # from the bottom to 1 um beyond the face; depths between which the width goes smoothly: a U is round below
+        depths = [blade.deep, *([max(blade.deep - blade.width(0.0) / 2, 0.0)] if blade.profile == "u" else []), -1.0]
+        return swept(
+            lambda below: face + way * below,
+            lambda below: self.line.grown(region, blade.width(below) / 2 - drawn),
+            depths,
+        )
 
 
 def _value(pdk: Pdk, text: str) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,7 +18,7 @@ from layoutgen.chip import Chip, LayoutLayers, array_chip, check, load, read_tab
 from layoutgen.chip.model import MOST_LETTERS
 from layoutgen.connect.stack import stack
 from layoutgen.errors import ChipError, InputError, LayoutgenError, Problem, SpecError, UnknownNameError
-from layoutgen.kerf import too_narrow
+from layoutgen.kerf import least_street, too_narrow
 from layoutgen.pdk import Pdk
 from layoutgen.route import Matched, RouteOptions, Style, Ties
 from layoutgen.tomlfile import FILE_NAME, SPACED_NAME, Model, NonNegativeUm, OneOrPair, PositiveUm
@@ -112,7 +112,8 @@ class WaferSpec(Model):
     notch: Literal["bottom", "left", "top", "right", "none"] = "bottom"
     """Where the wafer's notch is."""
     street: OneOrPair | None = None
-    """Between dies, the same in x and y or one each; 100 where neither this nor `step` is given."""
+    """Between dies, the same in x and y or one each. Where neither this nor `step` is given: what a groove of the
+    process's cut may touch at its widest, up to whole um; without one 100, or more where the blade asks for it."""
     step: tuple[PositiveUm, PositiveUm] | None = None
     """The step the wafer came with; the street follows. Give this or `street`."""
     centre: Literal["die", "street"] = "street"
@@ -246,32 +247,34 @@ def read(path: Path, cells: Iterable[Path] = ()) -> Spec:
     file = _table(raw, SpecFile, shown, problems)
     # a table that is right by itself is looked into, whatever is wrong beside it
     chip_spec, wafer = (_table(raw.get(key, {}), model) for key, model in (("chip", ChipSpec), ("wafer", WaferSpec)))
-    terminals = _terminals(raw)
+    pdk = _process_of_flow(raw)
+    terminals = pdk.connect.terminals if pdk else ("pad", "ball")
     chip = _chip(chip_spec, path, terminals, problems) if isinstance(chip_spec, ChipSpec) else None
     if chip_spec is None:
         problems += _tables(raw.get("chip"), path)
-    step = _step(wafer, chip, shown, problems) if isinstance(wafer, WaferSpec) else None
+    usual = least_street(pdk) if pdk else 100.0
+    step = _step(wafer, chip, shown, problems, usual) if isinstance(wafer, WaferSpec) else None
     problems += _process(raw, shown, folders)
     if file is not None:
         problems += _drawn(file, chip, shown, folders)
     problems += _routing(_table(raw.get("routing", {}), RoutingSpec), chip, raw.get("pdk"), shown)
-    if chip is not None and step is not None and isinstance(raw.get("pdk"), str):
+    if chip is not None and step is not None and pdk is not None:
         street = (round(step[0] - chip.width, 3), round(step[1] - chip.height, 3))
-        with suppress(LayoutgenError):  # what is wrong with the process has been said
-            problems += too_narrow(discover.pdk(raw["pdk"]), street, shown)
+        problems += too_narrow(pdk, street, shown)
     if problems or file is None or chip is None or step is None:
         raise SpecError(problems)
     return Spec(path, file, chip, step, folders)
 
 
-def _terminals(raw: dict[str, Any]) -> tuple[str, ...]:
-    """What a chip of the process and flow has; both where these cannot be read, which is said elsewhere."""
-    with suppress(LayoutgenError, TypeError):
-        pdk = discover.pdk(raw["pdk"]) if isinstance(raw.get("pdk"), str) else None
-        if pdk is not None:
-            name, _ = pdk.flow(raw.get("flow"))
-            return pdk.in_flow(name).connect.terminals
-    return ("pad", "ball")
+def _process_of_flow(raw: Mapping[str, Any]) -> Pdk | None:
+    """The process as it is in the spec's flow; None: something is wrong with either, which is said elsewhere."""
+    name, flow = raw.get("pdk"), raw.get("flow")
+    if not isinstance(name, str) or not name:
+        return None
+    with suppress(LayoutgenError):
+        pdk = discover.pdk(name)
+        return pdk.in_flow(pdk.flow(flow if isinstance(flow, str) else None)[0])
+    return None
 
 
 def _tables(chip: Any, path: Path) -> tuple[Problem, ...]:
@@ -485,11 +488,12 @@ def _chip(spec: ChipSpec, path: Path, terminals: Collection[str], problems: list
         return None
 
 
-def _step(wafer: WaferSpec, chip: Chip | None, file: str, problems: list[Problem]) -> tuple[Um, Um] | None:
-    """Die and street in x and y; the die must fit on the wafer, and all of it on the grid."""
+def _step(wafer: WaferSpec, chip: Chip | None, file: str, problems: list[Problem], usual: Um) -> tuple[Um, Um] | None:
+    """Die and street in x and y; the die must fit on the wafer, and all of it on the grid. usual: the street where
+    none is given (um)."""
     before = len(problems)
     place = "wafer.step" if wafer.step is not None else "wafer.street"
-    given = wafer.step if wafer.step is not None else wafer.street if wafer.street is not None else 100.0
+    given = wafer.step if wafer.step is not None else wafer.street if wafer.street is not None else usual
     pair = given if isinstance(given, tuple) else (given, given)
     if wafer.step is not None and wafer.street is not None:
         problems.append(Problem(file, "wafer.step", "stands beside wafer.street; keep the one or the other"))

@@ -44,7 +44,7 @@ TAKES: dict[str, set[str]] = {
     "cap": {*COMMON, "where", "foot", "height"},
     "press": {"flows", "material", "where"},
     "etch": {"flows", "mask", "where", "depth", "to", "profile", "angle"},
-    "saw": {"flows", "side", "tip", "angle", "width", "into", "depth"},
+    "saw": {"flows", "side", "tip", "angle", "width", "into", "depth", "blade"},
 }
 """What each verb takes besides its own name."""
 
@@ -115,6 +115,8 @@ class Step(Model):
     """Width of a wedge at its tip."""
     width: Amount | None = None
     """Width of a cut with vertical walls; left out, what is drawn."""
+    blade: str = ""
+    """Instead of all that: the pass of `[cut]` whose side, profile and depth it has, as they are meant to be."""
     into: str = ""
     """The level in which a cut ends, `depth` below the face that it meets first; left out, it goes through all."""
 
@@ -143,11 +145,14 @@ def problems(
     stack: Mapping[str, str],
     materials: Collection[str],
     number: Callable[[str], float],
+    blades: Collection[str] = (),
 ) -> Iterator[Place]:
     """What is wrong with steps, each with its place; `stack`: materials by level."""
     steps = tuple(steps)
     for i, step in enumerate(steps):
         yield from ((f"steps.{i}.{key}".rstrip("."), text) for key, text in _alone(step, flows, layers, masks, number))
+        if step.blade and step.blade not in blades:
+            yield f"steps.{i}.blade", f"no pass {step.blade!r} in [cut]{nearest(step.blade, blades)}"
         level, place = step.level, f"steps.{i}.{step.verb}"
         if not level:
             continue
@@ -244,7 +249,12 @@ def _alone(
         yield "tip", "a wedge has an angle and a tip; give both, or none"
     if step.verb == "saw" and step.tip is not None and (not step.into or step.width is not None):
         yield "into", "a wedge ends in a level; give into and depth, and no width"
-    if (step.tip is not None or step.width is not None) and step.saw not in CUT_LAYERS:
+    if step.blade and step.model_fields_set & {"tip", "angle", "width", "into", "depth", "side"}:
+        yield (
+            "blade",
+            "[cut] says the pass's side, profile and depth; leave side, tip, angle, width, into and depth out",
+        )
+    if (step.tip is not None or step.width is not None or step.blade) and step.saw not in CUT_LAYERS:
         yield "saw", f"a wedge or a width needs {' or '.join(CUT_LAYERS)}, whose width the process knows"
     if step.verb == "saw" and step.depth is not None and not step.into:
         yield "into", "is missing; name the level that depth is measured in"

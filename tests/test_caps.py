@@ -10,14 +10,15 @@ import klayout.db as kdb
 import pytest
 import shapely
 
-from layoutgen import discover, gds, maskset, spec
+from layoutgen import api, discover, gds, geom, maskset, spec
 from layoutgen.cell import Drawing
 from layoutgen.die import Die, build_die
 from layoutgen.errors import ParamError, PdkError, SpecError
 from layoutgen.findings import Report
-from layoutgen.kerf import StreetContext, build_step
+from layoutgen.kerf import StreetContext, build_step, least_street, too_narrow
 from layoutgen.netcheck import check_nets_of_file
 from layoutgen.pdk import Pdk
+from layoutgen.section import section
 from layoutgen.wafer import Rim, WaferContext, build_wafer, lay_grid
 
 PDK = discover.pdk("hermetic")
@@ -149,7 +150,7 @@ balls = "balls.csv"
 pad_size = [20, 20]
 [wafer]
 diameter = 16000
-street = 170
+street = 180
 [[place]]
 cell = "saw.resonator"
 at = [450, 180]
@@ -348,8 +349,7 @@ def test_a_via_gets_an_island_where_there_is_room_and_else_a_branch(build: Build
         # the wedge, of 60 degrees, narrows by 20 tan(30) up to the frame's upper face, whose wall leans by 20 / tan(60)
         ("stack.frame", "thickness = 20.0, angle = 60.1", "thickness = 20.0, angle = 59.9", "CUT.D.1"),
         ("stack.frame", "thickness = 11.4, angle = 85.0", "thickness = 11.399, angle = 85.0", "FRAME.H"),
-        ("cut", "angle = 90.0", "angle = 90.001", "CUT.A.1"),
-        ("cut", "angle = 30.0", "angle = 29.999", "CUT.A.1"),
+        ("cut", "angle = 150.0", "angle = 150.001", "CUT.A.1"),
         ("cut", "depth_tolerance = 5.0", "depth_tolerance = 5.001", "CUT.O.1"),
     ],
 )
@@ -367,3 +367,110 @@ def test_a_stack_or_a_cut_that_a_cap_does_not_bear_is_refused(
     with pytest.raises(PdkError, match=rf"{broken}: asks for") as raised:
         discover.pdk(str(folder))
     assert {p.place.rpartition(": ")[2] for p in raised.value.problems} == {f"ranges.{broken}"}
+
+
+# what joins nothing in the netlist ----------------------------------------------------------------------------------
+SHORTS = {
+    "VE.N.1": ("inductor.spiral", {}, "wiring", ((-400.0, 1.0), (-60.0, 1.0))),
+    "RF.N.1": ("resistor.meander", {}, "wiring", ((0.0, -400.0), (0.0, 400.0))),
+    "DK.D.4": ("via_cover_wiring", {}, "bridge", ((-200.0, 0.0), (200.0, 0.0))),
+}
+
+
+@pytest.mark.parametrize("shape", ["square", "octagon", "circle"])
+def test_turns_meet_wires_at_their_two_ends_only(shape: str) -> None:
+    drawing = CELLS["inductor.spiral"](WIRED, shape=shape, inductance=4.0)
+    ends = region(drawing, "wiring", WIRED).sized(1) & region(drawing, "coil", WIRED)
+    assert ends.merged().count() == 2
+
+
+@pytest.mark.parametrize("rule", SHORTS)
+def test_a_track_over_what_the_netlist_does_not_know_is_found(rule: str) -> None:
+    name, given, layer, (a, b) = SHORTS[rule]
+    for more, found in ((False, 0), (True, 1)):
+        drawing = Drawing("short")
+        drawing.place(CELLS[name](WIRED, **given))
+        if more:
+            line = shapely.LineString([a, b]).buffer(5.0, cap_style="flat")
+            drawing.polygon(layer, list(line.exterior.coords)[:-1])
+        (result,) = [r for r in api.check(drawing, PDK, "wired").results if r.rule == rule]
+        assert len(result.findings) == found
+
+
+def test_a_spec_may_give_corners_as_arrays(tmp_path: Path) -> None:
+    corners = [[0, 0], [900, 0], [900, 500.0], [0, 700]]
+    walls = region(CELLS["frame"](PDK, outline=corners, cavities=[[[50, 50], [800, 50], [800, 400]]]), "frame")
+    (ring,) = walls.each()
+    assert ring.holes() == 1
+    with pytest.raises(ParamError, match="outline"):
+        CELLS["frame"](PDK, outline=[[0, "a"], [1, 2]])
+
+
+# the seam, and the street -------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("flow", ["basic", "wired"])
+def test_the_wedge_reaches_beyond_the_seam_of_the_cover_as_a_section_shows_it(flow: str) -> None:
+    """The height of the seam by the steps of the process, second metal and its dielectric included, not by [cut]."""
+    pdk = PDK.in_flow(flow)
+    drawing = Drawing("street")
+    drawing.polygon("die", geom.span(-500, -100, 500, 100))
+    drawing.polygon("cut_sure", geom.span(-7, -100, 7, 100))
+    for layer in ("frame", "wiring", "bridge") if flow == "wired" else ("frame",):
+        drawing.polygon(layer, geom.span(-500, -100, 500, 100))
+    layout = gds.to_layout(drawing, pdk)
+    made = section(layout, layout.top_cell(), pdk, flow, (-200.0, 0.0), (200.0, 0.0))
+    (cover,) = [solid for solid in made.solids if solid.level == "cover"]
+    seam, back = cover.heights[0], -pdk.stack["chip"].thickness
+    assert pdk.cut is not None
+    assert pdk.cut.below("seam") == pytest.approx(seam - back)
+    hole = shapely.box(0, seam, 400, 1000) - cover.geometry
+    (groove,) = [g for g in shapely.get_parts(hole) if g.bounds[1] < seam + 0.01]
+    assert groove.bounds[3] - seam == pytest.approx(10.0)
+    tip = groove.intersection(shapely.box(0, seam + 9.99, 400, 1000)).bounds
+    assert tip[2] - tip[0] == pytest.approx(25.0, abs=0.1)
+
+
+def test_without_a_street_it_is_what_the_wedge_may_touch() -> None:
+    widest = 13 + (109 + 2) * math.tan(math.radians(30)) + 5 + 4  # tip, depth and its tolerance, place, chipping
+    assert least_street(WIRED) == math.ceil(2 * widest)
+    assert not [*too_narrow(WIRED, (least_street(WIRED),) * 2, "")]
+    assert [*too_narrow(WIRED, (least_street(WIRED) - 1,) * 2, "")]
+    assert least_street(PDK.in_flow("basic")) < least_street(WIRED)
+    assert least_street(discover.pdk("post")) == 100.0
+    assert spec.read(Path(__file__).parents[1] / "examples" / "duplexer_2in1.toml").street == (least_street(WIRED),) * 2
+
+
+@pytest.mark.parametrize(
+    ("profile", "width"),
+    [
+        ("v", lambda up: 60 + 2 * up * math.tan(math.radians(30))), ("vertical", lambda up: 60.0),
+        ("u", lambda up: 2 * math.sqrt(up * (60 - up)) if up < 30 else 60.0),
+    ],
+)  # fmt: skip
+def test_a_section_shows_the_cut_of_the_process(tmp_path: Path, profile: str, width: Callable[[float], float]) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "pdk.toml").write_text(
+        f'''
+extends = "hermetic"
+name = "mine"
+[stack]
+frame = {{ angle = 90.0 }}
+[cut]
+kerf_min = 60.0
+kerf_max = 60.0
+profile = "{profile}"
+''',
+        "utf-8",
+    )
+    pdk = discover.pdk(str(folder)).in_flow("basic")
+    assert pdk.cut is not None
+    drawing = Drawing("street")
+    drawing.polygon("die", geom.span(-500, -100, 500, 100))
+    drawing.polygon("frame", geom.span(-500, -100, 500, 100))
+    drawing.polygon("cut_sure", geom.span(-pdk.cut.removed, -100, pdk.cut.removed, 100))
+    layout = gds.to_layout(drawing, pdk)
+    made = section(layout, layout.top_cell(), pdk, "basic", (-200.0, 0.0), (200.0, 0.0))
+    for level, height in (("chip", -40.0), ("chip", -1.0), ("frame", 10.0), ("cover", 26.0), ("cover", 34.5)):
+        (solid,) = [solid for solid in made.solids if solid.level == level]
+        (left, right) = solid.at(height)
+        assert right[0] - left[1] == pytest.approx(width(35.0 - height), abs=0.05), (level, height)

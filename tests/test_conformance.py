@@ -86,6 +86,7 @@ IMPLIED = {
     ("DK.D.3", "RS.R.1"): "the distance leaves room for a ring between the two, and draws none",
     ("ZS.D.2", "RS.R.2"): "the distance leaves room for a ring between the two, and draws none",
     ("VE.K.1", "GND.O.2"): "ground may meet the cut and lead nowhere",
+    ("RF.N.1", "VE.S.1"): "wires grown by one unit abut where as drawn they are that near",
     ("UK.L.1", "BS.D.1"): "cavities are drawn as near to what leaks as can be",
     ("UK.L.1", "RS.R.1"): "holes are drawn in the wall and beside it, where the way from them is shortest",
     ("UK.L.1", "DK.D.2"): "holes are drawn in the wall and beside it, where the way from them is shortest",

@@ -120,6 +120,10 @@ def _say(built: MaskSet, folder: Path, files: int, prediction: Prediction | None
             click.echo(f"          matched: {routing.matched_line(m)}")
     click.echo(f"  wafer   {built.rim.diameter / 1000:g} mm, {len(grid.dies)} dies, step {built.step.pitch[0]:g} x "
                f"{built.step.pitch[1]:g} um, {len(grid.drop_ins)} mark sites")  # fmt: skip
+    given, cut = built.spec.file.wafer, built.pdk.cut
+    if cut and given.street is None and given.step is None:
+        click.echo(f"  street  {built.spec.street[0]:g} um, as the spec gives none; pass {cut.widest.name!r} may touch "
+                   f"{2 * cut.widest.touched:.4g}")  # fmt: skip
     click.echo(f"  masks   {', '.join(built.pdk.masks_of(built.flow))}")
     if currents := open_areas.line(built.areas):
         click.echo(f"  current {currents}")
