@@ -1,8 +1,9 @@
-"""Patterns of openings of an interface layer: generated, written, and beside KLayout's own fill of the same squares.
+"""Patterns of openings of an interface layer: generated, written, checked; beside KLayout's fill of the same squares.
 
 Run it alone: python benchmarks/openings.py [--quick]. A die of 10 x 10 mm with 400 keep-outs holds 100,000
 openings, one of 31 x 31 mm a million. Every run is a process of its own; the seconds are measured within
-it, after the imports, from the parameters to the drawing, or to a GDS file on disk. --quick: one round, not three.
+it, after the imports, from the parameters to the drawing, or to a GDS file on disk; and from that file to the findings
+of all rules that apply to openings, pads and die. --quick: one round, not three, and fewer patterns of a million.
 Exit code 1 where a row falls short of its bar.
 """
 
@@ -23,6 +24,9 @@ from measure import Row, report
 
 PITCH, SIZE, CLEAR = 30.0, 15.0, 10.0
 SMALL, LARGE = 10_000.0, 31_000.0
+MOST_RULES = 12
+"""At least so many rules have something to look at."""
+QUICK = ("square", "graded", "random")
 CASES: dict[str, dict[str, Any]] = {
     "square": {},
     "graded": {"grade": "size", "size": 20.0, "fraction": 0.22},
@@ -58,6 +62,30 @@ def ours(case: str, side: float, target: Path | None) -> tuple[float, int]:
         gds.save(gds.to_layout(drawing, pdk), target)
     seconds = time.perf_counter() - started
     return seconds, int(next(v.drawn for v in drawing.values if v.name == "openings"))
+
+
+def checked(path: Path, side: float) -> tuple[float, int]:
+    """Seconds to read a file and run the rules of the process on it, and how many findings."""
+    from layoutgen import discover
+    from layoutgen.drc.run import check_layout
+
+    pdk = discover.pdk("interface")
+    started = time.perf_counter()
+    layout = kdb.Layout()
+    layout.read(str(path))
+    top, um = layout.top_cell(), 1000
+    for name, shrink in (("die", None), ("clearance", 0), ("passivation", 10_000), ("pad", 8_000)):
+        shapes = top.shapes(layout.layer(*pdk.gds(name)))
+        if shrink is None:
+            shapes.insert(kdb.Box(0, 0, round(side * um), round(side * um)).enlarged(50_000, 50_000))
+        for corners in keepouts(side) if shrink is not None else ():
+            box = kdb.DPolygon([kdb.DPoint(*c) for c in corners]).to_itype(1 / um).bbox()
+            shapes.insert(box.enlarged(-shrink, -shrink))
+    done = check_layout(layout, top, pdk, "padded", title="pattern", complete=False)
+    seconds = time.perf_counter() - started
+    ran = [r for r in done.results if r.status.value == "run"]
+    assert len(ran) >= MOST_RULES, [(r.rule, r.reason) for r in done.results if r.status.value != "run"]
+    return seconds, sum(r.count for r in ran)
 
 
 def flat(source: Path, target: Path) -> None:
@@ -112,7 +140,11 @@ def main() -> int:
     given = options.parse_args()
     if given.run:
         case, side, path = given.run[0], float(given.run[1]), Path(given.run[2]) if given.run[2] else None
-        seconds, count = peer(side, path) if case == "peer" else ours(case, side, path)
+        if case == "check":
+            assert path is not None
+            seconds, count = checked(path, side)
+        else:
+            seconds, count = peer(side, path) if case == "peer" else ours(case, side, path)
         print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, count]))
         return 0
     rounds = 1 if given.quick else 3
@@ -121,11 +153,20 @@ def main() -> int:
         for case in CASES:
             seconds, _, count = best(case, SMALL, None, rounds)
             rows.append(Row(f"{case}: {count} openings around 400 keep-outs", seconds, 1.0, "s"))
-        for case in CASES:
+        for case in ("square", "graded"):
+            file = Path(folder) / f"{case}_small.gds"
+            _, _, count = run(case, SMALL, file)
+            seconds, _, found = best("check", SMALL, file, 3)
+            rows.append(Row(f"{case}: {count} openings checked, {found} findings", seconds, 3.0, "s"))
+        for case in QUICK if given.quick else CASES:
             file, all_of_it = Path(folder) / f"{case}.gds", Path(folder) / f"{case}_flat.gds"
             seconds, megabytes, count = best(case, LARGE, file, rounds)
             rows.append(Row(f"{case}: {count} openings, generated and written", seconds, 10.0, "s"))
             rows.append(Row("    memory of it", megabytes, 1000.0, "MB"))
+            if case == "graded" or (case == "square" and not given.quick):
+                seconds, megabytes, found = best("check", LARGE, file, rounds)
+                rows.append(Row(f"{case}: {count} openings checked, {found} findings", seconds, 20.0, "s"))
+                rows.append(Row("    memory of it, of one process", megabytes, 1000.0, "MB"))
             if case in ("square", "graded"):
                 flat(file, all_of_it)
                 sizes = [path.stat().st_size / 1e6 for path in (file, all_of_it)]

@@ -30,11 +30,11 @@ def lattice_over(box: kdb.Box, step: int) -> Lattice:
 
 
 class Shapes:
-    """Merged shapes whose areas are asked for at several places."""
+    """Shapes that do not overlap, whose areas are asked for at several places."""
 
     def __init__(self, region: kdb.Region) -> None:
-        region = region.merged()
-        region.merged_semantics = False  # or each step below would merge it again
+        region = region.dup()
+        region.merged_semantics = False  # or each step below would merge it
         self._boxes, self._others = _corners(region.rectangles()), region.non_rectangles()
 
     def areas(self, lattice: Lattice, by: tuple[int, int] = (0, 0)) -> Areas:

@@ -67,7 +67,8 @@ def _not_far_inside(layer: kdb.Region, boundary: kdb.Region, limit: int) -> kdb.
         return layer
     inside = boundary.sized(-(limit + limit // 2 + 2))  # more than enough, however corners are sized
     around = (layer.bbox() + boundary.bbox()).enlarged(2, 2)
-    return layer.interacting(kdb.Region(around) - inside)
+    strips = (kdb.Region(around) - inside).decompose_trapezoids_to_region()
+    return layer.interacting(kdb.Region([kdb.Polygon(strip.bbox()) for strip in strips.each()]))
 
 
 def _from_centres(rule: str, layer: kdb.Region, boundary: kdb.Region, limit: int, options: Options) -> list[Finding]:
