@@ -203,11 +203,13 @@ class Generator(Generic[P]):
 
     def parameters(self, pdk: Pdk, **changed: Any) -> P:
         """The parameter set: what the PDK says, what is `changed`, and the dataclass's own defaults for the rest."""
-        given = {name: _fixed(value) for name, value in {**self.defaults(pdk), **changed}.items()}
+        given = {**self.defaults(pdk), **changed}
         try:
-            checked = schema(self.params).model_validate(given)
+            checked = schema(self.params).model_validate({key: _fixed(value) for key, value in given.items()})
         except ValidationError as e:
-            raise ParamError("\n".join(f"{self.name}: {self._problem(dict(item))}" for item in e.errors())) from None
+            raise ParamError(
+                "\n".join(f"{self.name}: {self._problem(dict(item), given)}" for item in e.errors())
+            ) from None
         values = {f.name: getattr(checked, f.name) for f in fields(self.params)}
         if problems := list(self._impossible(values, pdk)):
             raise ParamError("\n".join(f"{self.name}: {problem}" for problem in problems))
@@ -226,12 +228,15 @@ class Generator(Generic[P]):
                 if abs(value) > LARGEST:
                     yield f"{name}={printable(repr(value), 30)} um is longer than a wafer, {LARGEST:g}"
 
-    def _problem(self, item: dict[str, Any]) -> str:
+    def _problem(self, item: dict[str, Any], given: Mapping[str, Any]) -> str:
         place = ".".join(str(part) for part in item["loc"])
         if item["type"] == "extra_forbidden":
             return f"no parameter {place!r}{nearest(place, [f.name for f in fields(self.params)])}"
         if item["type"] == "missing":
             return f"{place} is missing; give it, or set it under [cells.{self.name!r}] in the PDK"
+        name = item["loc"][0]
+        if isinstance(given.get(name), list):  # as it was given, not as the tuple that was looked at
+            return f"{name}: {item['msg'].lower()}, not {given[name]!r}"
         return f"{place}: {item['msg'].lower()}, not {item['input']!r}"
 
     def defaults(self, pdk: Pdk) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import klayout.db as kdb
 import numpy as np
 import numpy.typing as npt
 
+from layoutgen.blade import Blade
 from layoutgen.findings import Finding, Hull, RuleResult, Status
 from layoutgen.kerf import Step
 from layoutgen.pdk import Cut
@@ -215,3 +216,20 @@ def _side(die: npt.NDArray[np.int64], axis: int, first: int, last: int) -> Hull:
 
 def _hull(shape: kdb.Polygon) -> Hull:
     return tuple((p.x, p.y) for p in shape.resolved_holes().each_point_hull())
+
+
+def singulation(cut: Cut) -> list[dict[str, object]]:
+    """What parts the dies, in order: each pass with its kerf, tolerance, profile, angle and depth (um, degrees; depth
+    None: through), and each layer that comes over the walls in between. `touches`: the widest that may be gone."""
+    steps: list[tuple[Blade | None, str]] = [(cut, ""), *((step.cut, step.layer) for step in cut.then)]
+    out: list[dict[str, object]] = []
+    for order, (blade, layer) in enumerate(steps, 1):
+        if blade is None:
+            out.append({"order": order, "layer": layer})
+            continue
+        out.append({
+            "order": order, "cut": blade.name, "side": blade.side, "kerf": [blade.kerf_min, blade.kerf_max],
+            "tolerance": blade.tolerance, "profile": blade.profile, "angle": blade.angle, "depth": blade.depth,
+            "touches": round(2 * blade.touched, 3),
+        })  # fmt: skip
+    return out

@@ -17,6 +17,7 @@ from typing import Any
 from layoutgen import areas, drill, gds, technology
 from layoutgen.current import Prediction
 from layoutgen.cuts import csv_text as cuts_text
+from layoutgen.cuts import singulation
 from layoutgen.errors import OutputError
 from layoutgen.mask import mask_layout
 from layoutgen.maskset import MaskSet
@@ -245,6 +246,7 @@ def figures(built: MaskSet) -> dict[str, Any]:
             "dies": len(grid.dies), "columns": grid.columns, "rows": grid.rows,
             "mark_sites": [grid.name(place) for place in grid.drop_ins],
         },
+        "singulation": singulation(built.pdk.cut) if built.pdk.cut else [],
         "open_areas": {
             a.mask: {
                 "die_mm2": round(a.die, 6), "wafer_mm2": round(a.wafer, 6), "ring_mm2": round(a.ring, 6),

@@ -10,7 +10,7 @@ import klayout.db as kdb
 import pytest
 import shapely
 
-from layoutgen import api, discover, gds, geom, maskset, spec
+from layoutgen import api, cuts, discover, gds, geom, maskset, spec
 from layoutgen.cell import Drawing
 from layoutgen.die import Die, build_die
 from layoutgen.errors import ParamError, PdkError, SpecError
@@ -474,3 +474,13 @@ profile = "{profile}"
         (solid,) = [solid for solid in made.solids if solid.level == level]
         (left, right) = solid.at(height)
         assert right[0] - left[1] == pytest.approx(width(35.0 - height), abs=0.05), (level, height)
+
+
+def test_singulation_is_a_list_in_its_order() -> None:
+    assert WIRED.cut is not None
+    steps = cuts.singulation(WIRED.cut)
+    assert [(step["order"], step.get("cut", step.get("layer"))) for step in steps] == [
+        (1, "wedge"), (2, "rear"), (3, "saw"),
+    ]  # fmt: skip
+    assert [step.get("depth") for step in steps] == [109.0, None, None]
+    assert steps[2]["kerf"] == [8.0, 10.0]
