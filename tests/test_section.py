@@ -346,10 +346,10 @@ def refused(tmp_path: Path, change: dict[str, Any] | None, steps: list[dict[str,
 
 
 def problems(raw: dict[str, Any]) -> None:
-    from layoutgen.pdk import _problems
+    from layoutgen.pdk.problems import problems_of
 
     pdk = tomlfile.validate(raw, Pdk, "pdk.toml", PdkError)
-    if found := list(_problems(pdk, "pdk.toml")):
+    if found := list(problems_of(pdk, "pdk.toml")):
         raise PdkError(found)
 
 

@@ -11,6 +11,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import conformance
 import klayout.db as kdb
@@ -214,7 +215,7 @@ def table(pdk: Pdk, done: dict[str, list[Judged]]) -> str:
 
 __all__ = ["FALSE", "PDKS", "SURVIVED", "Judged", "Mutant", "run", "table"]
 
-SHIPPED = pdk_module.Path(__file__).resolve().parents[2] / "pdk" / "layoutgen_pdk"
+SHIPPED = Path(__file__).resolve().parents[2] / "pdk" / "layoutgen_pdk"
 PDKS: dict[str, Pdk] = {
     file.parent.name: pdk_module.read(file.parent, SHIPPED.joinpath) for file in sorted(SHIPPED.glob("*/pdk.toml"))
 }
