@@ -246,7 +246,8 @@ def of_rule(pdk: Pdk, name: str) -> Pdk:
 
 def alone(pdk: Pdk, name: str, flow: str) -> Pdk:
     """The process as it is in a flow, with one of its rules only."""
-    return pdk.in_flow(flow).model_copy(update={"rules": {name: pdk.rules[name]}})
+    view = pdk.in_flow(flow)
+    return view.model_copy(update={"rules": {name: view.rules[name]}})
 
 
 def beside(pdk: Pdk, name: str) -> dict[str, Rule]:
@@ -302,6 +303,8 @@ def drawn(pdk: Pdk, name: str, pattern: Pattern) -> Drawn:
     for region in out.values():
         extent += region.bbox()
     for layer in pdk.rules[name].layers:  # what is only on a die is drawn on one around all
+        if pdk.sources(layer)[0] in pdk.reserved:
+            continue
         for outline in (s for s in pdk.sources(layer)[1:] if s in pdk.reserved and s not in out and not extent.empty()):
             out[outline] = kdb.Region(extent.enlarged(FAR, FAR))
     if (cut := task(name, pdk.rules[name]).cut) and not extent.empty():

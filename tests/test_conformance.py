@@ -42,7 +42,6 @@ FINEST = {"max_vertices": 1.0, "exact_shape": 0.01}
 GAP = 1_500_000
 """Between the repeats in an array: no rule looks so far."""
 
-DEEP = "openings that resin alone fills are too narrow for the filler, which is another flow's"
 ALIKE = ("separation", "outside", "not_connected")
 """Kinds to which the order of layers makes no difference."""
 IMPLIED = {
@@ -103,13 +102,6 @@ IMPLIED = {
     ("LEFT.D.1", "PAS.D.1"): "an opening of the passivation beside a layer that ends at the die's edge lies beyond it",
     ("LEFT.D.1", "CLR.E.1"): "what lies beside the layer on the same die needs no clearance drawn",
     ("RLF.A.1", "RLF.W.1"): "an opening as narrow as the layer is deep is too narrow to fill",
-    ("RLF.W.1", "RLF.W.2"): DEEP,
-    ("RLF.A.1", "RLF.W.2"): DEEP,
-    ("RLF.S.1", "RLF.W.2"): DEEP,
-    ("RLF.D.1", "RLF.W.2"): DEEP,
-    ("RLF.DN.1", "RLF.W.2"): DEEP,
-    ("LABEL.D.1", "RLF.W.2"): DEEP,
-    ("GRID.RLF", "RLF.W.2"): DEEP,
 }
 """(rule, other rule): why the other one finds something on patterns that are right by the first."""
 IMPLIED_FOR_TESTS = {

@@ -6,6 +6,7 @@ that of a limit no two libraries need agree on: then the witness says that it is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -244,6 +245,39 @@ def aspect_ratio(layers: Sequence[BaseGeometry], limit: float, options: dict[str
     return across(layers[0], widest, True, FACING | {"metric": "projection"} | options)
 
 
+def count(layers: Sequence[BaseGeometry], limit: float, options: dict[str, Any]) -> Verdict:
+    on, counted = layers
+    centres = [shapely.Point((x0 + x1) / 2, (y0 + y1) / 2) for x0, y0, x1, y1 in (p.bounds for p in parts(counted))]
+    numbers = [sum(bool(shapely.Polygon(p.exterior).covers(c)) for c in centres) for p in parts(on)]
+    least, most = (options.get(key, options.get("exactly")) for key in ("at_least", "at_most"))
+    wrong = any((least is not None and n < least) or (most is not None and n > most) for n in numbers)
+    return Verdict(wrong, not any(map(kiss, layers)))
+
+
+def density(layers: Sequence[BaseGeometry], limit: float, options: dict[str, Any]) -> Verdict:
+    layer, *grounds = layers
+    side = options["window"] * 1000
+    step = options.get("step", options["window"] / 2) * 1000
+    around = (grounds or [layer])[0]
+    off = 1e-9 if upright(*layers) else 400 / side  # slanted edges are cut at whole units
+    if around.is_empty:
+        return Verdict(False)
+    x0, y0, x1, y1 = around.bounds
+    verdicts = []
+    for i in range(math.floor((x0 - side) / step), math.ceil(x1 / step) + 1):
+        for j in range(math.floor((y0 - side) / step), math.ceil(y1 / step) + 1):
+            window = shapely.box(i * step, j * step, i * step + side, j * step + side)
+            whole = grounds[0].intersection(window).area if grounds else side * side
+            covered = around.intersection(layer).intersection(window).area
+            if whole < options.get("part", 1.0) * side * side * (1 - 1e-9) or (not grounds and not covered):
+                continue
+            share = 100 * covered / whole
+            low, high = options.get("min", -1.0), options.get("max", 101.0)
+            near = min(abs(share - low), abs(share - high)) < off
+            verdicts.append(Verdict(share < low or share > high, not near))
+    return both(*verdicts)
+
+
 def centred_on(layers: Sequence[BaseGeometry], limit: float, options: dict[str, Any]) -> Verdict:
     twice, targets = ([(x0 + x1, y0 + y1) for x0, y0, x1, y1 in (p.bounds for p in parts(shape))] for shape in layers)
     good = all(any((x - u) ** 2 + (y - v) ** 2 <= (2 * limit) ** 2 for u, v in targets) for x, y in twice)
@@ -381,7 +415,7 @@ def kiss(shape: BaseGeometry) -> bool:
 JUDGES: dict[str, Callable[[Sequence[BaseGeometry], float, dict[str, Any]], Verdict]] = {
     "width": width, "space": space, "separation": separation, "enclosure": enclosure, "overlap": overlap,
     "inside": inside, "exact_size": exact_size, "pitch": pitch, "edge_distance": edge_distance, "grid": grid,
-    "aspect_ratio": aspect_ratio, "centred_on": centred_on, "bending": bending,
+    "aspect_ratio": aspect_ratio, "count": count, "density": density, "centred_on": centred_on, "bending": bending,
     "closed_ring": closed_ring, "outside": outside, "hole_area": hole_area, "sealed": sealed,
     "reaches_cut": reaches_cut,
 }  # fmt: skip
