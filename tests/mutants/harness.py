@@ -23,6 +23,7 @@ from shapely.geometry.base import BaseGeometry
 
 from layoutgen import pdk as pdk_module
 from layoutgen.drc import run as drc_run
+from layoutgen.drc.checks import task
 from layoutgen.findings import Finding, Status
 from layoutgen.pdk import Pdk
 from layoutgen.units import dbu
@@ -141,20 +142,23 @@ def _region(shapes: Iterable[Corners]) -> kdb.Region:
 def judge(pdk: Pdk, rule: str, all_of_it: list[Mutant], windows: bool = False) -> list[Judged]:
     """What becomes of each mutant in one run of the rule on all of them, side by side; flat, or through windows."""
     extents = [_extent(m.site) for m in all_of_it]
-    step = max(max(e.width(), e.height()) for e in extents) + GAP
+    job = task(rule, pdk.rules[rule])
+    grid = max(1, dbu(job.lattice or 0.0))  # each stays where it is on the grid that the rule is tied to
+    gap = GAP if grid == 1 else GAP + 4 * dbu(job.reach)
+    step = -(-(max(max(e.width(), e.height()) for e in extents) + gap + grid) // grid) * grid
     columns = max(1, round(len(all_of_it) ** 0.5))
     layers: dict[str, kdb.Region] = {}
     at: dict[tuple[int, int], int] = {}
     for k, (mutant, extent) in enumerate(zip(all_of_it, extents, strict=True)):
         column, row = k % columns, k // columns
         at[column, row] = k
-        by = kdb.Trans(column * step - extent.left, row * step - extent.bottom)
+        by = kdb.Trans(column * step - extent.left // grid * grid, row * step - extent.bottom // grid * grid)
         for layer, shapes in mutant.site.items():
             layers.setdefault(layer, kdb.Region()).insert(_region(shapes).transformed(by))
     hit = set()
     for finding in _found(pdk, rule, layers, windows):
         for one in finding.each():
-            x, y = (round(1000 * v) + GAP // 2 for v in one.at)
+            x, y = (round(1000 * v) + gap // 2 for v in one.at)
             hit.add(at[x // step, y // step])
     return [Judged(m, _outcome(m.verdict.illegal, k in hit)) for k, m in enumerate(all_of_it)]
 

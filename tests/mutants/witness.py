@@ -259,7 +259,7 @@ def density(layers: Sequence[BaseGeometry], limit: float, options: dict[str, Any
     side = options["window"] * 1000
     step = options.get("step", options["window"] / 2) * 1000
     around = (grounds or [layer])[0]
-    off = 1e-9 if upright(*layers) else 400 / side  # slanted edges are cut at whole units
+    off = 1e-9 if upright(*layers) else 50 / side  # slanted edges are cut at whole units
     if around.is_empty:
         return Verdict(False)
     x0, y0, x1, y1 = around.bounds
