@@ -104,6 +104,10 @@ def _difference(design: Design, model: Design) -> str:
     lost, more = model.labels - design.labels, design.labels - model.labels
     if not design.labels:
         return f"has no label, where {count} others have {len(model.labels)}"
+    if not more and not lost:
+        return (
+            f"has labels several times that {count} others have once, as of a die drawn twice, or the other way round"
+        )
     if not more:
         return f"lacks {len(lost)} of the {len(model.labels)} labels that {count} others have, as {_name(lost)}"
     if Counter(label[:2] for label in design.labels) == Counter(label[:2] for label in model.labels):

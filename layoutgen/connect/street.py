@@ -1,4 +1,4 @@
-"""What is drawn of streets and cuts between neighbouring dies, compared with what the process says of its blade.
+"""What is drawn of streets and cuts between and beside dies, compared with what the process says of its blade.
 
 The other checks take the cut as it is drawn: where it is drawn otherwise than the blade cuts, in the middle between two
 dies and as wide as `[cut]` says, they have looked at another wafer.
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import klayout.db as kdb
 import numpy as np
+import shapely
 
 from layoutgen.connect.rules import KERF
 from layoutgen.connect.sheets import Ints, Sheet
@@ -19,6 +20,8 @@ from layoutgen.units import DBU, dbu
 
 ROUNDED = 1
 """Database units by which the middle of an odd street is off."""
+FAR = 1 << 32
+"""More than two coordinates are apart."""
 
 
 def check_street(wafer: Wafer) -> Iterator[Finding]:
@@ -27,26 +30,92 @@ def check_street(wafer: Wafer) -> Iterator[Finding]:
     if cut is None:
         return
     bands, worst = cut.bands(), 2 * dbu(cut.widest.touched)
+    sure, taken, touched = _drawn(wafer, "cut_sure"), *(2 * dbu(bands[name]) for name in ("cut_sure", "cut_maybe"))
+    yield from _over_dies(wafer, sure)
     for axis in (0, 1):
         gaps, corners = between(wafer.dies.boxes, axis)
+        outer, margins = border(wafer.dies.boxes, axis, gaps, (touched - taken) // 2)
         wide = gaps[:, axis + 2] - gaps[:, axis]
         yield from _too_near(gaps[wide < worst], axis, worst)
         gaps, corners = gaps[wide >= worst], corners[wide >= worst]
-        for layer, asked in (("street", worst), ("cut_maybe", 2 * dbu(bands["cut_maybe"]))):
-            drawn = _drawn(wafer, layer)
-            if drawn is not None and len(gaps):
-                middle = _sheet(wafer, corners, [_middle(gaps, axis, asked - 2 * ROUNDED)], f"{layer} along {axis}")
-                left = wafer.pieces.without(middle, drawn)
-                note = f"what is drawn on {layer} does not cover the {asked * DBU:g} um that the blade may touch here"
-                nodes = wafer.pieces.nodes(left)
-                yield from pieces_found(wafer, left, nodes.instance, nodes.piece, KERF, note)
-        drawn, asked = _drawn(wafer, "cut_sure"), 2 * dbu(bands["cut_sure"])
-        if drawn is not None and len(gaps):
-            sides = _sheet(wafer, corners, _beside(gaps, axis, asked + 2 * ROUNDED), f"beside {axis}")
-            found = np.unique(wafer.pieces.meetings(sides, drawn, area=True)[0])
-            nodes = wafer.pieces.nodes(sides)
-            note = f"cut_sure is drawn beside the {asked * DBU:g} um that the blade surely takes here"
-            yield from pieces_found(wafer, sides, nodes.instance[found], nodes.piece[found], KERF, note)
+        yield from _not_covered(wafer, "street", gaps, corners, axis, worst)
+        if sure is not None:
+            note = "cut_sure is drawn nearer to a die than the blade can come without touching it at its worst"
+            yield from _found_in(wafer, margins[:, :2], [margins], sure, f"margins along {axis}", note)
+            outer = outer[outer[:, axis + 2] - outer[:, axis] >= worst]
+            at = _sheet(wafer, outer[:, :2], [outer], f"border along {axis}")
+            found = np.unique(wafer.pieces.meetings(at, sure, area=True)[0])
+            outer = wafer.pieces.boxes(at, wafer.pieces.nodes(at))[found]  # where something is cut
+            gaps, corners = np.concatenate([gaps, outer]), np.concatenate([corners, outer[:, :2]])
+        yield from _not_covered(wafer, "cut_maybe", gaps, corners, axis, touched)
+        if sure is not None and len(gaps):
+            note = f"cut_sure is drawn beside the {taken * DBU:g} um that the blade surely takes here"
+            sides = _beside(gaps, axis, taken + 2 * ROUNDED)
+            yield from _found_in(wafer, corners, sides, sure, f"beside {axis}", note)
+
+
+def _not_covered(wafer: Wafer, layer: str, gaps: Ints, corners: Ints, axis: int, asked: int) -> Iterator[Finding]:
+    """What is missing of a layer in the middle of what lies between dies, where anything is drawn on it."""
+    drawn = _drawn(wafer, layer)
+    if drawn is None or not len(gaps):
+        return
+    middle = _sheet(wafer, corners, [_middle(gaps, axis, asked - 2 * ROUNDED)], f"{layer} along {axis}")
+    left = wafer.pieces.without(middle, drawn)
+    note = f"what is drawn on {layer} does not cover the {asked * DBU:g} um that the blade may touch here"
+    nodes = wafer.pieces.nodes(left)
+    yield from pieces_found(wafer, left, nodes.instance, nodes.piece, KERF, note)
+
+
+def _found_in(
+    wafer: Wafer, corners: Ints, boxes: Sequence[Ints], drawn: Sheet, name: str, note: str
+) -> Iterator[Finding]:  # fmt: skip
+    """Those of some boxes in which something drawn lies."""
+    sheet = _sheet(wafer, corners, boxes, name)
+    found = np.unique(wafer.pieces.meetings(sheet, drawn, area=True)[0])
+    nodes = wafer.pieces.nodes(sheet)
+    yield from pieces_found(wafer, sheet, nodes.instance[found], nodes.piece[found], KERF, note)
+
+
+def _over_dies(wafer: Wafer, sure: Sheet | None) -> Iterator[Finding]:
+    """Cuts over dies, which would hide from all other checks what lies there."""
+    die = _drawn(wafer, "die")
+    if sure is None or die is None:
+        return
+    over = np.unique(wafer.pieces.meetings(sure, die, area=True)[0])
+    nodes = wafer.pieces.nodes(sure)
+    note = "cut_sure is drawn over a die, of which the blade takes nothing"
+    yield from pieces_found(wafer, sure, nodes.instance[over], nodes.piece[over], KERF, note)
+
+
+def border(boxes: Ints, axis: int, gaps: Ints, margin: int) -> tuple[Ints, Ints]:
+    """(n, 4) streets outside of the outermost dies, taken to be as wide as what lies between dies if all of that is.
+
+    And, beside dies that have no such street and no other die within reach, or one in another row, a margin.
+    """
+    other = 1 - axis
+    wide = np.unique(gaps[:, axis + 2] - gaps[:, axis])
+    tree = shapely.STRtree(shapely.box(*boxes.T.astype(float)))
+    streets, margins = [np.empty((0, 4), dtype=np.int64)], [np.empty((0, 4), dtype=np.int64)]
+    for side, facing in ((axis, axis + 2), (axis + 2, axis)):
+        lone = ~np.isin(boxes[:, side] * FAR + boxes[:, other], gaps[:, facing] * FAR + gaps[:, other])
+        some = boxes[lone]
+        free = np.ones(len(some), dtype=bool)
+        ahead = _outside(some, side, some[:, axis + 2] - some[:, axis])
+        ahead += np.array([1, 1, -1, -1])
+        free[tree.query(shapely.box(*ahead.T.astype(float)))[0]] = False
+        if len(wide) == 1:
+            streets.append(_outside(some[free], side, wide[0]))
+            some = some[~free]
+        margins.append(_outside(some, side, margin))
+    return np.concatenate(streets), np.concatenate(margins)
+
+
+def _outside(boxes: Ints, side: int, deep: Ints | int) -> Ints:
+    """What lies outside of a side (0 to 3: left, lower, right, upper) of each box, so deep."""
+    out = boxes.copy()
+    out[:, (side + 2) % 4] = boxes[:, side]
+    out[:, side] = boxes[:, side] + (deep if side > 1 else -deep)
+    return out
 
 
 def between(boxes: Ints, axis: int) -> tuple[Ints, Ints]:

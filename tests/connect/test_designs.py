@@ -166,6 +166,17 @@ def test_two_dies_at_the_wafers_edge(wafer: Wafer, net: Net, how: Chip | None) -
     assert all(inner in note and first not in note for note in found)
 
 
+def test_a_die_that_is_drawn_twice_in_its_place_is_found(wafer: Wafer, net: Net) -> None:
+    """Its metal is as it was, and it has each label twice."""
+    inner = wafer.inner()
+    step, box = wafer.layout.cell("STEP"), wafer.die(inner)
+    wafer.top.insert(kdb.CellInstArray(step.cell_index(), kdb.Trans(box.left, box.bottom)))
+    code, found, _ = net(wafer)
+    assert code == 1
+    assert len(found) == 1
+    assert found[0].startswith(f"die {inner} has labels several times")
+
+
 def test_labels_in_no_die_are_named(wafer: Wafer, net: Net) -> None:
     note = wafer.top.shapes(wafer.layer(wafer.pdk.role("note")))
     note.insert(kdb.Text("alone", kdb.Trans(0, 0)))

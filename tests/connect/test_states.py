@@ -112,6 +112,47 @@ def test_harm_is_found_at_its_place(
 
 
 @pytest.mark.parametrize(
+    ("left", "right", "says"),
+    [
+        (-nets.STREET, 0, "cut_sure is drawn beside"),  # no die is on that side
+        (-nets.STREET, -60_000, "cut_sure is drawn beside"),
+        (-50_000, 30_000, "cut_sure is drawn over a die"),
+        (400_000, 500_000, "cut_sure is drawn over a die"),
+    ],
+)
+def test_a_cut_beyond_the_outermost_dies_or_over_one_hides_nothing(
+    wafer: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], left: int, right: int, says: str
+) -> None:
+    def harm(layout: kdb.Layout) -> None:
+        top = layout.top_cell()
+        outlines = kdb.Region(top.begin_shapes_rec(layout.layer(*POST.gds("die"))))
+        first = min((p.bbox() for p in outlines.each()), key=lambda box: (box.left, box.bottom))
+        box = kdb.Box(first.left + left, first.bottom + 440_000, first.left + right, first.bottom + 460_000)
+        top.shapes(layout.layer(*POST.gds("cut_sure"))).insert(box)
+
+    code, rules = proven(harmed(wafer, tmp_path, harm), capsys)
+    assert code == 1
+    assert {1 + len(f["repeats"]) for f in rules["KERF"]["findings"] if says in f["note"]} == {1}
+
+
+def test_a_lone_die_keeps_the_margin_of_the_blade(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody knows how wide its street is, but the blade at its worst does not touch it: 47.5 less 22.5 um away."""
+    for wide, clean in ((25_000, True), (24_990, False)):
+        layout = kdb.Layout()
+        top = layout.create_cell("TOP")
+        for layer, box in (
+            ("die", kdb.Box(0, 0, SIDE, SIDE)),
+            ("cut_sure", kdb.Box(-70_000, 0, -wide, SIDE)),
+            ("cut_maybe", kdb.Box(-95_000, 0, 0, SIDE)),
+            ("rdl", kdb.Box(100_000, 100_000, 200_000, 200_000)),
+        ):
+            top.shapes(layout.layer(*POST.gds(layer))).insert(box)
+        layout.write(str(tmp_path / "lone.oas"))
+        notes = [f["note"] for f in proven(tmp_path / "lone.oas", capsys)[1]["KERF"]["findings"]]
+        assert any("nearer to a die than the blade" in note for note in notes) is not clean
+
+
+@pytest.mark.parametrize(
     ("layer", "skipped"),
     [
         ("note", {"NETS", "TIED"}),
