@@ -145,7 +145,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         large, small = Path(folder) / "large.oas", Path(folder) / "small.oas"
         many = make(large, radius=96_000_000, side=4_140_000, nets=100)
-        more = make(small, radius=146_000_000, side=1_880_000, nets=10)
+        more = make(small, radius=146_000_000, side=1_990_000, nets=10)
         turns = [[timed("ours", path, STOP) for path in (large, small)] for _ in range(3)]
         runs = [min(some) for some in zip(*turns, strict=True)]
         theirs = timed("peer", large, stop)
