@@ -14,6 +14,7 @@ import shapely
 
 from layoutgen.connect.rules import KERF
 from layoutgen.connect.sheets import Ints, Sheet
+from layoutgen.connect.stack import METAL
 from layoutgen.connect.wafer import Wafer, moved_to, pieces_found
 from layoutgen.findings import Finding
 from layoutgen.units import DBU, dbu
@@ -32,14 +33,15 @@ def check_street(wafer: Wafer) -> Iterator[Finding]:
     bands, worst = cut.bands(), 2 * dbu(cut.widest.touched)
     sure, taken, touched = _drawn(wafer, "cut_sure"), *(2 * dbu(bands[name]) for name in ("cut_sure", "cut_maybe"))
     yield from _over_dies(wafer, sure)
+    yield from _ring_between(wafer)
     for axis in (0, 1):
         gaps, corners = between(wafer.dies.boxes, axis)
-        outer, margins = border(wafer.dies.boxes, axis, gaps, (touched - taken) // 2)
         wide = gaps[:, axis + 2] - gaps[:, axis]
         yield from _too_near(gaps[wide < worst], axis, worst)
         gaps, corners = gaps[wide >= worst], corners[wide >= worst]
         yield from _not_covered(wafer, "street", gaps, corners, axis, worst)
         if sure is not None:
+            outer, margins = border(wafer, axis, np.unique(wide), (touched - taken) // 2, sure)
             note = "cut_sure is drawn nearer to a die than the blade can come without touching it at its worst"
             yield from _found_in(wafer, margins[:, :2], [margins], sure, f"margins along {axis}", note)
             outer = outer[outer[:, axis + 2] - outer[:, axis] >= worst]
@@ -87,13 +89,32 @@ def _over_dies(wafer: Wafer, sure: Sheet | None) -> Iterator[Finding]:
     yield from pieces_found(wafer, sure, nodes.instance[over], nodes.piece[over], KERF, note)
 
 
-def border(boxes: Ints, axis: int, gaps: Ints, margin: int) -> tuple[Ints, Ints]:
-    """(n, 4) streets outside of the outermost dies, taken to be as wide as what lies between dies if all of that is.
+def _ring_between(wafer: Wafer) -> Iterator[Finding]:
+    """Metal of the contact ring between dies, and where streets cross: only the bus runs along a cut there."""
+    metal = wafer.sheets[METAL]
+    ring = metal.taken(wafer.on(metal, "ring"))
+    found = []
+    for axis in (0, 1) if len(ring) else ():
+        gaps, corners = between(wafer.dies.boxes, axis)
+        half = (gaps[:, axis + 2] - gaps[:, axis]) // 2
+        gaps[:, 1 - axis] -= half
+        gaps[:, 3 - axis] += half
+        streets = _sheet(wafer, corners, [gaps], f"whole street along {axis}")
+        found.append(wafer.pieces.meetings(ring, streets, area=True)[0])
+    if found:
+        some, nodes = np.unique(np.concatenate(found)), wafer.pieces.nodes(ring)
+        note = "metal of the contact ring lies between dies, where only the bus may"
+        yield from pieces_found(wafer, ring, nodes.instance[some], nodes.piece[some], KERF, note)
 
-    And, beside dies that have no such street and no other die within reach, or one in another row, a margin.
+
+def border(wafer: Wafer, axis: int, wide: Ints, margin: int, sure: Sheet) -> tuple[Ints, Ints]:
+    """(n, 4) streets outside of the outermost dies: as wide as what lies between dies, where all of that is as wide.
+
+    Where it is not, so wide that what is drawn to be cut nearest to the die lies in their middle. Beside dies in whose
+    way others of another row stand, a margin is all that is known; so it is where a street is as narrow as that.
     """
-    other = 1 - axis
-    wide = np.unique(gaps[:, axis + 2] - gaps[:, axis])
+    boxes, other = wafer.dies.boxes, 1 - axis
+    gaps, _ = between(boxes, axis)
     tree = shapely.STRtree(shapely.box(*boxes.T.astype(float)))
     streets, margins = [np.empty((0, 4), dtype=np.int64)], [np.empty((0, 4), dtype=np.int64)]
     for side, facing in ((axis, axis + 2), (axis + 2, axis)):
@@ -101,13 +122,32 @@ def border(boxes: Ints, axis: int, gaps: Ints, margin: int) -> tuple[Ints, Ints]
         some = boxes[lone]
         free = np.ones(len(some), dtype=bool)
         ahead = _outside(some, side, some[:, axis + 2] - some[:, axis])
-        ahead += np.array([1, 1, -1, -1])
-        free[tree.query(shapely.box(*ahead.T.astype(float)))[0]] = False
+        free[tree.query(shapely.box(*(ahead + np.array([1, 1, -1, -1])).T.astype(float)))[0]] = False
         if len(wide) == 1:
             streets.append(_outside(some[free], side, wide[0]))
             some = some[~free]
+        else:
+            streets.append(_outside(some[free], side, _around_cut(wafer, ahead[free], side, sure)))
         margins.append(_outside(some, side, margin))
     return np.concatenate(streets), np.concatenate(margins)
+
+
+def _around_cut(wafer: Wafer, ahead: Ints, side: int, sure: Sheet) -> Ints:
+    """How wide the street is that lies ahead of each die, if the cut nearest to the die is in its middle; 0: no cut."""
+    out = np.zeros(len(ahead), dtype=np.int64)
+    if not len(ahead):
+        return out
+    sheet = wafer.pieces.singles([kdb.Polygon(kdb.Box(*row)) for row in ahead.tolist()], f"ahead of {side}")
+    strip, cut = wafer.pieces.meetings(sheet, sure, area=True)
+    boxes, from_die = wafer.pieces.boxes(sure, wafer.pieces.nodes(sure))[cut], ahead[strip, (side + 2) % 4]
+    ends = np.abs(np.stack([boxes[:, (side + 2) % 4], boxes[:, side]]) - from_die)
+    for k in np.unique(strip).tolist():
+        mine = ends[:, strip == k]
+        begin, end = mine[:, np.argmin(mine[0])].tolist()
+        while len(more := mine[1][(mine[0] <= end) & (mine[1] > end)]):
+            end = int(more.max())
+        out[k] = begin + end
+    return out
 
 
 def _outside(boxes: Ints, side: int, deep: Ints | int) -> Ints:

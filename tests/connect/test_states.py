@@ -92,6 +92,8 @@ def test_a_tied_wafer_is_proven(wafer: Path, tmp_path: Path, capsys: pytest.Capt
         (drawn("DIE", "via", 206_000, 890_000, 365_000, 904_000), "NETS", "nets N0, N1 are one piece", "every"),
         (drawn("WAFER", "die", 1_090_000, 50_000, 2_090_000, 1_050_000), "KERF", "the street is 40 um wide", "one"),
         (drawn("WAFER", "cut_sure", 1_060_000, 200_000, 1_070_000, 300_000), "KERF", "cut_sure is drawn beside", "one"),
+        (drawn("WAFER", "rdl_ring", 1_060_000, 200_000, 1_065_000, 300_000), "KERF", "lies between dies", "one"),
+        (drawn("WAFER", "rdl_ring", 1_060_000, -20_000, 1_065_000, -10_000), "KERF", "lies between dies", "one"),
         (moved("cut_maybe", 1000), "KERF", "cut_maybe does not cover the 95 um", ""),
         (all_gone("rdl_ring"), "TIED", "there is no contact ring", ""),
     ],
@@ -135,21 +137,43 @@ def test_a_cut_beyond_the_outermost_dies_or_over_one_hides_nothing(
     assert {1 + len(f["repeats"]) for f in rules["KERF"]["findings"] if says in f["note"]} == {1}
 
 
-def test_a_lone_die_keeps_the_margin_of_the_blade(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nobody knows how wide its street is, but the blade at its worst does not touch it: 47.5 less 22.5 um away."""
-    for wide, clean in ((25_000, True), (24_990, False)):
-        layout = kdb.Layout()
-        top = layout.create_cell("TOP")
-        for layer, box in (
-            ("die", kdb.Box(0, 0, SIDE, SIDE)),
-            ("cut_sure", kdb.Box(-70_000, 0, -wide, SIDE)),
-            ("cut_maybe", kdb.Box(-95_000, 0, 0, SIDE)),
-            ("rdl", kdb.Box(100_000, 100_000, 200_000, 200_000)),
-        ):
-            top.shapes(layout.layer(*POST.gds(layer))).insert(box)
-        layout.write(str(tmp_path / "lone.oas"))
-        notes = [f["note"] for f in proven(tmp_path / "lone.oas", capsys)[1]["KERF"]["findings"]]
-        assert any("nearer to a die than the blade" in note for note in notes) is not clean
+@pytest.mark.parametrize(
+    ("sure", "maybe", "says"),
+    [
+        ((-70_000, -25_000), (-95_000, 0), ""),
+        ((-170_000, -125_000), (-195_000, -100_000), ""),
+        ((-70_000, -24_990), (-95_000, 0), "nearer to a die than the blade"),
+        ((-100_000, -25_000), (-200_000, 0), "cut_sure is drawn beside the 45 um"),
+        ((-170_000, -125_000), (-194_000, -100_000), "cut_maybe does not cover the 95 um"),
+        ((-170_000, -125_000), (-195_000, -101_000), "cut_maybe does not cover the 95 um"),
+    ],
+)
+@pytest.mark.parametrize("gaps", [(), (110_000, 130_000)])
+def test_outside_of_dies_the_blade_goes_where_its_cut_is_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], sure: tuple[int, int], maybe: tuple[int, int], says: str,
+    gaps: tuple[int, ...],
+) -> None:  # fmt: skip
+    """Of a lone die, or of one in a row with streets of several widths, nobody knows how wide the outer street is."""
+    layout = kdb.Layout()
+    top = layout.create_cell("TOP")
+
+    def draw(layer: str, *box: int) -> None:
+        top.shapes(layout.layer(*POST.gds(layer))).insert(kdb.Box(*box))
+
+    left = 0
+    for wide in (*gaps, 0):
+        draw("die", left, 0, left + SIDE, SIDE)
+        draw("rdl", left + 100_000, 100_000, left + 200_000, 200_000)
+        if wide:
+            for layer, half in (("cut_sure", 22_500), ("cut_maybe", 47_500)):
+                draw(layer, left + SIDE + wide // 2 - half, 0, left + SIDE + wide // 2 + half, SIDE)
+        left += SIDE + wide
+    draw("cut_sure", sure[0], 0, sure[1], SIDE)
+    draw("cut_maybe", maybe[0], 0, maybe[1], SIDE)
+    layout.write(str(tmp_path / "lone.oas"))
+    notes = {f["note"] for f in proven(tmp_path / "lone.oas", capsys)[1]["KERF"]["findings"]}
+    assert len(notes) == bool(says), notes
+    assert all(says in note for note in notes)
 
 
 @pytest.mark.parametrize(
