@@ -33,7 +33,7 @@ def check_street(wafer: Wafer) -> Iterator[Finding]:
     bands, worst = cut.bands(), 2 * dbu(cut.widest.touched)
     sure, taken, touched = _drawn(wafer, "cut_sure"), *(2 * dbu(bands[name]) for name in ("cut_sure", "cut_maybe"))
     yield from _over_dies(wafer, sure)
-    yield from _ring_between(wafer)
+    yield from _ring_beside(wafer, worst)
     for axis in (0, 1):
         gaps, corners = between(wafer.dies.boxes, axis)
         wide = gaps[:, axis + 2] - gaps[:, axis]
@@ -89,22 +89,23 @@ def _over_dies(wafer: Wafer, sure: Sheet | None) -> Iterator[Finding]:
     yield from pieces_found(wafer, sure, nodes.instance[over], nodes.piece[over], KERF, note)
 
 
-def _ring_between(wafer: Wafer) -> Iterator[Finding]:
-    """Metal of the contact ring between dies, and where streets cross: only the bus runs along a cut there."""
-    metal = wafer.sheets[METAL]
+def _ring_beside(wafer: Wafer, least: int) -> Iterator[Finding]:
+    """Metal of the contact ring in a street, where only the bus runs along the cut: between dies, and around them."""
+    metal, boxes = wafer.sheets[METAL], wafer.dies.boxes
     ring = metal.taken(wafer.on(metal, "ring"))
-    found = []
-    for axis in (0, 1) if len(ring) else ():
-        gaps, corners = between(wafer.dies.boxes, axis)
-        half = (gaps[:, axis + 2] - gaps[:, axis]) // 2
-        gaps[:, 1 - axis] -= half
-        gaps[:, 3 - axis] += half
-        streets = _sheet(wafer, corners, [gaps], f"whole street along {axis}")
-        found.append(wafer.pieces.meetings(ring, streets, area=True)[0])
-    if found:
-        some, nodes = np.unique(np.concatenate(found)), wafer.pieces.nodes(ring)
-        note = "metal of the contact ring lies between dies, where only the bus may"
-        yield from pieces_found(wafer, ring, nodes.instance[some], nodes.piece[some], KERF, note)
+    if not len(ring):
+        return
+    around, found = boxes.copy(), []
+    for axis in (0, 1):
+        gaps, corners = between(boxes, axis)
+        reach = int((gaps[:, axis + 2] - gaps[:, axis]).min()) if len(gaps) else least
+        around[:, axis] -= reach
+        around[:, axis + 2] += reach
+        found.append(wafer.pieces.meetings(ring, _sheet(wafer, corners, [gaps], f"street along {axis}"), area=True)[0])
+    found.append(wafer.pieces.meetings(ring, _sheet(wafer, boxes[:, :2], [around], "around dies"), area=True)[0])
+    some, nodes = np.unique(np.concatenate(found)), wafer.pieces.nodes(ring)
+    note = "metal of the contact ring lies in a street, where only the bus may"
+    yield from pieces_found(wafer, ring, nodes.instance[some], nodes.piece[some], KERF, note)
 
 
 def border(wafer: Wafer, axis: int, wide: Ints, margin: int, sure: Sheet) -> tuple[Ints, Ints]:

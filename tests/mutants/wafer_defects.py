@@ -271,6 +271,22 @@ def in_kerf(site: Site, rnd: random.Random) -> kdb.Box | None:
     return site.add(rnd.choice(_metals(site.wafer))[0], box)
 
 
+def ring_beside(site: Site, rnd: random.Random) -> kdb.Box | None:
+    """Metal of the contact ring in a street, which may lie where the blade surely takes it."""
+    side, out = rnd.choice(SIDES), rnd.randrange(0, 95) * UM
+    x = rnd.randrange(100 * UM, min(site.wafer.size) - 100 * UM)
+    box = kdb.Box(x, out, x + rnd.randrange(1, 50) * UM, out + rnd.randrange(1, 5) * UM)
+    return site.add(site.wafer.pdk.role("ring"), _turned(site, side)(box))
+
+
+def doubled(site: Site, rnd: random.Random) -> kdb.Box | None:
+    """All that a die has, labels too, a second time in its place."""
+    for name in site.wafer.pdk.layers:
+        for shape in [*site.layer(name).each()]:
+            site.layer(name).insert(shape)
+    return kdb.Box(0, 0, *site.wafer.size)
+
+
 # of ties --------------------------------------------------------------------------------------------------------
 
 
@@ -410,6 +426,7 @@ EVERYWHERE: dict[str, tuple[Defect, str]] = {
 LABELLED: dict[str, tuple[Defect, str]] = {
     "die rotated with its labels": (rotated_labels, "NETS"),
     "die emptied with its labels": (empty_place, "NETS"),
+    "die drawn twice": (doubled, "NETS"),
 }
 """Of files whose chip nobody knows: nothing in such a die contradicts its labels."""
 GROWN: dict[str, tuple[Defect, str]] = {"bumps merged": (merged_bumps, "NETS")}
@@ -421,6 +438,7 @@ TIED: dict[str, tuple[Defect, str]] = {
     "bus outside the cut": (bus_outside, "KERF"),
     "sliver of bus": (sliver, "KERF"),
     "bus beside its cut": (moved_bus, "KERF"),
+    "contact ring in a street": (ring_beside, "KERF"),
     "keep-out crossed": (keepout, "CROSSINGS"),
     "wire over the seal ring": (over_the_edge, "CROSSINGS"),
     "stub over bare silicon": (bare, "COVER"),
@@ -479,10 +497,26 @@ def uncut(wafer: Wafer, layout: kdb.Layout, rnd: random.Random) -> None:
         layout.top_cell().shapes(layer).insert(left)
 
 
+def cut_outside(wafer: Wafer, layout: kdb.Layout, rnd: random.Random) -> None:
+    """What is surely cut, drawn beside an outermost die as well: metal below it would be taken to be gone."""
+    boxes, side = wafer.dies.boxes, rnd.randrange(4)
+    x0, y0, x1, y1 = boxes[boxes[:, side].argmin() if side < 2 else boxes[:, side].argmax()].tolist()
+    near, far = (-(rnd.randrange(0, 8) * UM), -(rnd.randrange(15, 25) * UM))
+    at = rnd.randrange(200, 1200) * UM
+    box = (
+        kdb.Box(x0 + far, y0 + at, x0 + near, y0 + at + 50 * UM),
+        kdb.Box(x0 + at, y0 + far, x0 + at + 50 * UM, y0 + near),
+        kdb.Box(x1 - near, y0 + at, x1 - far, y0 + at + 50 * UM),
+        kdb.Box(x0 + at, y1 - near, x0 + at + 50 * UM, y1 - far),
+    )[side]
+    layout.top_cell().shapes(layout.layer(*wafer.pdk.gds("cut_sure"))).insert(box)
+
+
 OF_ALL: dict[str, tuple[Callable[[Wafer, kdb.Layout, random.Random], None], str]] = {
     "street shifted": (shifted_street, "KERF"),
     "street not cut": (uncut, "NETS"),
     "no bus": (no_bus, "TIED"),
+    "cut beside outermost dies": (cut_outside, "KERF"),
     "no contact ring": (no_ring, "TIED"),
     "contact ring apart": (ring_apart, "TIED"),
 }
