@@ -89,9 +89,13 @@ def check_nets(
     pdk: as the flow has it. say: is told in sentences what is no finding. file: what the layout was read from.
 
     Raises:
-        InputError: no die is of the chip's size.
+        InputError: no die is of the chip's size; dies do not lie along the axes.
     """
-    boxes = die_boxes(layout, cell, pdk) if "die" in pdk.reserved else np.empty((0, 4), dtype=np.int64)
+    slanted = set[float]()
+    boxes = die_boxes(layout, cell, pdk, slanted) if "die" in pdk.reserved else np.empty((0, 4), dtype=np.int64)
+    if slanted:
+        message = f"dies are turned by {min(slanted):g} degrees; turn the layout until its streets lie along the axes"
+        raise InputError([Problem(file, "", message)])
     if len(boxes):
         dies = named(boxes)
         say(f"Dies: {len(boxes)}, named by rows from the top and columns from the left")

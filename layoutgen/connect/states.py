@@ -49,7 +49,7 @@ def check_wafer(
     tied = pdk.flows[flow].current == "kerf"
     sure, maybe = (pieces.sheet(n) if n in pdk.reserved else sheets[METAL] for n in ("cut_sure", "cut_maybe"))
     if tied and not ("cut_sure" in pdk.reserved and len(sure)):
-        reason = "there is nothing on layer 'cut_sure': say where the dies and the kerf are with --die and --step"
+        reason = _undrawn(pieces, "cut_sure")
         return [RuleResult(rule, text, Status.SKIPPED, reason) for rule, text in TEXTS.items()]
     before = wafer.joined({}) if not (tied and only_cut) else None
     parted = tied or (wafer.role("ground") >= 0 and "cut_sure" in pdk.reserved and len(sure) > 0)
@@ -74,15 +74,21 @@ def check_wafer(
         street = next((pieces.sheet(n) for n in ("cut_maybe", "street")
                        if n in pdk.reserved and len(pieces.sheet(n))), None)  # fmt: skip
         if street is None:
-            reason = "there is nothing on layer 'street'"
-            status = Status.NOT_APPLICABLE  # nobody cuts
-            if pdk.cut:
-                reason, status = f"{reason}: say where the dies and the kerf are with --die and --step", Status.SKIPPED
+            reason, status = _undrawn(pieces, "street"), Status.SKIPPED
+            if pdk.cut is None:
+                reason, status = "there is nothing on layer 'street'", Status.NOT_APPLICABLE  # nobody cuts
             results.append(RuleResult(KERF, TEXTS[KERF], status, reason))
         else:
             kerf = (*_in_kerf(wafer, street, ("ground",)), *_grounds(wafer, after), *check_street(wafer))
             results.append(RuleResult(KERF, TEXTS[KERF], Status.RUN, "", kerf))
     return results
+
+
+def _undrawn(pieces: Pieces, layer: str) -> str:
+    """What to do where nothing is on a layer that says where the blade goes."""
+    if len(pieces.sheet("die")):
+        return f"there is nothing on layer {layer!r}, though dies are drawn: draw street, cut_sure and cut_maybe too"
+    return f"there is nothing on layer {layer!r}: say where the dies and the kerf are with --die and --step"
 
 
 def _cut(wafer: Wafer, cut: Sheet) -> dict[str, Sheet]:

@@ -5,6 +5,7 @@ A place belongs to the die in which the lower left corner of its marker lies, el
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -39,8 +40,11 @@ def in_dies(report: Report, layout: kdb.Layout, top: kdb.Cell, pdk: Pdk) -> Repo
     return replace(report, results=tuple(replace(r, findings=dies.told_apart(r.findings)) for r in report.results))
 
 
-def die_boxes(layout: kdb.Layout, top: kdb.Cell, pdk: Pdk) -> Ints:
-    """(n, 4) extents of the outlines of dies: as they are drawn, for dies without a street between touch."""
+def die_boxes(layout: kdb.Layout, top: kdb.Cell, pdk: Pdk, slanted: set[float] | None = None) -> Ints:
+    """(n, 4) extents of the outlines of dies: as they are drawn, for dies without a street between touch.
+
+    To `slanted` go the angles, in degrees, of dies that do not lie along the axes.
+    """
     index = layout.find_layer(gds.layer_info(pdk, DIE))
     if index is None:
         return np.empty((0, 4), dtype=np.int64)
@@ -51,6 +55,8 @@ def die_boxes(layout: kdb.Layout, top: kdb.Cell, pdk: Pdk) -> Ints:
         key = cell.cell_index(), str(motion)
         if key not in known:
             boxes = [kdb.DBox(shape.bbox()).transformed(motion) for shape in cell.shapes(index).each()]
+            if slanted is not None:
+                slanted.update(_angles(cell.shapes(index), motion))
             parts = [np.array([(b.left, b.bottom, b.right, b.top) for b in boxes], dtype=float).reshape(-1, 4)]
             for placed in source.below(cell, motion):
                 if not placed.cell.bbox(index).empty():
@@ -60,6 +66,15 @@ def die_boxes(layout: kdb.Layout, top: kdb.Cell, pdk: Pdk) -> Ints:
         return known[key]
 
     return np.unique(np.round(below(top, kdb.DCplxTrans())).astype(np.int64), axis=0)
+
+
+def _angles(outlines: kdb.Shapes, motion: kdb.DCplxTrans) -> Iterator[float]:
+    """The angles in degrees of outlines none of whose edges lie along the axes."""
+    for shape in outlines.each():
+        edges = [kdb.DEdge(e).transformed(motion) for e in (shape.polygon or kdb.Polygon()).each_edge()]
+        if edges and min(min(abs(e.dx()), abs(e.dy())) for e in edges) > 1:
+            e = max(edges, key=lambda e: e.length())
+            yield round(math.degrees(math.atan2(e.dy(), e.dx())) % 90, 3)
 
 
 class Dies:

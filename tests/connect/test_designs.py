@@ -284,6 +284,19 @@ def test_without_a_street_nobody_knows_what_lies_in_the_kerf(
     assert "there is nothing on layer 'street'" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("flat", [False, True])
+def test_a_wafer_whose_streets_are_askew_is_refused(
+    wafer: Wafer, tmp_path: Path, capsys: pytest.CaptureFixture[str], flat: bool
+) -> None:
+    turned_ = wafer.layout.create_cell("TURNED")
+    turned_.insert(kdb.DCellInstArray(wafer.top.cell_index(), kdb.DCplxTrans(1, 10, False, 0, 0)))
+    if flat:
+        turned_.flatten(True)
+    wafer.layout.write(str(tmp_path / "wafer.oas"))
+    assert run(["net", str(tmp_path / "wafer.oas"), "--pdk", wafer.pdk.name, "--top", "TURNED"]) == 2
+    assert "dies are turned by 10 degrees; turn the layout" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("code", range(8))
 def test_labels_turn_as_shapes_do(code: int) -> None:
     shapes = kdb.Shapes()
