@@ -16,9 +16,9 @@ Units: um, GPa (Y), MPa (stress), mN (force).
 Sources: Gere and Goodno, "Mechanics of Materials" (beams, unit load, plastic bending); Cowper, J. Appl. Mech. 33 (1966)
 335 (kappa, in `sections`); US patent claim "F = (3YId)/L3" for a post's free end.
 
-Validity: small displacements (d < L / 10), one isotropic material, elastic up to `yield_stress`. Slender from L / D = 5
-on, where shear takes 3 % of d at most (free) or 10 % (guided); Timoshenko's shear is counted always, and holds down to
-L / D = 2: stouter ones are no beams, and the results say so (`stout`). "free" is for an end that may turn, as in a
+Validity: small displacements (d < L / 10, `SMALL`), one isotropic material, elastic up to `yield_stress`. Slender from
+L / D = 5 on, where shear takes 3 % of d at most (free) or 10 % (guided); Timoshenko's shear is counted always, and holds down
+to L / D = 2: stouter ones are no beams, and the results say so (`stout`). "free" is for an end that may turn, as in a
 solder ball softer than the beam; "guided" for one held by what does not bend, and has to be chosen knowingly: it is
 four times as stiff. What surrounds the beam is taken to be so soft that it does not hold it. Beyond yielding nothing
 elastic is given: stress and force are NaN, and what is known instead is the displacement and force at which it yields,
@@ -46,6 +46,8 @@ at least, rising; straight in between."""
 STRAIGHT: Profile = ((0.0, 0.0), (1.0, 0.0))
 SLENDER, STOUT = 5.0, 2.0
 """Height over width: from where on it is slender, and below which it is no beam."""
+SMALL = 0.1
+"""Displacement over height up to which it is small, so that the formulas hold."""
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(12)
 _HEIGHTS = 9
 """Heights in each part of a profile, ends included, at which stress and hinges are looked for."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from layoutgen import gds
 from layoutgen.drc.checks import task
-from layoutgen.drc.checks.bending import KIND, Bending, bend, options_of
+from layoutgen.drc.checks.bending import KIND, TOO_FAR, Bending, bend, options_of
 from layoutgen.findings import Hull
 from layoutgen.pdk import Pdk
 from layoutgen.units import DBU, Um
@@ -70,7 +70,7 @@ def table(found: StressMap) -> Iterator[list[str]]:
             bent.yield_displacement[i], bent.limit_force[i],
         ]  # fmt: skip
         far, moved, ratio, *rest = ("" if not np.isfinite(v) else f"{v:.6g}" for v in values)
-        why = found.bending.wrong[int(found.bending.shape[i])]
+        why = found.bending.wrong[int(found.bending.shape[i])] or (TOO_FAR if found.bending.far[i] else "")
         yields = "" if why else "yes" if bent.yields[i] else "no"
         yield [f"{x:.3f}", f"{y:.3f}", far, moved, ratio, yields, *rest, why]
 

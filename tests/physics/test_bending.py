@@ -87,6 +87,19 @@ def test_each_value_is_that_of_the_beam_at_its_place() -> None:
         assert ("MPa" in f.note) is (f.measured <= 1)
 
 
+@pytest.mark.parametrize(("beyond", "found"), [(0.999, 0), (1.001, 21 * 2)])
+def test_none_passes_that_is_displaced_beyond_the_formulas(beyond: float, found: int) -> None:
+    """Never yielding; the farthest two of each die by a tenth of 120 um, and a little less or more."""
+    swing = beyond * 12.0 / (13.4e-6 * math.hypot(2500, 2500))
+    rule = lg.load_pdk("post").rules["POST.STRESS"].model_copy(update={"yield_stress": 1e6, "swing": swing})
+    pdk = lg.load_pdk("post").model_copy(update={"rules": {"POST.STRESS": rule}})
+    layout = wafer(pdk)
+    (result,) = check_layout(layout, layout.cell("TOP"), pdk, "plated", title="dies", jobs=1).results
+    notes = [f.note for finding in result.findings for f in finding.each()]
+    assert len(notes) == found
+    assert all("more than 0.1 of its height" in note for note in notes)
+
+
 def test_the_numbers_come_from_the_stack() -> None:
     pdk = lg.load_pdk("post")
     options = task("POST.STRESS", pdk.rules["POST.STRESS"]).options

@@ -4,7 +4,8 @@ A beam is displaced by the difference of both expansions over its distance from 
 of the die that it stands on: |board_expansion - die_expansion| x swing x distance. Reports each beam whose displacement
 is more than `limit` times that at which it yields; at a limit of 1, each that yields. Up to 1 the value is the largest
 stress over the yield stress; beyond, no stress is given, because none is real. A beam less than twice as high as wide
-is no beam, and reported without a value. The model, with its sources and validity: `layoutgen.physics.beam`.
+is no beam, and reported without a value; so is one displaced by more than a tenth of its height. The model, with its
+sources and validity: `layoutgen.physics.beam`.
 
 A beam stands on a die where the centre of its bounding box lies, the border included; one that stands on none is not
 mounted on anything, and left out. Dies that abut are one die. The shape that is drawn is its section at the top.
@@ -47,17 +48,21 @@ from functools import lru_cache
 
 import klayout.db as kdb
 import numpy as np
+import numpy.typing as npt
 import shapely
 from pydantic import Field
 
 from layoutgen.drc.checks import marks
 from layoutgen.drc.checks.kind import Kind, Task
 from layoutgen.findings import Finding, Hull
-from layoutgen.physics.beam import Beam, Bent, Ends, Profile
+from layoutgen.physics.beam import SMALL, Beam, Bent, Ends, Profile
 from layoutgen.physics.expansion import displacements
 from layoutgen.physics.sections import Section
 from layoutgen.tomlfile import Model, NonNegativeUm, PositiveUm
 from layoutgen.units import DBU, GPa, IntPoints, Kelvin, MPa, Points, PpmPerKelvin, Um
+
+Bools = npt.NDArray[np.bool_]
+TOO_FAR = f"more than {SMALL:g} of its height, up to which the formulas hold"
 
 
 class Options(Model):
@@ -90,7 +95,8 @@ class Bending:
     """All beams of some dies; arrays of one value, or place, a beam.
 
     shape, at: number of the polygon, and where it is moved to (n, 2) in database units. arms: from the neutral point,
-    um. bent: what becomes of them. wrong: by polygon, why nothing is known of it; empty else.
+    um. bent: what becomes of them. wrong: by polygon, why nothing is known of it; empty else. far: whether a beam is
+    displaced further than its formulas hold.
     """
 
     shape: IntPoints
@@ -98,6 +104,7 @@ class Bending:
     arms: Points
     bent: Bent
     wrong: list[str]
+    far: Bools
 
 
 def bend(
@@ -136,7 +143,8 @@ def bend(
         bent = made.bend(_displacements(places, options))
         for name, array in values.items():
             array[here] = getattr(bent, name)[of_place.ravel()]
-    return Bending(shape, moves, away * (DBU / 2), Bent(**values), wrong)
+    far = values["displacement"] > SMALL * options.height
+    return Bending(shape, moves, away * (DBU / 2), Bent(**values), wrong, far)
 
 
 def _displacements(away: IntPoints, options: Options) -> Points:
@@ -176,12 +184,14 @@ def _found(rule: str, hulls: Sequence[Hull], bending: Bending, limit: int) -> li
     bent, most = bending.bent, limit * DBU * (1 + 1e-9)  # limits come in thousandths
     is_wrong = np.array([bool(why) for why in bending.wrong], dtype=bool)[bending.shape]
     found = []
-    for i in np.flatnonzero(is_wrong | (bent.ratio > most)).tolist():
+    for i in np.flatnonzero(is_wrong | bending.far | (bent.ratio > most)).tolist():
         dx, dy = bending.at[i].tolist()
         shape = int(bending.shape[i])
         moved = tuple((x + dx, y + dy) for x, y in hulls[shape])
         if bending.wrong[shape]:
             found.append(Finding(rule, polygon=moved, note=bending.wrong[shape]))
+        elif bending.far[i] and not bent.ratio[i] > most:
+            found.append(Finding(rule, polygon=moved, note=f"displaced by {bent.displacement[i]:.3g} um: {TOO_FAR}"))
         else:
             found.append(Finding(rule, polygon=moved, measured=round(float(bent.ratio[i]), 6), note=note(bent, i)))
     return found
