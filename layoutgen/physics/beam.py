@@ -17,13 +17,13 @@ Sources: Gere and Goodno, "Mechanics of Materials" (beams, unit load, plastic be
 335 (kappa, in `sections`); US patent claim "F = (3YId)/L3" for a post's free end.
 
 Validity: small displacements (d < L / 10, `SMALL`), one isotropic material, elastic up to `yield_stress`. Slender from
-L / D = 5 on, where shear takes 3 % of d at most (free) or 10 % (guided); Timoshenko's shear is counted always, and holds down
-to L / D = 2: stouter ones are no beams, and the results say so (`stout`). "free" is for an end that may turn, as in a
-solder ball softer than the beam; "guided" for one held by what does not bend, and has to be chosen knowingly: it is
-four times as stiff. What surrounds the beam is taken to be so soft that it does not hold it. Beyond yielding nothing
-elastic is given: stress and force are NaN, and what is known instead is the displacement and force at which it yields,
-and the force that it bears at most (elastic, perfectly plastic). With bending oblique to the principal axes that limit
-is an upper bound.
+L / D = 5 on, where shear takes 3 % of d at most (free) or 10 % (guided); Timoshenko's shear is counted always, and
+holds down to L / D = 2: stouter ones are no beams, and the results say so (`stout`). "free" is for an end that may
+turn, as in a solder ball softer than the beam; "guided" for one held by what does not bend, and has to be chosen
+knowingly: it is four times as stiff. What surrounds the beam is taken to be so soft that it does not hold it. Beyond
+yielding nothing elastic is given: stress and force are NaN, and what is known instead is the displacement and force at
+which it yields, and the force that it bears at most (elastic, perfectly plastic). With bending oblique to the principal
+axes that limit is an upper bound.
 """
 
 from __future__ import annotations
