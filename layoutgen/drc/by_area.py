@@ -37,8 +37,8 @@ def covered(job: Task, lattice: Lattice, sheet: Sheet | InPlace, flat: Flat) -> 
     regions = [flat.region(layer) for layer in job.layers]
     total = np.zeros((len(regions), lattice.columns, lattice.rows), dtype=np.int64)
     for where, box, places in _cores(sheet):
-        for out, region in zip(total, job.kind.by_area[0](regions, where), strict=True):
-            _add(out, lattice, region, box, places)
+        for out, shapes in zip(total, job.kind.by_area[0](regions, where), strict=True):
+            _add(out, lattice, shapes, box, places)
     return total
 
 
@@ -66,15 +66,15 @@ def _part(boxes: Sequence[kdb.Box], places: Ints) -> tuple[kdb.Region, kdb.Box, 
     return region, region.bbox(), places
 
 
-def _add(out: Areas, lattice: Lattice, shapes: kdb.Region, box: kdb.Box, places: Ints) -> None:
+def _add(out: Areas, lattice: Lattice, shapes: Shapes, box: kdb.Box, places: Ints) -> None:
     """Add the areas of shapes at all places; those at which the lattice lies alike are of the same numbers."""
     if shapes.is_empty():
         return
-    step, looked = lattice.step, Shapes(shapes)
+    step = lattice.step
     phases, which = np.unique(places % step, axis=0, return_inverse=True)
     for number, (dx, dy) in enumerate(phases.tolist()):
         here = lattice_over(box.moved(dx, dy), step)
-        part = looked.areas(here, (dx, dy))
+        part = shapes.areas(here, (dx, dy))
         first = (places[which.reshape(-1) == number] - (dx, dy)) // step + (here.x0 - lattice.x0, here.y0 - lattice.y0)
         for x, y in first.tolist():
             left, low = max(0, -x), max(0, -y)

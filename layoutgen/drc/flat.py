@@ -16,6 +16,7 @@ from layoutgen.drc.overall import Overall
 from layoutgen.findings import Finding
 from layoutgen.pdk import Pdk
 from layoutgen.windows.cover import have_area
+from layoutgen.windows.frame import known_as_merged
 
 if TYPE_CHECKING:
     from layoutgen.drc.unit import Judged, Unit
@@ -35,7 +36,10 @@ class Flat:
         if name not in self._known:
             if name in self._pdk.derived:
                 expression = self._pdk.derived[name].expression
-                self._known[name] = derive.evaluate(expression, self.region, self._pdk.number)
+                if parts := derive.union_of(expression):
+                    self._known[name] = _united([self.region(part) for part in parts])
+                else:
+                    self._known[name] = derive.evaluate(expression, self.region, self._pdk.number)
             else:
                 self._known[name] = self._fetch(name).merged()
         return self._known[name]
@@ -80,3 +84,23 @@ class Flat:
     def shares(self, job: Task) -> tuple[Hashable, int]:
         """Rules on the same layers are faster together; about how many shapes are on them."""
         return job.layers, sum(self.region(layer).count() for layer in job.layers)
+
+
+def _united(layers: Sequence[kdb.Region]) -> kdb.Region:
+    """Several merged layers as one; of the one with most polygons only those are merged that meet another layer's."""
+    *others, most = sorted(layers, key=kdb.Region.count)
+    rest = kdb.Region()
+    for layer in others:
+        rest += layer
+    if rest.is_empty():
+        return most
+    rest.merge()
+    alone = kdb.Shapes()  # faster to take single shapes out of, where they are, than a region
+    alone.insert(most)
+    for part in rest.decompose_trapezoids_to_region().each():  # of something large the extent would meet all
+        for shape in [*alone.each_touching(part.bbox())]:
+            rest.insert(shape.polygon)
+            shape.delete()
+    out = kdb.Region()
+    out.insert(alone)
+    return known_as_merged(out + rest.merged())

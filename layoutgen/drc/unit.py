@@ -39,15 +39,15 @@ class Unit:
     layers: tuple[str, ...]
     shapes: bytes
     """A layout (OASIS) whose layer k/0 is the k-th of these: a file takes no name with a space in it."""
-    frames: Mapping[str, bytes] | None
-    """By layer, within what (n, 4) frames all shapes are there that have yet to be merged; None: they are merged."""
+    frames: Mapping[str, tuple[bytes, int, bool]] | None
+    """By layer, what else `Gathered` has of shapes that have yet to be merged; None: they are merged."""
 
 
 def pack(sheet: Sheet | InPlace, drawn: Sequence[str], pdk: Pdk, asked: Sequence[Asked], circles: Circles) -> Unit:
     """Some windows as a unit. drawn: the layers that they show."""
     layout = kdb.Layout(False)
     top = layout.create_cell("UNIT")
-    frames: dict[str, bytes] | None = None if isinstance(sheet, Sheet) else {}
+    frames: dict[str, tuple[bytes, int, bool]] | None = None if isinstance(sheet, Sheet) else {}
     for number, name in enumerate(drawn):
         shapes = top.shapes(layout.layer(number, 0))
         if isinstance(sheet, Sheet):
@@ -56,7 +56,7 @@ def pack(sheet: Sheet | InPlace, drawn: Sequence[str], pdk: Pdk, asked: Sequence
             gathered = sheet.gathered(name)
             shapes.insert(gathered.shapes)
             assert frames is not None  # noqa: S101
-            frames[name] = gathered.frames.astype(np.int64).tobytes()
+            frames[name] = gathered.frames.astype(np.int64).tobytes(), gathered.margin, gathered.apart
     options = kdb.SaveLayoutOptions()
     options.format, options.oasis_compression_level = "OASIS", 0
     return Unit(pdk, tuple(asked), circles, tuple(drawn), layout.write_bytes(options), frames)
@@ -75,7 +75,8 @@ def look_at(unit: Unit) -> dict[str, Judged | str]:
         if unit.frames is None:
             return shapes.merged()
         shapes.merged_semantics = False
-        return Gathered(shapes, np.frombuffer(unit.frames[layer], dtype=np.int64).reshape(-1, 4)).merged()
+        frames, margin, apart = unit.frames[layer]
+        return Gathered(shapes, np.frombuffer(frames, dtype=np.int64).reshape(-1, 4), margin, apart).merged()
 
     flat = Flat(unit.pdk, fetch)
     out: dict[str, Judged | str] = {}

@@ -44,10 +44,15 @@ def pictures(source: Source, layer: str, frames: Ints, margin: int) -> list[list
 
 @dataclass(frozen=True)
 class Gathered:
-    """Shapes as they are drawn, and the (n, 4) frames within which all of them are there."""
+    """Shapes as they are drawn, and the (n, 4) frames within which all of them are there.
+
+    margin: how far beyond these long ones are cut. apart: whether they are known to be merged.
+    """
 
     shapes: kdb.Region
     frames: Ints
+    margin: int
+    apart: bool = False
 
     @property
     def name(self) -> bytes:
@@ -64,8 +69,12 @@ class Gathered:
 
     def merged(self) -> kdb.Region:
         """The shapes merged, cut where that changes nothing within the frames."""
-        around = _boxes(self.frames.tolist())
+        if self.apart:
+            return known_as_merged(self.shapes)
+        around = _boxes((self.frames + np.array([-1, -1, 1, 1]) * 2 * self.margin).tolist())
         inside = around.bbox()
+        if self.shapes.bbox().inside(inside):
+            return self.shapes.merged()
         short, long = kdb.Region(), []
         for polygon in self.shapes.each():
             if polygon.bbox().inside(inside):
@@ -78,7 +87,9 @@ class Gathered:
 def gather(source: Source, layer: str, frames: Ints, margin: int) -> Gathered:
     """The shapes of a layer around all of (n, 4) frames, with what `pictures` has to see beyond."""
     drawn = source.layer(layer)
-    return Gathered(kdb.Region(), frames) if drawn is None or not len(frames) else _gathered(drawn, frames, margin)
+    return (
+        Gathered(kdb.Region(), frames, margin) if drawn is None or not len(frames) else _gathered(drawn, frames, margin)
+    )
 
 
 def around(source: Source, layer: str, frames: Ints, margin: int) -> kdb.Region:
@@ -95,7 +106,7 @@ def _gathered(layer: Layer, frames: Ints, margin: int) -> Gathered:
             break
         frames = np.concatenate([frames, reaching])
         raw = shapes_near(layer, frames)
-    return Gathered(raw, frames)
+    return Gathered(raw, frames, margin, layer.apart)
 
 
 def known_as_merged(shapes: kdb.Region) -> kdb.Region:

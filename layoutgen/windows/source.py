@@ -19,7 +19,8 @@ import numpy.typing as npt
 import shapely
 
 from layoutgen.windows.alike import Alike
-from layoutgen.windows.arrays import Floats, Ints
+from layoutgen.windows.apart import all_apart
+from layoutgen.windows.arrays import Floats, Ints, distinct_rows
 from layoutgen.windows.cover import covers
 
 _NO_NAME = "\x01"
@@ -35,6 +36,9 @@ SAMPLE = 4096
 """Shapes of a cell up to which their corners are counted one by one."""
 SHAPE_PART = 64
 """Single shapes longer than this part of it are known by their edges."""
+
+MANY, MOST_KINDS = 1000, 1000
+"""Items from which on, and kinds of them up to which, it pays to find out whether all stand apart."""
 
 
 @dataclass(frozen=True)
@@ -252,6 +256,31 @@ class Layer:
         items, boxes, edges = (shapely.box(*b.T.astype(float)) for b in (self.items.box, self.boxes, self.edges.box))
         return shapely.STRtree(items), shapely.STRtree(boxes), shapely.STRtree(edges)
 
+    @cached_property
+    def apart(self) -> bool:
+        """Whether its shapes, as they are drawn, are merged: none touches another one or itself. False also where that
+        is not worth finding out."""
+        items = self.items
+        kinds, _ = distinct_rows(np.column_stack([items.content, items.motion]))
+        if len(items) + len(self.boxes) < MANY or len(kinds) > MOST_KINDS:
+            return False
+        extents = np.array([_corners(polygon.bbox()) for polygon in self.long], dtype=np.int64).reshape(-1, 4)
+        distinct = np.column_stack([items.content, items.motion])[kinds].tolist()
+        return (
+            all_apart(np.concatenate([items.box, self.boxes, extents]))
+            and all(self._is_merged(content, motion) for content, motion in distinct)
+            and all(_is_merged(kdb.Region(polygon)) for polygon in self.long)
+        )
+
+    def _is_merged(self, content: int, motion: int) -> bool:
+        """Whether the shapes of a content are merged, wherever it stands."""
+        drawn = self._drawn[content]
+        if isinstance(drawn, kdb.Polygon):
+            return _is_merged(kdb.Region(drawn))
+        return not self._rounds(drawn, self._turns[motion]) and _is_merged(
+            kdb.Region(drawn.begin_shapes_rec(self._index))
+        )
+
     # ------------------------------------------------------------------ taking apart
 
     def _walk(self, source: Source) -> None:
@@ -442,6 +471,12 @@ def _corners_of(shapes: kdb.Shapes) -> int:
     polygons = [shape.polygon for shape in picked]
     corners = sum(int(polygon.num_points()) for polygon in polygons)
     return round(corners * max(1.0, size / SAMPLE))
+
+
+def _is_merged(shapes: kdb.Region) -> bool:
+    """Whether shapes, as they are drawn, stay as they are when they are merged."""
+    shapes.merged_semantics = False
+    return Counter(shapes.each()) == Counter(shapes.merged().each())
 
 
 def _corners(box: kdb.Box) -> tuple[int, int, int, int]:

@@ -67,7 +67,7 @@ def check(rule: str, regions: Sequence[kdb.Region], limit: int, options: Options
     if within.empty():
         return []
     lattice = lattice_over(within, dbu(options.apart))
-    return judge(rule, lattice, [Shapes(region).areas(lattice) for region in shared(regions)], options)
+    return judge(rule, lattice, [shapes.areas(lattice) for shapes in shared(regions)], options)
 
 
 def judge(rule: str, lattice: Lattice, covered_cells: Sequence[Areas], options: Options) -> list[Finding]:
@@ -106,13 +106,13 @@ def judge(rule: str, lattice: Lattice, covered_cells: Sequence[Areas], options: 
     return found
 
 
-def shared(regions: Sequence[kdb.Region], where: kdb.Region | None = None) -> list[kdb.Region]:
+def shared(regions: Sequence[kdb.Region], where: kdb.Region | None = None) -> list[Shapes]:
     """Of merged layers what the rule measures: the first one within the second, and the second; all of it or a part."""
     layer, *grounds = regions
     if not grounds:
-        return [layer if where is None else layer & where]
+        return [Shapes.of(layer) if where is None else Shapes.of(layer).within(where)]
     ground = grounds[0] if where is None else grounds[0] & where
-    return [layer & ground, ground]
+    return [Shapes.of(layer).within(ground), Shapes.of(ground)]
 
 
 def _below(covered: Areas, whole: Areas, percent: float | None) -> npt.NDArray[np.bool_]:

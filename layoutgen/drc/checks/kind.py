@@ -12,7 +12,7 @@ import klayout.db as kdb
 from pydantic import Discriminator, Field, Tag
 
 from layoutgen import tomlfile
-from layoutgen.drc.lattice import Areas, Lattice
+from layoutgen.drc.lattice import Areas, Lattice, Shapes
 from layoutgen.errors import PdkError, Problem
 from layoutgen.findings import Finding
 from layoutgen.pdk import Rule
@@ -29,7 +29,7 @@ Check: TypeAlias = Callable[[str, Sequence[kdb.Region], int, OptionsT], list[Fin
 A pure function of its regions: it knows no wafer, no window and no PDK, so that any runner can give it any part.
 """
 ByArea: TypeAlias = tuple[
-    Callable[[Sequence[kdb.Region], kdb.Region], list[kdb.Region]],
+    Callable[[Sequence[kdb.Region], kdb.Region], list[Shapes]],
     Callable[[str, Lattice, Sequence[Areas], OptionsT], list[Finding]],
 ]
 """Of merged layers what is measured in a part of the plane; and from the areas of each of these in the cells of a
