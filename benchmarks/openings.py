@@ -26,7 +26,7 @@ PITCH, SIZE, CLEAR = 30.0, 15.0, 10.0
 SMALL, LARGE = 10_000.0, 31_000.0
 MOST_RULES = 12
 """At least so many rules have something to look at."""
-QUICK = ("square", "graded", "random")
+QUICK = ("square", "graded")
 CASES: dict[str, dict[str, Any]] = {
     "square": {},
     "graded": {"grade": "size", "size": 20.0, "fraction": 0.22},
