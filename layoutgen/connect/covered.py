@@ -16,15 +16,15 @@ def area2(pieces: Pieces, sheet: Sheet) -> int:
     Of pieces that overlap the largest counts as a whole, each other one without what larger ones cover of it; that
     is looked at once wherever it is the same. Exact but for slanted edges that cross: crossings lie on the grid.
     """
-    nodes = pieces.nodes(sheet)
-    if not len(nodes.piece):
-        return 0
+    times = pieces.times(sheet)
     own = np.array([p.area2() for p in pieces.polygons], dtype=object)  # sums may exceed 2^63
-    times = np.bincount(nodes.piece, minlength=len(own))
     total = int((own[times > 0] * times[times > 0].astype(object)).sum())
     i, j = pieces.meetings(sheet, sheet, area=True)
     if not len(i):
         return total
+    involved, place = np.unique(np.concatenate([i, j]), return_inverse=True)
+    nodes = pieces.some_nodes(sheet, involved)
+    i, j = place.reshape(2, -1)
     boxes = pieces.boxes(sheet, nodes)
     size = (boxes[:, 2] - boxes[:, 0]).astype(float) * (boxes[:, 3] - boxes[:, 1])
     swap = (size[j] < size[i]) | ((size[j] == size[i]) & (i < j))

@@ -217,6 +217,18 @@ class Pieces:
         local = np.arange(len(instance)) - np.repeat(np.cumsum(size) - size, size)
         return Nodes(instance, start[sheet.kind][instance] + local)
 
+    def some_nodes(self, sheet: Sheet, which: Ints) -> Nodes:
+        """The pieces of some of all, by their numbers."""
+        start, _, _ = self._table()
+        base = self._base(sheet)
+        instance = np.searchsorted(base, which, side="right") - 1
+        return Nodes(instance, start[sheet.kind[instance]] + which - base[instance])
+
+    def times(self, sheet: Sheet) -> Ints:
+        """How often each piece stands in a sheet."""
+        start, _, _ = self._table()
+        return np.repeat(np.bincount(sheet.kind, minlength=len(start) - 1), np.diff(start))
+
     def boxes(self, sheet: Sheet, nodes: Nodes) -> Ints:
         """(n, 4) where the pieces lie."""
         return self._table()[1][nodes.piece] + np.tile(sheet.at[nodes.instance], 2)
