@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 import klayout.db as kdb
 import numpy as np
@@ -15,6 +16,8 @@ from layoutgen.units import dbu
 from layoutgen.windows import InPlace, Sheet
 from layoutgen.windows.arrays import Ints
 
+Covered: TypeAlias = tuple[Ints, Ints]
+"""Numbers of the cells, of each region one after the other, that something lies in, and twice its area there."""
 MOST = 4_000_000
 """Cells of a lattice at most."""
 
@@ -28,8 +31,8 @@ def lattice_of(job: Task, extent: kdb.Box) -> Lattice | None:
     return lattice if lattice.columns * lattice.rows <= MOST else None
 
 
-def covered(job: Task, lattice: Lattice, sheet: Sheet | InPlace, flat: Flat) -> Areas:
-    """(n, columns, rows) twice the area of each region that a rule measures in each cell.
+def covered(job: Task, lattice: Lattice, sheet: Sheet | InPlace, flat: Flat) -> Covered:
+    """How much the regions that a rule measures cover of each cell.
 
     Of what the windows of a sheet show in their cores, wherever their like stand.
     """
@@ -39,13 +42,16 @@ def covered(job: Task, lattice: Lattice, sheet: Sheet | InPlace, flat: Flat) -> 
     for where, box, places in _cores(sheet):
         for out, shapes in zip(total, job.kind.by_area[0](regions, where), strict=True):
             _add(out, lattice, shapes, box, places)
-    return total
+    some = np.flatnonzero(total)  # few, of a piece
+    return some, total.ravel()[some]
 
 
-def judge(job: Task, lattice: Lattice, parts: Iterable[Areas]) -> list[Finding]:
+def judge(job: Task, lattice: Lattice, parts: Iterable[Covered]) -> list[Finding]:
     """What breaks a rule, from what all sheets together cover."""
     assert job.kind.by_area is not None  # noqa: S101  there is a lattice
-    total = sum(parts, np.zeros((len(job.layers), lattice.columns, lattice.rows), dtype=np.int64))
+    total = np.zeros((len(job.layers), lattice.columns, lattice.rows), dtype=np.int64)
+    for cells, areas in parts:
+        total.reshape(-1)[cells] += areas
     return job.kind.by_area[1](job.rule, lattice, [*total], job.options)
 
 

@@ -21,7 +21,7 @@ from layoutgen.drc.checks.kind import Circles, NoOptions
 from layoutgen.drc.earlier import Earlier
 from layoutgen.drc.flat import Flat
 from layoutgen.drc.large import has_long_hole, holes, passes
-from layoutgen.drc.lattice import Areas, Lattice
+from layoutgen.drc.lattice import Lattice
 from layoutgen.drc.overall import Overall
 from layoutgen.drc.place import extent, join, owned, place, repeated
 from layoutgen.drc.unit import Asked, Judged, Unit, judge, pack, positions_of_whole
@@ -45,7 +45,7 @@ LONG: Um = 1000.0
 """Polygons from this extent on are taken by parts where what is near them is looked at."""
 SHARED = 1.3
 """So much more may a window see where a rule takes windows with the halo of another one."""
-Shown: TypeAlias = list[Finding] | Areas
+Shown: TypeAlias = list[Finding] | by_area.Covered
 """What a piece shows of a rule: what breaks it there, or how much it covers."""
 AT_A_TIME = 64
 """Windows that another machine is given at a time."""
@@ -384,7 +384,7 @@ class Across:
             if len(here) != sum(rule in (job.rule for job, _ in rules) for _, rules in self._pieces.values()):
                 continue
             if lattice := self._lattice(job):
-                parts = [covered for covered in here if isinstance(covered, np.ndarray)]
+                parts = [covered for covered in here if isinstance(covered, tuple)]
                 self._seen[rule] = by_area.judge(job, lattice, parts)
             else:
                 self._seen[rule] = [f for found in here if isinstance(found, list) for f in found]
