@@ -21,7 +21,8 @@ from layoutgen.errors import InputError, OutputError, PdkError, UnknownNameError
 from layoutgen.maskset import MaskSet
 from layoutgen.pdk import Pdk, read
 from layoutgen.report import section_picture, sections
-from layoutgen.section import LONGEST, Section, Solid, _Line, section
+from layoutgen.section import LONGEST, Section, Solid, section
+from layoutgen.section.line import Line
 
 HERE = Path(__file__).resolve().parent
 CAPPED = HERE / "processes/capped"
@@ -96,7 +97,7 @@ def test_intervals_are_those_of_klayout_at_any_angle(capped: Pdk, seed: int) -> 
     if seed < 2:  # along an axis, through corners
         ends[1] = kdb.Point(ends[0].x, ends[1].y) if seed else kdb.Point(ends[1].x, ends[0].y)
     region = kdb.Region(cell.begin_shapes_rec(layer)).merged()
-    line = _Line(layout, cell, capped, ends[0], ends[1], 0.0)
+    line = Line(layout, cell, capped, ends[0], ends[1], 0.0)
     ours = line.cut("frame")
     theirs = kdb.Edges([kdb.Edge(*ends)]) & region
     assert sum(t - s for s, t in ours) == pytest.approx(sum(e.length() for e in theirs.each()) / 1000, abs=0.02)
@@ -110,7 +111,7 @@ def test_a_line_through_corners_and_along_edges_counts_each_side_once(capped: Pd
     found = {}
     for y in (-10, 0, 5, 10):
         ends = kdb.Point(-5_000, y * 1000), kdb.Point(60_000, y * 1000)
-        found[y] = _Line(layout, layout.top_cell(), capped, *ends, 0.0).cut("frame")
+        found[y] = Line(layout, layout.top_cell(), capped, *ends, 0.0).cut("frame")
     # what a line runs along lies on one side of it: here what is below
     assert found == {-10: [], 0: [(25, 35), (45, 55)], 5: [(5, 15), (45, 55)], 10: [(5, 15), (45, 55)]}
 
