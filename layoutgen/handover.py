@@ -242,6 +242,7 @@ def figures(built: MaskSet) -> dict[str, Any]:
         "routing": routing,
         "wafer": {
             "diameter": built.rim.diameter, "edge_exclusion": built.rim.edge_exclusion, "notch": built.rim.notch,
+            "flat": built.rim.flat,
             "step": list(built.step.pitch), "street": list(built.spec.street),
             "dies": len(grid.dies), "columns": grid.columns, "rows": grid.rows,
             "mark_sites": [grid.name(place) for place in grid.drop_ins],

@@ -87,7 +87,8 @@ def build(spec: Spec, progress: Progress = lambda _: None, *, checks: bool = Tru
     progress("reading the process")
     base, stages = build_context(spec, file)
     flow = base.flow_name
-    rim = Rim(spec.file.wafer.diameter, spec.file.wafer.edge_exclusion, spec.file.wafer.notch)
+    asked = spec.file.wafer
+    rim = Rim(asked.diameter, asked.edge_exclusion, asked.notch, asked.flat or 0.0)
 
     progress("drawing and routing the die")
     die = at_place(file, "", lambda: build_die(die_context(spec, base), stages))

@@ -49,6 +49,8 @@ class ArraySpec(Model):
 Layer = tuple[Annotated[int, Field(ge=0, le=65535)], Annotated[int, Field(ge=0, le=65535)]]
 """Number and datatype of a layer in a layout file."""
 _LAYERS = LayoutLayers()
+MOST_FLAT = 0.5
+"""Of the diameter: flats are 0.25 to 0.4 of it."""
 
 
 class LayersSpec(Model):
@@ -110,7 +112,9 @@ class WaferSpec(Model):
     edge_exclusion: NonNegativeUm = 5_000.0
     """From the wafer's edge; whole dies stand within, and no others."""
     notch: Literal["bottom", "left", "top", "right", "none"] = "bottom"
-    """Where the wafer's notch is."""
+    """Where the wafer's notch is, or the middle of its flat."""
+    flat: PositiveUm | None = None
+    """Length of a flat, which wafers up to 150 mm have in place of a notch (SEMI M1: 32 500 at 100 mm)."""
     street: OneOrPair | None = None
     """Between dies, the same in x and y or one each. Where neither this nor `step` is given: what a groove of the
     process's cut may touch at its widest, up to whole um; without one 100, or more where the blade asks for it."""
@@ -499,6 +503,11 @@ def _step(wafer: WaferSpec, chip: Chip | None, file: str, problems: list[Problem
         problems.append(Problem(file, "wafer.step", "stands beside wafer.street; keep the one or the other"))
     if 2 * wafer.edge_exclusion >= wafer.diameter:
         problems.append(Problem(file, "wafer.edge_exclusion", "leaves nothing of the wafer; make it smaller"))
+    if wafer.flat is not None and wafer.flat > MOST_FLAT * wafer.diameter:
+        message = f"is more than {MOST_FLAT:g} of the diameter; make it shorter"
+        problems.append(Problem(file, "wafer.flat", message))
+    if wafer.flat is not None and wafer.notch == "none":
+        problems.append(Problem(file, "wafer.flat", 'stands beside notch = "none"; say there where the flat is'))
     for value in dict.fromkeys(pair):
         if value >= wafer.diameter:
             message = f"{value:g} um is no less than the wafer of {wafer.diameter:g}; make it smaller"

@@ -36,17 +36,24 @@ def row_letters(index: int) -> str:
 
 
 Notch = Literal["bottom", "left", "top", "right", "none"]
+TOWARD: dict[Notch, tuple[float, float]] = {
+    "bottom": (0.0, -1.0), "left": (-1.0, 0.0), "top": (0.0, 1.0), "right": (1.0, 0.0), "none": (0.0, 0.0),
+}  # fmt: skip
 Place = tuple[int, int]
 """Column and row of a place, both from 0: column from the left, row from the bottom."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rim:
-    """The incoming wafer's edge: diameter, what of it is not used, and where its notch points."""
+    """The incoming wafer's edge: diameter, what of it is not used, and where its notch, or the middle of its flat, is.
+
+    flat: its length; 0: there is a notch.
+    """
 
     diameter: Um
     edge_exclusion: Um
     notch: Notch
+    flat: Um = 0.0
 
     @property
     def usable(self) -> Um:
@@ -56,18 +63,30 @@ class Rim:
     @property
     def notch_at(self) -> tuple[Um, Um] | None:
         """Where the notch meets the edge, or None."""
+        x, y = TOWARD[self.notch]
         r = self.diameter / 2
-        points = {"bottom": (0.0, -r), "left": (-r, 0.0), "top": (0.0, r), "right": (r, 0.0)}
-        return points.get(self.notch)
+        return (r * x, r * y) if (x or y) and not self.flat else None
+
+    @property
+    def depth(self) -> Um:
+        """How far its notch or flat reaches in from the circle."""
+        if self.flat:
+            return self.diameter / 2 - math.sqrt(self.diameter**2 - self.flat**2) / 2
+        return NOTCH_DEPTH if self.notch_at else 0.0
 
     def outline(self) -> Points:
         """The wafer's edge as a polygon, notch cut in."""
         angle = np.arange(RIM_POINTS) * (2 * math.pi / RIM_POINTS)
         rim = np.column_stack([np.cos(angle), np.sin(angle)]) * self.diameter / 2
-        at = self.notch_at
-        if at is None:
+        toward = np.array(TOWARD[self.notch])
+        if self.flat:
+            inside = rim @ toward < self.diameter / 2 - self.depth
+            first = int(np.flatnonzero(inside & ~np.roll(inside, 1))[0])
+            ends = [toward * (self.diameter / 2 - self.depth) + np.array([-toward[1], toward[0]]) * by
+                    for by in (-self.flat / 2, self.flat / 2)]  # fmt: skip
+            return np.vstack([ends, np.roll(rim, -first, axis=0)[: int(inside.sum())]])
+        if self.notch_at is None:
             return rim
-        toward = np.array(at) / (self.diameter / 2)
         half = NOTCH_DEPTH * math.tan(NOTCH_HALF_ANGLE)
         tip = toward * (self.diameter / 2 - NOTCH_DEPTH)
         across = np.array([-toward[1], toward[0]])
@@ -177,6 +196,10 @@ def lay_grid(rim: Rim, step: Step, centre: Literal["die", "street"], sites: int,
         nx, ny = rim.notch_at
         near_x, near_y = np.clip(nx, left, left + w), np.clip(ny, low, low + h)
         fits &= np.hypot(near_x - nx, near_y - ny) >= NOTCH_DEPTH + (rim.diameter / 2 - rim.usable)
+    if rim.flat:
+        u, v = TOWARD[rim.notch]
+        ahead = np.maximum(left * u, (left + w) * u) + np.maximum(low * v, (low + h) * v)
+        fits &= ahead <= rim.usable - rim.depth
     found = np.argwhere(fits)
     if len(found) == 0:
         raise SpecError([Problem(file, "wafer.diameter", "no whole die fits on the wafer; take a larger one")])

@@ -484,3 +484,18 @@ def test_singulation_is_a_list_in_its_order() -> None:
     ]  # fmt: skip
     assert [step.get("depth") for step in steps] == [109.0, None, None]
     assert steps[2]["kerf"] == [8.0, 10.0]
+
+
+# the rim ------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("flat", "inset"), [(32_500.0, 2000.0), (12_000.0, 3000.0), (57_500.0, 500.0)])
+def test_the_rims_ring_follows_a_flat(flat: float, inset: float) -> None:
+    """One ring, nowhere narrower than asked for, and as far from the wafer's edge all along."""
+    drawn = region(CELLS["rim.seal"](PDK, flat=flat, inset=inset, width=1500.0), "frame")
+    (ring,) = drawn.each()
+    assert ring.holes() == 1
+    outline = shapely.Polygon([(p.x / 1000, p.y / 1000) for p in ring.each_point_hull()])
+    hole = shapely.Polygon([(p.x / 1000, p.y / 1000) for p in ring.each_point_hole(0)])
+    edge = shapely.LinearRing(Rim(100_000.0, 0.0, "bottom", flat).outline())
+    assert outline.distance(edge) == pytest.approx(inset, abs=1.0)
+    assert outline.exterior.distance(hole) == pytest.approx(1500.0, abs=1.0)
+    assert shapely.hausdorff_distance(hole.exterior, edge) < (inset + 1500.0) * 1.3  # sharper corners reach farther

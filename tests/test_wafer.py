@@ -238,6 +238,31 @@ def test_the_rim_is_a_circle_with_a_notch_of_the_right_depth_on_its_side(diamete
     assert full.area - outline.area == pytest.approx(0.0 if notch == "none" else NOTCH_DEPTH**2, rel=0.02)
 
 
+@pytest.mark.parametrize("side", [n for n in NOTCHES if n != "none"])
+def test_a_flat_is_a_chord_on_its_side_that_dies_keep_away_from(side: Notch) -> None:
+    """SEMI M1: 32.5 mm at 100 mm, so that 47.28 mm are left from the centre."""
+    rim = Rim(100_000.0, 3000.0, side, 32_500.0)
+    outline, ring = shapely.Polygon(rim.outline()), shapely.LinearRing(rim.outline())
+    left = math.sqrt(50_000**2 - 16_250**2)
+    x, y = {"right": (1, 0), "top": (0, 1), "left": (-1, 0), "bottom": (0, -1)}[side]
+    chord = shapely.LineString(
+        [(left * x - 16_250 * y, left * y + 16_250 * x), (left * x + 16_250 * y, left * y - 16_250 * x)]
+    )
+    assert ring.is_ccw
+    assert outline.is_valid
+    assert ring.hausdorff_distance(chord) > 1000
+    assert chord.within(ring.buffer(1e-6))
+    half = math.asin(0.325)
+    assert outline.area == pytest.approx(50_000**2 * (math.pi - half + math.sin(2 * half) / 2), rel=1e-5)
+    grid = lay_grid(rim, step_of(2000.0, 1500.0), "die", 2, "f")
+    away = [chord.distance(shapely.box(*at, at[0] + 2000, at[1] + 1500)) for at in map(grid.at, grid.places)]
+    assert 3000 <= min(away) < 5000
+    full = lay_grid(replace(rim, notch="none", flat=0.0), step_of(2000.0, 1500.0), "die", 2, "f")
+    lost = {full.at(p) for p in full.places} - {grid.at(p) for p in grid.places}
+    assert lost
+    assert all(chord.distance(shapely.box(*at, at[0] + 2000, at[1] + 1500)) < 3000 for at in lost)
+
+
 def test_the_notchs_flanks_meet_at_the_angle_semi_gives() -> None:
     corners = Rim(300_000.0, 3000.0, "left").outline()
     tip = min(corners, key=lambda p: (round(abs(p[1]), 6), math.hypot(*p)))

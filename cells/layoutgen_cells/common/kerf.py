@@ -16,7 +16,7 @@ from layoutgen.geom import frame
 from layoutgen.kerf import Street, StreetContext
 from layoutgen.pdk import Pdk
 from layoutgen.units import Deg, Points, Um
-from layoutgen.wafer import NOTCH_DEPTH, OnWafer, WaferContext
+from layoutgen.wafer import OnWafer, WaferContext
 
 RING_POINTS = 4096
 RING_SECTORS = 64
@@ -152,7 +152,7 @@ def _ring_settings(c: WaferContext) -> KerfRing:
     """The ring's parameters on this wafer.
 
     Raises:
-        ParamError: it would lie on dies, or in the notch.
+        ParamError: it would lie on dies, or in the notch or flat.
     """
     settings: KerfRing = replace(c.settings("kerf.ring"), wafer=c.rim.diameter)
     if settings.inner <= c.rim.usable:
@@ -161,9 +161,10 @@ def _ring_settings(c: WaferContext) -> KerfRing:
             f"to {c.rim.usable:g}; widen wafer.edge_exclusion, or make inset or width smaller under "
             '[cells."kerf.ring"]'
         )
-    if settings.inset < (NOTCH_DEPTH if c.rim.notch_at else 0.0):
+    if settings.inset < c.rim.depth:
+        what = "flat" if c.rim.flat else "notch"
         raise ParamError(
-            f"kerf.ring: inset={settings.inset:g} um leads the ring through the notch, which is {NOTCH_DEPTH:g} deep; "
+            f"kerf.ring: inset={settings.inset:g} um leads the ring through the {what}, which is {c.rim.depth:g} deep; "
             "make it larger"
         )
     return settings

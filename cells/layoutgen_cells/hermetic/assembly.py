@@ -16,7 +16,7 @@ from layoutgen.die import Die, DieContext, stage
 from layoutgen.errors import ParamError, Problem, SpecError
 from layoutgen.kerf import Street, StreetContext
 from layoutgen.units import DBU, Um, dbu
-from layoutgen.wafer import NOTCH_DEPTH, OnWafer, WaferContext, row_letters
+from layoutgen.wafer import OnWafer, WaferContext, row_letters
 from layoutgen_cells.common.label import label_size, spots
 from layoutgen_cells.common.placed import turned
 from layoutgen_cells.hermetic.vias import alignment
@@ -230,9 +230,12 @@ def rim_seal_stage(c: WaferContext, wafer: OnWafer) -> None:
             f"rim.seal: its inner edge, at a radius of {settings.inner:g} um, must lie beyond the frames, which reach "
             f'to {reach:g}; widen wafer.edge_exclusion, or make inset or width smaller under [cells."rim.seal"]'
         )
-    if settings.inset < (NOTCH_DEPTH if c.rim.notch_at else 0.0):
+    if not c.rim.flat and settings.inset < c.rim.depth:
         raise ParamError(
-            f"rim.seal: inset={settings.inset:g} um leads the ring through the notch, which is {NOTCH_DEPTH:g} deep; "
+            f"rim.seal: inset={settings.inset:g} um leads the ring through the notch, which is {c.rim.depth:g} deep; "
             "make it larger"
         )
-    wafer.own.place(c.cell("rim.seal", wafer=c.rim.diameter))
+    turned = {"bottom": 0.0, "right": 90.0, "top": 180.0, "left": 270.0, "none": 0.0}[c.rim.notch]
+    wafer.own.place(
+        c.cell("rim.seal", wafer=c.rim.diameter, flat=c.rim.flat), (0.0, 0.0), turned if c.rim.flat else 0.0
+    )

@@ -5,6 +5,7 @@ All are drawn at the chip's face. Lengths are um.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -190,6 +191,8 @@ class RimSeal:
 
     wafer: Size = 100_000.0
     """Diameter of the wafer."""
+    flat: Distance = 0.0
+    """Length of the wafer's flat, along which the ring runs straight, at the bottom; 0: it has none."""
     inset: Size
     """From the wafer's edge to the ring's outer edge."""
     width: Size
@@ -207,6 +210,19 @@ def rim_seal(pdk: Pdk, p: RimSeal) -> Drawing:
     d = Drawing("rim_seal")
     if p.inner <= 0:
         raise ParamError(f"rim.seal: inset={p.inset:g} and width={p.width:g} um leave no wafer inside")
-    for sector in geom.ring_sectors(p.inner, p.inner + p.width, RIM_SECTORS, RIM_POINTS):
-        d.polygon(pdk.role("frame"), sector)
+    frame, outer = pdk.role("frame"), p.inner + p.width
+    sectors = geom.ring_sectors(p.inner, outer, RIM_SECTORS, RIM_POINTS)
+    if not p.flat:
+        for sector in sectors:
+            d.polygon(frame, sector)
+        return d
+    low = -math.sqrt(p.wafer**2 - p.flat**2) / 2 + p.inset
+    above = shapely.box(-p.wafer, low, p.wafer, p.wafer)
+    for piece in shapely.get_parts([shapely.intersection(shapely.Polygon(sector), above) for sector in sectors]):
+        if piece.area > 0:
+            d.polygon(frame, shapely.get_coordinates(piece)[:-1])
+    middle = p.inner + p.width / 2  # of the sectors, which the straight part reaches into
+    y = np.linspace(max(low, -middle), low + p.width, RIM_POINTS // RIM_SECTORS)
+    x = np.sqrt(middle**2 - y**2)
+    d.polygon(frame, np.column_stack([np.concatenate([x, -x[::-1]]), np.concatenate([y, y[::-1]])]))
     return d
