@@ -240,26 +240,6 @@ def test_a_file_of_others_gets_the_cut_at_each_level(tmp_path: Path) -> None:
     assert left.is_empty()
 
 
-PADS = "pad,net,x,y\nP1,a,500,75\nP2,b,1000,75\nP3,c,500,1425\nP4,d,1000,1425\n"
-BALLS = "ball,net,x,y\nA1,c,500,1000\nA2,d,1000,1000\nB1,a,500,500\nB2,b,1000,500\n"
-SPEC = """\
-name = "small"
-pdk = "wedged"
-
-[chip]
-name = "Small"
-size = [1500, 1500]
-pads = "pads.csv"
-balls = "balls.csv"
-pad_size = [55, 55]
-
-[wafer]
-diameter = 25_000
-street = 100
-
-[cells."rdl.wire"]
-width = 30
-"""
 WEDGED = """
 name = "wedged"
 title = "Chips in balls, parted by a wedge"
@@ -285,11 +265,10 @@ then = [{ cut = { name = "saw", kerf_min = 10.0, kerf_max = 12.0, tolerance = 2.
 
 
 def test_a_build_draws_it_and_lists_all_passes(
-    tmp_path: Path, user_pdk: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
+    spec_file: Callable[..., Path], user_pdk: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    for file, text in {"small.toml": SPEC, "pads.csv": PADS, "balls.csv": BALLS}.items():
-        (tmp_path / file).write_text(text, "utf-8")
+    path = spec_file(('"wlcsp_500"', '"wedged"'))
+    monkeypatch.chdir(path.parent)
     user_pdk("wedged", WEDGED.replace("DEPTH", "150.0"))
     with pytest.raises(SpecError, match=r"wafer.street: the street in x is 100 um, .* touch 108.38.*'blade' is widest"):
         lg.build("small.toml")
