@@ -17,7 +17,7 @@ def area2(pieces: Pieces, sheet: Sheet) -> int:
     is looked at once wherever it is the same. Exact but for slanted edges that cross: crossings lie on the grid.
     """
     times = pieces.times(sheet)
-    own = np.array([p.area2() for p in pieces.polygons], dtype=object)  # sums may exceed 2^63
+    own = np.array([p.area2() for p in pieces.kinds.polygons], dtype=object)  # sums may exceed 2^63
     total = int((own[times > 0] * times[times > 0].astype(object)).sum())
     i, j = pieces.meetings(sheet, sheet, area=True)
     if not len(i):
@@ -34,7 +34,7 @@ def area2(pieces: Pieces, sheet: Sheet) -> int:
         [np.maximum(boxes[less, :2], boxes[more, :2]), np.minimum(boxes[less, 2:], boxes[more, 2:])], axis=1
     )
     step = np.tile(sheet.at[nodes.instance[more]], 2)
-    is_box = pieces.is_box()
+    is_box = pieces.kinds.is_box()
     plain = is_box[nodes.piece[more]]
     what = np.where(plain[:, None], clipped, step) - seen_from
     rows = np.column_stack([nodes.piece[less], np.where(plain, NONE, nodes.piece[more]), what])
@@ -53,6 +53,6 @@ def _covered(pieces: Pieces, rows: Ints) -> int:
     """Twice the area of a piece that others cover: (n, 6) the piece, the other one and its step, or a box."""
     cover = kdb.Region()
     for _, other, *where in rows.tolist():
-        cover.insert(kdb.Box(*where) if other == NONE else pieces.polygons[other].moved(*where[:2]))
-    own = pieces.polygons[int(rows[0, 0])]
+        cover.insert(kdb.Box(*where) if other == NONE else pieces.kinds.polygons[other].moved(*where[:2]))
+    own = pieces.kinds.polygons[int(rows[0, 0])]
     return own.area2() - sum(p.area2() for p in (kdb.Region(own) - cover).merged().each())

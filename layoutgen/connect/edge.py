@@ -10,7 +10,7 @@ import numpy.typing as npt
 import shapely
 
 from layoutgen import gds
-from layoutgen.connect.pieces import outline
+from layoutgen.connect.kinds import outline
 from layoutgen.connect.terminals import Dies
 from layoutgen.pdk import Pdk
 

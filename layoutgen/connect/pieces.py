@@ -8,15 +8,15 @@ what is as large as the wafer is a piece like any other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import klayout.db as kdb
 import numpy as np
-import numpy.typing as npt
 import shapely
 
 from layoutgen import derive, gds
+from layoutgen.connect.kinds import MANY, Kinds
 from layoutgen.connect.near import Near, Pairs, Run
 from layoutgen.connect.sheets import NONE, Bools, Cloud, Ints, Nodes, Sheet, merged_sheets
 from layoutgen.pdk import Pdk
@@ -26,8 +26,6 @@ from layoutgen.windows.source import Source
 
 LARGE = 1_000_000
 """Database units: single polygons that are larger both ways are searched as such, not by their extents."""
-MANY = 4_000_000
-"""Pairs of pieces of two kinds from which on they are searched in a tree."""
 ALIKE = 64
 """So many instances of a kind are a run of their own."""
 
@@ -41,15 +39,7 @@ class Pieces:
         found = {name: layout.find_layer(gds.layer_info(pdk, name)) for name in layers} if pdk else {}
         self._layout, self._top = layout, top
         self._source = Source(layout, top, {name: index for name, index in found.items() if index is not None})
-        self.polygons: list[kdb.Polygon] = []
-        """Of each piece, seen from where its kind stands."""
-        self._shapes: list[shapely.Geometry | None] = []
-        self._start: list[int] = [0]
-        """Of each kind, its first piece."""
-        self._kinds: dict[object, int] = {}
-        self._cuts: dict[tuple[int, frozenset[tuple[int, ...]]], int] = {}
-        self._box_rows: list[tuple[int, int, int, int]] = []
-        self._is_box: list[bool] = []
+        self.kinds = Kinds()
         self._known: dict[str, Sheet] = {}
         self._near = Near()
         self._runs: dict[Sheet, list[tuple[int, Run]]] = {}
@@ -57,39 +47,6 @@ class Pieces:
         self._points: dict[tuple[Sheet, bytes], Ints] = {}
         self.names: list[str] = []
         """Of layers, by number."""
-
-    # ------------------------------------------------------------------ kinds
-
-    def _kind(self, key: object, polygons: Callable[[], Iterable[kdb.Polygon]]) -> int:
-        if key not in self._kinds:
-            self._kinds[key] = len(self._start) - 1
-            for polygon in polygons():
-                box = polygon.bbox()
-                self.polygons.append(polygon)
-                self._shapes.append(None)
-                self._box_rows.append((box.left, box.bottom, box.right, box.top))
-                self._is_box.append(polygon.is_box())
-            self._start.append(len(self.polygons))
-        return self._kinds[key]
-
-    def is_box(self) -> Bools:
-        """Of each piece, whether it is a box."""
-        return np.array(self._is_box, dtype=bool)
-
-    def _table(self) -> tuple[Ints, Ints, Bools]:
-        """First pieces of the kinds, extents of the pieces, and whether they are boxes."""
-        boxes = np.array(self._box_rows, dtype=np.int64).reshape(-1, 4)
-        return np.array(self._start, dtype=np.int64), boxes, self.is_box()
-
-    def _shape(self, pieces: Ints) -> npt.NDArray[np.object_]:
-        """Pieces as shapely has them, made ready for being asked often."""
-        for k in np.unique(pieces).tolist():
-            if self._shapes[k] is None:
-                self._shapes[k] = outline(self.polygons[k])
-                shapely.prepare(self._shapes[k])
-        out = np.empty(len(pieces), dtype=object)
-        out[:] = [self._shapes[k] for k in pieces.tolist()]
-        return out
 
     # ------------------------------------------------------------------ layers and levels
 
@@ -141,8 +98,8 @@ class Pieces:
             return None  # where two meet, both together may grow otherwise than each
         kind = source.kind.copy()
         for k in np.unique(source.kind).tolist():
-            own = kdb.Region(self.polygons[self._start[k] : self._start[k + 1]])
-            kind[source.kind == k] = self._kind(
+            own = kdb.Region(self.kinds.pieces(k))
+            kind[source.kind == k] = self.kinds.of(
                 ("sized", k, by),
                 lambda own=own: own.sized(by, derive.OCTAGON).merged().each(),  # type: ignore[misc]
             )
@@ -159,7 +116,7 @@ class Pieces:
         for polygon in polygons:
             box = polygon.bbox()
             own = polygon.moved(-box.left, -box.bottom)
-            kinds.append(self._kind(own, lambda own=own: kdb.Region(own).merged().each()))  # type: ignore[misc]
+            kinds.append(self.kinds.of(own, lambda own=own: kdb.Region(own).merged().each()))  # type: ignore[misc]
             at.append((box.left, box.bottom))
         return self._as_sheet(kinds, np.array(at, dtype=np.int64).reshape(-1, 2), layer)
 
@@ -167,7 +124,7 @@ class Pieces:
         """Shapes, each at (n, 2) places."""
         kinds, at = [], [np.empty((0, 2), dtype=np.int64)]
         for k, (region, places) in enumerate(some):
-            kinds += [self._kind(("placed", layer, k), lambda r=region: r.merged().each())] * len(places)  # type: ignore[misc]
+            kinds += [self.kinds.of(("placed", layer, k), lambda r=region: r.merged().each())] * len(places)  # type: ignore[misc]
             at.append(places)
         return self._as_sheet(kinds, np.concatenate(at), layer)
 
@@ -183,7 +140,7 @@ class Pieces:
         boxes = layer.boxes
         if len(boxes):
             sizes, back = np.unique(boxes[:, 2:] - boxes[:, :2], axis=0, return_inverse=True)
-            kinds = [self._kind(_box(w, h), lambda w=w, h=h: [_box(w, h)]) for w, h in sizes.tolist()]  # type: ignore[misc]
+            kinds = [self.kinds.of(_box(w, h), lambda w=w, h=h: [_box(w, h)]) for w, h in sizes.tolist()]  # type: ignore[misc]
             flat = (sizes > 0).all(axis=1)[back.reshape(-1)]
             parts.append(
                 self._as_sheet(np.array(kinds, dtype=np.int64)[back.reshape(-1)][flat].tolist(), boxes[flat, :2], name)
@@ -197,7 +154,7 @@ class Pieces:
                 at = (int(items.at[k, 0]), int(items.at[k, 1]))
                 here = kdb.Box(*items.box[k].tolist()).moved(-at[0], -at[1])
                 own.append(
-                    self._kind(
+                    self.kinds.of(
                         (name, content, motion),
                         lambda c=content, m=motion, b=here, a=at: layer.touching(c, m, b, a).merged().each(),  # type: ignore[misc]
                     )
@@ -211,7 +168,7 @@ class Pieces:
 
     def nodes(self, sheet: Sheet) -> Nodes:
         """The pieces of all instances."""
-        start, _, _ = self._table()
+        start, _, _ = self.kinds.table()
         size = np.diff(start)[sheet.kind]
         instance = np.repeat(np.arange(len(sheet)), size)
         local = np.arange(len(instance)) - np.repeat(np.cumsum(size) - size, size)
@@ -219,43 +176,31 @@ class Pieces:
 
     def some_nodes(self, sheet: Sheet, which: Ints) -> Nodes:
         """The pieces of some of all, by their numbers."""
-        start, _, _ = self._table()
+        start, _, _ = self.kinds.table()
         base = self._base(sheet)
         instance = np.searchsorted(base, which, side="right") - 1
         return Nodes(instance, start[sheet.kind[instance]] + which - base[instance])
 
     def times(self, sheet: Sheet) -> Ints:
         """How often each piece stands in a sheet."""
-        start, _, _ = self._table()
+        start, _, _ = self.kinds.table()
         return np.repeat(np.bincount(sheet.kind, minlength=len(start) - 1), np.diff(start))
 
     def boxes(self, sheet: Sheet, nodes: Nodes) -> Ints:
         """(n, 4) where the pieces lie."""
-        return self._table()[1][nodes.piece] + np.tile(sheet.at[nodes.instance], 2)
+        return self.kinds.table()[1][nodes.piece] + np.tile(sheet.at[nodes.instance], 2)
 
     def polygon(self, sheet: Sheet, nodes: Nodes, node: int) -> kdb.Polygon:
         """One piece where it lies."""
         x, y = sheet.at[nodes.instance[node]].tolist()
-        return self.polygons[int(nodes.piece[node])].moved(x, y)
+        return self.kinds.polygons[int(nodes.piece[node])].moved(x, y)
 
     # ------------------------------------------------------------------ what meets
-
-    def _around(self, kinds: Ints) -> Ints:
-        """(n, 4) extents of kinds, from where they stand; of one without pieces none."""
-        start, boxes, _ = self._table()
-        count = len(start) - 1
-        out = np.tile(np.array((1, 1, 0, 0)), (count, 1))
-        full = np.flatnonzero(np.diff(start) > 0)
-        for side, pick in ((0, np.minimum), (1, np.minimum), (2, np.maximum), (3, np.maximum)):
-            if len(full):
-                out[full, side] = pick.reduceat(boxes[:, side], start[:-1][full])
-        around: Ints = out[kinds]
-        return around
 
     def _runs_of(self, sheet: Sheet) -> list[tuple[int, Run]]:
         """The runs of a sheet's instances, and the first instance of each."""
         if sheet not in self._runs:
-            around = self._around(sheet.kind)
+            around = self.kinds.around(sheet.kind)
             self._runs[sheet] = [(run.start, Run(sheet.at[run], around[run])) for run in sheet.runs()]
         return self._runs[sheet]
 
@@ -264,8 +209,8 @@ class Pieces:
         first, second, relation, rows = self._relations(a, b)
         if not len(first):
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-        number, p, q = self._contacts(rows, area)
-        start, _, _ = self._table()
+        number, p, q = self.kinds.contacts(rows, area)
+        start, _, _ = self.kinds.table()
         count = np.bincount(number, minlength=len(rows))
         begin = np.cumsum(count) - count
         times = count[relation]
@@ -277,7 +222,7 @@ class Pieces:
 
     def _base(self, sheet: Sheet) -> Ints:
         """The first node of each instance."""
-        size = np.diff(self._table()[0])[sheet.kind]
+        size = np.diff(self.kinds.table()[0])[sheet.kind]
         return np.cumsum(size) - size
 
     def _relations(self, a: Sheet, b: Sheet) -> tuple[Ints, Ints, Ints, Ints]:
@@ -344,14 +289,14 @@ class Pieces:
         keep = np.ones(len(first), dtype=bool)
         large = np.flatnonzero(self._large(a)[first])
         if len(large):
-            extents = self._around(b.kind[second[large]]) + np.tile(b.at[second[large]] - a.at[first[large]], 2)
-            pieces = self._table()[0][a.kind[first[large]]]
-            keep[large] = shapely.intersects(self._shape(pieces), shapely.box(*extents.T.astype(float)))
+            extents = self.kinds.around(b.kind[second[large]]) + np.tile(b.at[second[large]] - a.at[first[large]], 2)
+            pieces = self.kinds.table()[0][a.kind[first[large]]]
+            keep[large] = shapely.intersects(self.kinds.shape(pieces), shapely.box(*extents.T.astype(float)))
         return keep
 
     def _large(self, sheet: Sheet) -> Bools:
         """Which instances are of single polygons that stand once and are large both ways, as parts of a ring are."""
-        start, boxes, is_box = self._table()
+        start, boxes, is_box = self.kinds.table()
         kinds = np.zeros(len(start) - 1, dtype=bool)
         single = np.flatnonzero(np.diff(start) == 1)
         size = (boxes[start[single], 2:] - boxes[start[single], :2]).min(axis=1)
@@ -360,69 +305,6 @@ class Pieces:
         large: Bools = kinds[sheet.kind]
         return large
 
-    def _contacts(self, rows: Ints, area: bool) -> tuple[Ints, Ints, Ints]:
-        """For each relation the pieces of both kinds that meet: its number, and the pieces, in order of the number."""
-        start, boxes, is_box = self._table()
-        size = np.diff(start)
-        n, m = size[rows[:, 0]], size[rows[:, 1]]
-        numbers, ps, qs = [], [], []
-        single = np.flatnonzero((n == 1) & (m == 1))
-        numbers.append(single)
-        ps.append(start[rows[single, 0]])
-        qs.append(start[rows[single, 1]])
-        for k in np.flatnonzero((n > 0) & (m > 0) & (n * m > 1)).tolist():
-            one, other, dx, dy = rows[k].tolist()
-            p, q = np.arange(start[one], start[one + 1]), np.arange(start[other], start[other + 1])
-            mine, theirs = boxes[p], boxes[q] + np.array([dx, dy, dx, dy])
-            around = np.concatenate([mine[:, :2].min(axis=0), mine[:, 2:].max(axis=0)])
-            near = (theirs[:, :2] <= around[2:]).all(axis=1) & (theirs[:, 2:] >= around[:2]).all(axis=1)
-            q, theirs = q[near], theirs[near]
-            if len(p) * len(q) > MANY:
-                i, j = shapely.STRtree(shapely.box(*theirs.T.astype(float))).query(shapely.box(*mine.T.astype(float)))
-            else:
-                meet = (mine[:, None, :2] <= theirs[None, :, 2:]).all(axis=2)
-                meet &= (mine[:, None, 2:] >= theirs[None, :, :2]).all(axis=2)
-                i, j = np.nonzero(meet)
-            numbers.append(np.full(len(i), k))
-            ps.append(p[i])
-            qs.append(q[j])
-        number, p, q = (np.concatenate(x).astype(np.int64) for x in (numbers, ps, qs))
-        keep = self._meet(p, q, rows[number, 2:], area, boxes, is_box)
-        number, p, q = number[keep], p[keep], q[keep]
-        order = np.argsort(number, kind="stable")
-        return number[order], p[order], q[order]
-
-    def _meet(self, p: Ints, q: Ints, step: Ints, area: bool, boxes: Ints, is_box: Bools) -> Bools:
-        """Whether pieces touch, the second one moved by a step; area: have an area in common."""
-        mine, theirs = boxes[p], boxes[q] + np.tile(step, 2)
-        apart = np.concatenate([mine[:, :2] - theirs[:, 2:], theirs[:, :2] - mine[:, 2:]], axis=1).max(
-            axis=1, initial=-1
-        )
-        near: Bools = apart < 0 if area else apart <= 0
-        hard = np.flatnonzero(near & ~(is_box[p] & is_box[q]))
-        if len(hard):
-            keys = np.column_stack([p[hard], q[hard], step[hard]])
-            first, back = distinct_rows(keys)
-            near[hard] = self._exactly(keys[first], area)[back]
-        return near
-
-    def _exactly(self, rows: Ints, area: bool) -> Bools:
-        """The same for (n, 4) pairs of pieces and the step between, exactly."""
-        sizes = np.array([p.num_points() for p in self.polygons])
-        swap = sizes[rows[:, 0]] < sizes[rows[:, 1]]
-        rows = np.where(swap[:, None], np.column_stack([rows[:, 1], rows[:, 0], -rows[:, 2:]]), rows)
-        one, other = self._shape(rows[:, 0]), self._shape(rows[:, 1])
-        coords, index = shapely.get_coordinates(other, return_index=True)
-        shifted = shapely.set_coordinates(other.copy(), coords + rows[index, 2:])
-        meet: Bools = np.asarray(shapely.intersects(one, shifted))
-        if not area:
-            return meet
-        inside = np.zeros(len(rows), dtype=bool)
-        inside[meet] = shapely.covers(one[meet], shifted[meet])
-        partly = np.flatnonzero(meet & ~inside)
-        inside[partly] = shapely.relate_pattern(one[partly], shifted[partly], "T********")
-        return inside
-
     # ------------------------------------------------------------------ cutting
 
     def without(self, sheet: Sheet, cut: Sheet) -> Sheet:
@@ -430,7 +312,7 @@ class Pieces:
         first, second, relation, rows = self._relations(sheet, cut)
         if not len(first):
             return sheet
-        number, _, _ = self._contacts(rows, area=True)
+        number, _, _ = self.kinds.contacts(rows, area=True)
         real = np.isin(relation, number)
         first, second = first[real], second[real]
         if not len(first):
@@ -440,7 +322,7 @@ class Pieces:
         first, second, relation = first[order], second[order], relation[order]
         who, begin = np.unique(first, return_index=True)
         count = np.diff(begin, append=len(first))
-        kind, around = sheet.kind.copy(), self._around(sheet.kind)
+        kind, around = sheet.kind.copy(), self.kinds.around(sheet.kind)
         for number in np.unique(count).tolist():  # those that as many others meet: a row of relations each
             some, start = who[count == number], begin[count == number]
             alike, like = distinct_rows(
@@ -450,44 +332,16 @@ class Pieces:
             for k, at in zip(some[alike].tolist(), start[alike].tolist(), strict=True):
                 here = kdb.Box(*around[k].tolist())
                 others = second[at : at + number].tolist()
-                gone = frozenset(self._clipped(int(cut.kind[j]), cut.at[j] - sheet.at[k], here) for j in others)
-                left.append(self._left(int(sheet.kind[k]), gone))
+                gone = frozenset(self.kinds.clipped(int(cut.kind[j]), cut.at[j] - sheet.at[k], here) for j in others)
+                left.append(self.kinds.left(int(sheet.kind[k]), gone))
             kind[some] = np.array(left)[like]
         return replace(sheet, kind=kind, of=sheet.of or sheet)
-
-    def _clipped(self, kind: int, step: Ints, box: kdb.Box) -> tuple[int, ...]:
-        """What a kind takes away of a box: known by its extent where it is a box itself."""
-        start = self._start[kind]
-        x, y = int(step[0]), int(step[1])
-        if self._start[kind + 1] - start == 1 and self._is_box[start]:
-            left = self.polygons[start].bbox().moved(x, y) & box
-            return left.left, left.bottom, left.right, left.top
-        return kind, x, y
-
-    def _left(self, kind: int, gone: frozenset[tuple[int, ...]]) -> int:
-        if (kind, gone) not in self._cuts:
-            cut = kdb.Region()
-            for part in gone:
-                if len(part) == 4:
-                    cut.insert(kdb.Box(*part))
-                else:
-                    other, x, y = part
-                    for polygon in self.polygons[self._start[other] : self._start[other + 1]]:
-                        cut.insert(polygon.moved(x, y))
-            own = kdb.Region(self.polygons[self._start[kind] : self._start[kind + 1]])
-            left = (*(own - cut).merged().each(),)
-            self._cuts[kind, gone] = self._kind(left, lambda: left)  # what is left alike is of one kind
-        return self._cuts[kind, gone]
 
     def grown(self, sheet: Sheet, by: int) -> Sheet:
         """The extents of a sheet's pieces, larger by so much on each side: node by node."""
         kind = sheet.kind.copy()
         for k in np.unique(sheet.kind).tolist():
-            boxes = self._box_rows[self._start[k] : self._start[k + 1]]
-            kind[sheet.kind == k] = self._kind(
-                ("grown", k, by),
-                lambda some=boxes: [kdb.Polygon(kdb.Box(*b).enlarged(by, by)) for b in some],  # type: ignore[misc]
-            )
+            kind[sheet.kind == k] = self.kinds.grown(k, by)
         return replace(sheet, kind=kind, of=None)
 
     # ------------------------------------------------------------------ points
@@ -508,7 +362,7 @@ class Pieces:
 
     def _nodes_of(self, sheet: Sheet, cloud: Cloud, pairs: Pairs, out: Ints) -> None:
         """Write down the nodes of instances that lie near groups of points."""
-        start, boxes, is_box = self._table()
+        start, boxes, is_box = self.kinds.table()
         base = self._base(sheet)
         # a single box holds points wherever it lies
         plain = (np.diff(start) == 1) & is_box[np.minimum(start[:-1], len(is_box) - 1)]
@@ -524,7 +378,7 @@ class Pieces:
         if len(large):
             keep = np.ones(len(pairs.first), dtype=bool)
             extents = cloud.extents[pairs.first[large]] - np.tile(sheet.at[pairs.second[large]], 2)
-            shapes = self._shape(start[sheet.kind[pairs.second[large]]])
+            shapes = self.kinds.shape(start[sheet.kind[pairs.second[large]]])
             keep[large] = shapely.intersects(shapes, shapely.box(*extents.T.astype(float)))
             pairs = pairs.some(keep)
         if not len(pairs.first):
@@ -534,34 +388,10 @@ class Pieces:
         order = np.argsort(relation, kind="stable")
         for some in np.split(order, np.flatnonzero(np.diff(relation[order])) + 1):
             like, kind, dx, dy = rows[relation[some[0]]].tolist()
-            which, piece = self._piece_at(kind, cloud.seen(like) - np.array([dx, dy]))
+            which, piece = self.kinds.piece_at(kind, cloud.seen(like) - np.array([dx, dy]))
             if len(which):
                 target = cloud.start[group[some]][:, None] + which[None, :]
                 out[target] = base[instance[some]][:, None] + (piece - start[kind])[None, :]
-
-    def _piece_at(self, kind: int, points: Ints) -> tuple[Ints, Ints]:
-        """Which of (n, 2) points lie in pieces of a kind, and in which."""
-        own = np.arange(self._start[kind], self._start[kind + 1])
-        boxes = np.array(self._box_rows[self._start[kind] : self._start[kind + 1]], dtype=np.int64).reshape(-1, 4)
-        if not len(own):
-            return own, own
-        low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
-        near = np.flatnonzero((points >= low).all(axis=1) & (points <= high).all(axis=1))
-        if not len(near):
-            return near, near
-        tree = shapely.STRtree(shapely.box(*boxes.T.astype(float)))
-        k, j = tree.query(shapely.points(points[near].astype(float)))
-        x, y = points[near[k]].T.astype(float)
-        hit = np.array([self._is_box[p] for p in own[j].tolist()], dtype=bool)
-        slow = np.flatnonzero(~hit)
-        hit[slow] = shapely.intersects_xy(self._shape(own[j[slow]]), x[slow], y[slow])
-        return near[k[hit]], own[j[hit]]
-
-
-def outline(polygon: kdb.Polygon) -> shapely.Polygon:
-    """As shapely has it."""
-    holes = [[(p.x, p.y) for p in polygon.each_point_hole(k)] for k in range(polygon.holes())]
-    return shapely.Polygon([(p.x, p.y) for p in polygon.each_point_hull()], holes)
 
 
 def _in_parts(group: Ints, instance: Ints, size: Ints) -> Iterator[tuple[Ints, Ints]]:

@@ -16,7 +16,7 @@ import shapely
 import shapely.affinity
 
 from layoutgen.connect.joined import Joined
-from layoutgen.connect.pieces import outline
+from layoutgen.connect.kinds import outline
 from layoutgen.connect.rules import COVER, CROSSINGS, STUBS, TEXTS
 from layoutgen.connect.sheets import NONE, Bools, Ints, Nodes, Sheet
 from layoutgen.connect.stack import METAL, stack

@@ -72,7 +72,7 @@ def pieces_found(
     groups = np.split(instance, start[1:]) if len(distinct) else []
     for k, some in zip(distinct.tolist(), groups, strict=True):
         x, y = sheet.at[some[0]].tolist()
-        hull: Hull = tuple((p.x, p.y) for p in wafer.pieces.polygons[k].moved(x, y).each_point_hull())
+        hull: Hull = tuple((p.x, p.y) for p in wafer.pieces.kinds.polygons[k].moved(x, y).each_point_hull())
         yield moved_to(Finding(rule, polygon=hull, note=note), sheet.at[some] - sheet.at[some[0]])
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import shapely
 
 from layoutgen.connect.joined import Joined
-from layoutgen.connect.pieces import outline
+from layoutgen.connect.kinds import outline
 from layoutgen.connect.sheets import Bools, Ints
 from layoutgen.findings import Hull
 

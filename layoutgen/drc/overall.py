@@ -73,7 +73,7 @@ class Polygons:
             parts = kdb.Region()
             for k in range(first, last):
                 x, y = (at[k] - at[first]).tolist()
-                parts.insert(self.pieces.polygons[int(piece[k])].moved(x, y))
+                parts.insert(self.pieces.kinds.polygons[int(piece[k])].moved(x, y))
             merged = [*parts.merged().each()]
             polygon = max(merged, key=lambda p: p.area2())  # others are what rounding took off
             corner = polygon.bbox().p1

@@ -34,7 +34,7 @@ import klayout.db as kdb
 import numpy as np
 import shapely
 
-from layoutgen.connect.pieces import outline
+from layoutgen.connect.kinds import outline
 from layoutgen.connect.witness import through
 from layoutgen.drc.checks.kind import AfterCut, Kind, cut_in_words, taken
 from layoutgen.drc.holes import holes_of, within
