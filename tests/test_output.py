@@ -171,7 +171,7 @@ def test_klayout_loads_layers_technology_and_findings(example: Build, name: str)
 # the same bytes -------------------------------------------------------------------------------------------------
 
 
-@of(*ALL)
+@of("caravel_post", "grid36_wlcsp")
 def test_the_same_bytes_in_another_process_folder_and_hash_seed(
     example: Build, contents: Contents, name: str, tmp_path: Path
 ) -> None:

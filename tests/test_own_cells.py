@@ -101,6 +101,8 @@ def test_the_commands_run_as_they_stand(tmp_path: Path) -> None:
 def test_the_same_build_from_python(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAYOUTGEN_PDK_PATH", "pdks")
     assert run(["init", "mychip", "--pdk", "mine"]) == 0
+    written = Path("mychip.toml").read_text("utf-8")
+    Path("mychip.toml").write_text(written.replace("diameter = 200_000", "diameter = 50_000"), "utf-8")
     built = lg.build("mychip.toml", cells="mycells")
     assert (built.report.exit_code, built.spec.cell_folders) == (0, (Path("mycells"),))
     with pytest.raises(SpecError, match=r"no cell 'my\.dots'"):
