@@ -15,6 +15,9 @@ from layoutgen.windows.arrays import distinct_rows
 MANY = 4_000_000
 """Pairs of pieces of two kinds from which on they are searched in a tree."""
 
+MANY_HARD = 1000
+"""Pairs that are no boxes from which on those are left out first of which the larger does not touch the other's."""
+
 
 class Kinds:
     """Kinds and their pieces, each by number; and which pieces of two kinds meet as these stand to each other."""
@@ -118,11 +121,24 @@ class Kinds:
         )
         near: Bools = apart < 0 if area else apart <= 0
         hard = np.flatnonzero(near & ~(is_box[p] & is_box[q]))
+        if len(hard) > MANY_HARD:
+            reached = self._reached(p[hard], q[hard], step[hard], boxes)
+            near[hard[~reached]] = False
+            hard = hard[reached]
         if len(hard):
             keys = np.column_stack([p[hard], q[hard], step[hard]])
             first, back = distinct_rows(keys)
             near[hard] = self._exactly(keys[first], area)[back]
         return near
+
+    def _reached(self, p: Ints, q: Ints, step: Ints, boxes: Ints) -> Bools:
+        """Whether pieces with the larger extents touch those of the others: of a frame around many, few do."""
+        size = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1, dtype=float)
+        swap = size[p] < size[q]
+        large, small = np.where(swap, q, p), np.where(swap, p, q)
+        extents = boxes[small] + np.tile(np.where(swap[:, None], -step, step), 2)
+        reached: Bools = np.asarray(shapely.intersects(self.shape(large), shapely.box(*extents.T.astype(float))))
+        return reached
 
     def _exactly(self, rows: Ints, area: bool) -> Bools:
         """The same for (n, 4) pairs of pieces and the step between, exactly."""
