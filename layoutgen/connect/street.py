@@ -13,7 +13,7 @@ import numpy as np
 import shapely
 
 from layoutgen.connect.rules import KERF
-from layoutgen.connect.sheets import Ints, Sheet
+from layoutgen.connect.sheets import Bools, Ints, Sheet
 from layoutgen.connect.stack import METAL
 from layoutgen.connect.wafer import Wafer, moved_to, pieces_found
 from layoutgen.findings import Finding
@@ -95,17 +95,32 @@ def _ring_beside(wafer: Wafer, least: int) -> Iterator[Finding]:
     ring = metal.taken(wafer.on(metal, "ring"))
     if not len(ring):
         return
-    around, found = boxes.copy(), []
+    nodes = wafer.pieces.nodes(ring)
+    around, streets = boxes.copy(), []
     for axis in (0, 1):
         gaps, corners = between(boxes, axis)
         reach = int((gaps[:, axis + 2] - gaps[:, axis]).min()) if len(gaps) else least
         around[:, axis] -= reach
         around[:, axis + 2] += reach
-        found.append(wafer.pieces.meetings(ring, _sheet(wafer, corners, [gaps], f"street along {axis}"), area=True)[0])
-    found.append(wafer.pieces.meetings(ring, _sheet(wafer, boxes[:, :2], [around], "around dies"), area=True)[0])
-    some, nodes = np.unique(np.concatenate(found)), wafer.pieces.nodes(ring)
+        streets.append((gaps, corners))
+    streets.append((around, boxes[:, :2]))
+    extents, found = wafer.pieces.boxes(ring, nodes), []
+    for k, (some, corners) in enumerate(streets):
+        near = _near_any(some, extents)  # few, at the rim
+        sheet = _sheet(wafer, corners[near], [some[near]], f"whole street {k}")
+        found.append(wafer.pieces.meetings(ring, sheet, area=True)[0])
+    those = np.unique(np.concatenate(found))
     note = "metal of the contact ring lies in a street, where only the bus may"
-    yield from pieces_found(wafer, ring, nodes.instance[some], nodes.piece[some], KERF, note)
+    yield from pieces_found(wafer, ring, nodes.instance[those], nodes.piece[those], KERF, note)
+
+
+def _near_any(boxes: Ints, others: Ints) -> Bools:
+    """Which boxes touch one of few others."""
+    x0, y0, x1, y1 = np.ascontiguousarray(boxes.T)
+    near = np.zeros(len(boxes), dtype=bool)
+    for left, low, right, high in others.tolist():
+        near |= (x0 <= right) & (x1 >= left) & (y0 <= high) & (y1 >= low)
+    return near
 
 
 def border(wafer: Wafer, axis: int, wide: Ints, margin: int, sure: Sheet) -> tuple[Ints, Ints]:
