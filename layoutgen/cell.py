@@ -207,9 +207,8 @@ class Generator(Generic[P]):
         try:
             checked = schema(self.params).model_validate({key: _fixed(value) for key, value in given.items()})
         except ValidationError as e:
-            raise ParamError(
-                "\n".join(f"{self.name}: {self._problem(dict(item), given)}" for item in e.errors())
-            ) from None
+            lines = dict.fromkeys(f"{self.name}: {self._problem(dict(item), given)}" for item in e.errors())
+            raise ParamError("\n".join(lines)) from None
         values = {f.name: getattr(checked, f.name) for f in fields(self.params)}
         if problems := list(self._impossible(values, pdk)):
             raise ParamError("\n".join(f"{self.name}: {problem}" for problem in problems))
@@ -232,9 +231,11 @@ class Generator(Generic[P]):
         place = ".".join(str(part) for part in item["loc"])
         if item["type"] == "extra_forbidden":
             return f"no parameter {place!r}{nearest(place, [f.name for f in fields(self.params)])}"
-        if item["type"] == "missing":
+        if item["type"] == "missing" and len(item["loc"]) == 1:
             return f"{place} is missing; give it, or set it under [cells.{self.name!r}] in the PDK"
         name = item["loc"][0]
+        if item["type"] == "missing":
+            return f"{name}: holds too few values, {given.get(name)!r}"
         if isinstance(given.get(name), list):  # as it was given, not as the tuple that was looked at
             return f"{name}: {item['msg'].lower()}, not {given[name]!r}"
         return f"{place}: {item['msg'].lower()}, not {item['input']!r}"

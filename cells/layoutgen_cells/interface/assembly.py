@@ -119,7 +119,8 @@ def relief_openings(c: DieContext, die: Die) -> Die:
     outline = shapely.buffer(shapely.Polygon(c.chip.die), -edge, join_style="mitre")
     area = tuple((round(x, 3), round(y, 3)) for x, y in shapely.get_coordinates(outline.exterior)[:-1].tolist())
     shapes = tuple(tuple((round(x, 3), round(y, 3)) for x, y in points.tolist()) for points in keepouts)
-    return die.add(Placement(c.cell("interface_openings", area=area, keepouts=shapes)))
+    drawn = c.cell("interface_openings", width=die.width, height=die.height, area=area, keepouts=shapes)
+    return die.add(Placement(drawn))
 
 
 def _cleared(c: DieContext, die: Die) -> list[Points]:
