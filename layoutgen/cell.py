@@ -23,11 +23,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar, get_type_hints
+from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from layoutgen.errors import ParamError, UnknownNameError, nearest, printable
 from layoutgen.pdk import Pdk
@@ -38,6 +38,14 @@ Size: TypeAlias = PositiveUm
 """A length above 0 um, as a parameter of a cell."""
 Distance: TypeAlias = NonNegativeUm
 """A length of 0 um or more, as a parameter of a cell."""
+
+
+class _FromFile:
+    """Marks parameters that a spec may give as the name of a file."""
+
+
+Rows: TypeAlias = Annotated[tuple[tuple[Annotated[float, Field(ge=0)], ...], ...], _FromFile()]
+"""Rows of numbers of 0 or more, from the top; in a spec also the name of a CSV or .npy file that holds them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +270,11 @@ class Generator(Generic[P]):
         """The unit of each parameter, '' for a pure number or a choice."""
         hints = get_type_hints(self.params, include_extras=True)
         return {name: next((m for m in _metadata(hint) if isinstance(m, str)), "") for name, hint in hints.items()}
+
+    def from_files(self) -> set[str]:
+        """The parameters that a spec may give as the name of a file."""
+        hints = get_type_hints(self.params, include_extras=True)
+        return {name for name, hint in hints.items() if any(isinstance(m, _FromFile) for m in _metadata(hint))}
 
 
 def field_meanings(record: type[Any]) -> dict[str, str]:

@@ -13,7 +13,7 @@ import shapely
 from pydantic import Field
 
 from layoutgen import geom
-from layoutgen.cell import Distance, Drawing, Scattered, Size, generator
+from layoutgen.cell import Distance, Drawing, Rows, Scattered, Size, generator
 from layoutgen.errors import ParamError
 from layoutgen.pdk import Pdk
 from layoutgen.units import DBU, LARGEST, IntPoints, Um, dbu, to_dbu
@@ -72,8 +72,8 @@ class InterfaceOpenings:
     """Size or density at the neutral point, as a share of that at the farthest corner."""
     power: Annotated[float, Field(gt=0, le=10)] = 1.0
     """Of the distance, by which it grows between."""
-    map: tuple[tuple[Annotated[float, Field(ge=0)], ...], ...] = ()
-    """Instead of the distance: rows of values from the top, over equal parts of the area's box."""
+    map: Rows = ()
+    """Instead of the distance: rows of values from the top, over equal parts of the area's box; or a file of them."""
     step: Size = 0.5
     """Sizes that are graded are whole multiples of it."""
     fraction: Share = 0.0
