@@ -157,7 +157,8 @@ def interface_openings(pdk: Pdk, p: InterfaceOpenings) -> Drawing:
     if p.fraction and abs(share - p.fraction) > MISSED:
         raise ParamError(
             f"interface_openings: fraction={p.fraction:g} cannot be had with pitch={p.pitch:g} um, "
-            f"least={p.least:g} and the web between openings; the nearest is {share:.3f}"
+            f"{'size' if p.grade == 'density' else 'least'}={p.size if p.grade == 'density' else p.least:g} "
+            f"and the web between openings; the nearest is {share:.3f}"
         )
     _draw(d, pdk, p, chosen)
     for corners in _simple(region):
