@@ -23,11 +23,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar, get_type_hints
+from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from layoutgen.errors import ParamError, UnknownNameError, nearest, printable
 from layoutgen.pdk import Pdk
@@ -38,6 +38,14 @@ Size: TypeAlias = PositiveUm
 """A length above 0 um, as a parameter of a cell."""
 Distance: TypeAlias = NonNegativeUm
 """A length of 0 um or more, as a parameter of a cell."""
+
+
+class _FromFile:
+    """Marks parameters that a spec may give as the name of a file."""
+
+
+Rows: TypeAlias = Annotated[tuple[tuple[Annotated[float, Field(ge=0)], ...], ...], _FromFile()]
+"""Rows of numbers of 0 or more, from the top; in a spec also the name of a CSV or .npy file that holds them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,9 +215,8 @@ class Generator(Generic[P]):
         try:
             checked = schema(self.params).model_validate({key: _fixed(value) for key, value in given.items()})
         except ValidationError as e:
-            raise ParamError(
-                "\n".join(f"{self.name}: {self._problem(dict(item), given)}" for item in e.errors())
-            ) from None
+            lines = dict.fromkeys(f"{self.name}: {self._problem(dict(item), given)}" for item in e.errors())
+            raise ParamError("\n".join(lines)) from None
         values = {f.name: getattr(checked, f.name) for f in fields(self.params)}
         if problems := list(self._impossible(values, pdk)):
             raise ParamError("\n".join(f"{self.name}: {problem}" for problem in problems))
@@ -232,9 +239,11 @@ class Generator(Generic[P]):
         place = ".".join(str(part) for part in item["loc"])
         if item["type"] == "extra_forbidden":
             return f"no parameter {place!r}{nearest(place, [f.name for f in fields(self.params)])}"
-        if item["type"] == "missing":
+        if item["type"] == "missing" and len(item["loc"]) == 1:
             return f"{place} is missing; give it, or set it under [cells.{self.name!r}] in the PDK"
         name = item["loc"][0]
+        if item["type"] == "missing":
+            return f"{name}: holds too few values, {given.get(name)!r}"
         if isinstance(given.get(name), list):  # as it was given, not as the tuple that was looked at
             return f"{name}: {item['msg'].lower()}, not {given[name]!r}"
         return f"{place}: {item['msg'].lower()}, not {item['input']!r}"
@@ -261,6 +270,11 @@ class Generator(Generic[P]):
         """The unit of each parameter, '' for a pure number or a choice."""
         hints = get_type_hints(self.params, include_extras=True)
         return {name: next((m for m in _metadata(hint) if isinstance(m, str)), "") for name, hint in hints.items()}
+
+    def from_files(self) -> set[str]:
+        """The parameters that a spec may give as the name of a file."""
+        hints = get_type_hints(self.params, include_extras=True)
+        return {name for name, hint in hints.items() if any(isinstance(m, _FromFile) for m in _metadata(hint))}
 
 
 def field_meanings(record: type[Any]) -> dict[str, str]:

@@ -196,7 +196,7 @@ def _box(x0: Um, y0: Um, x1: Um, y1: Um, margin: Um) -> tuple[Um, Um, Um, Um]:
 def _write_manifest(built: MaskSet, folder: Path, files: list[str], prediction: Prediction | None) -> None:
     spec = built.spec
     inputs = {spec.path.name: spec.path}
-    for file in spec.file.chip.files:
+    for file in (*spec.file.chip.files, *spec.row_files):
         inputs[file] = spec.path.parent / file
     if built.waivers is not None:
         inputs[built.waivers.name] = built.waivers

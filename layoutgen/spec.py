@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 
-from layoutgen import discover, tomlfile
+from layoutgen import discover, rowfile, tomlfile
 from layoutgen.cell import Library
 from layoutgen.chip import Chip, LayoutLayers, array_chip, check, load, read_tables
 from layoutgen.chip.model import MOST_LETTERS
@@ -229,6 +229,8 @@ class Spec:
     step: tuple[Um, Um]
     cell_folders: tuple[Path, ...] = ()
     """Folders with Python files of the user's own cells and stages."""
+    row_files: tuple[str, ...] = ()
+    """Files whose rows are parameters of cells."""
 
     @property
     def street(self) -> tuple[Um, Um]:
@@ -248,6 +250,9 @@ def read(path: Path, cells: Iterable[Path] = ()) -> Spec:
     shown = str(path)
     raw = tomlfile.load(path, SpecError)
     problems: list[Problem] = []
+    row_files: list[str] = []
+    with suppress(LayoutgenError):  # what is wrong with cells brought along is said below
+        raw, row_files, problems = rowfile.taken(raw, path.parent, shown, discover.cells(*folders))
     file = _table(raw, SpecFile, shown, problems)
     # a table that is right by itself is looked into, whatever is wrong beside it
     chip_spec, wafer = (_table(raw.get(key, {}), model) for key, model in (("chip", ChipSpec), ("wafer", WaferSpec)))
@@ -267,7 +272,7 @@ def read(path: Path, cells: Iterable[Path] = ()) -> Spec:
         problems += too_narrow(pdk, street, shown)
     if problems or file is None or chip is None or step is None:
         raise SpecError(problems)
-    return Spec(path, file, chip, step, folders)
+    return Spec(path, file, chip, step, folders, tuple(row_files))
 
 
 def _process_of_flow(raw: Mapping[str, Any]) -> Pdk | None:

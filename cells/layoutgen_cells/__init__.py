@@ -42,12 +42,15 @@ from layoutgen_cells.interface.assembly import (
     clearances,
     edge_pullback,
     label_corner,
+    mold_drawn,
     passivation_openings,
     relief_openings,
     street_pullback,
+    underfill_drawn,
 )
-from layoutgen_cells.interface.cells import bond_wire, edge_opening, pad_clearance, passivation_opening
+from layoutgen_cells.interface.cells import edge_opening, pad_clearance, passivation_opening
 from layoutgen_cells.interface.openings import interface_openings
+from layoutgen_cells.interface.reference import bond_wire, mold_extent, support_pad, underfill_extent
 from layoutgen_cells.redistribution.assembly import (
     balls,
     chip,
@@ -107,6 +110,8 @@ __all__ = [
     "label_text",
     "mark_key",
     "mark_target",
+    "mold_drawn",
+    "mold_extent",
     "pad_clearance",
     "passivation_opening",
     "passivation_openings",
@@ -129,8 +134,11 @@ __all__ = [
     "stencil_aperture",
     "stencil_apertures",
     "street_pullback",
+    "support_pad",
     "ubm",
     "under_bump_metal",
+    "underfill_drawn",
+    "underfill_extent",
     "underside_contact",
     "via_cover_wafer",
     "via_cover_wiring",

@@ -75,7 +75,7 @@ def command(
         raise click.UsageError("name the process with --pdk; `layoutgen pdk` lists them")
     read = [*([balls] if balls else []), *lef]
     if isinstance(source, Spec):
-        read += [source.path.parent / file for file in source.file.chip.files]
+        read += [source.path.parent / file for file in (*source.file.chip.files, *source.row_files)]
     with progress(6, quiet or as_json, alone=True) as tell, discover.blamed_on(*cells):
         done = routed.route_chip(source, pdk, options, flow=flow, cells=cells, file=chip, progress=tell)
         files = done.save(output / done.name, picture=not no_picture, keep=read, progress=tell)

@@ -123,6 +123,77 @@ def test_a_chip_with_pads_in_a_flow_without_is_refused(tmp_path: Path) -> None:
         spec.read(path)
 
 
+MAP = '[cells."interface_openings"]\ngrade = "density"\nfraction = 0.1\nmap = {}'
+
+
+def test_a_map_may_stand_in_a_file(tmp_path: Path) -> None:
+    rows = [[4.0, 1.0], [1.0, 0.5]]
+    (tmp_path / "map.csv").write_text("# stress\n4, 1\n\n1, 0.5\n", "utf-8")
+    np.save(tmp_path / "map.npy", np.array(rows))
+    given = [build(tmp_path, more=MAP.format(text), checks=False) for text in (rows, '"map.csv"', '"map.npy"')]
+    first, *others = ([p.wkb for p in polygons(built, "relief")] for built in given)
+    assert len(first) > 50
+    assert others == [first, first]
+    assert [built.spec.row_files for built in given] == [(), ("map.csv",), ("map.npy",)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("none.csv", None, "'none.csv': cannot be read: No such file or directory"),
+        ("map.txt", b"1", "'map.txt': is no table; name a file that ends in .csv or .npy"),
+        ("map.csv", b"# nothing\n", "'map.csv': holds no values"),
+        ("map.csv", b"1,2\n3,x\n", "'map.csv': line 2, column 2: 'x' is no number"),
+        ("map.csv", b"1,2\n3,nan\n", "'map.csv': line 2, column 2: nan is not a finite number of 0 or more"),
+        ("map.csv", b"1,2\n-3,1\n", "'map.csv': line 2, column 1: -3 is not a finite number of 0 or more"),
+        ("map.csv", b"1,2\n3\n", "'map.csv': line 2: holds 1 values, the first row 2; write as many in each"),
+        ("map.csv", b"\xff\xfe", "'map.csv': is not UTF-8 text"),
+        ("map.csv", b"1," * 250_000 + b"1", "'map.csv': holds more than 250000 values; make it coarser"),
+        ("map.csv", b"0,0", "map: holds no value above 0"),
+        ("map.npy", b"1,2", "'map.npy': is no array that numpy wrote"),
+        ("none.npy", None, "'none.npy': cannot be read: No such file or directory"),
+    ],
+)
+def test_a_file_without_a_map_is_refused_in_one_line(
+    tmp_path: Path, name: str, content: bytes | None, message: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(SpecError, match=re.escape(message)) as e:
+        build(tmp_path, more=MAP.format(f'"{name}"'), checks=False)
+    assert len(e.value.problems) == 1
+
+
+@pytest.mark.parametrize("array", [np.ones(3), np.array([[1.0, np.inf]]), np.array([["a"]])])
+def test_an_array_that_is_no_map_is_refused(tmp_path: Path, array: np.ndarray) -> None:
+    np.save(tmp_path / "map.npy", array)
+    with pytest.raises(SpecError, match=r"'map.npy': (is no array of numbers|row 1, column 2: inf is not)"):
+        build(tmp_path, more=MAP.format('"map.npy"'), checks=False)
+
+
+def test_what_stands_around_the_device_is_drawn_from_the_spec(tmp_path: Path) -> None:
+    more = """[cells."bond.wire"]
+beyond = 30
+[cells."support.pad"]
+width = 20
+height = 20
+[cells."mold.extent"]
+beyond = 10
+[[place]]
+cell = "support.pad"
+at = [500, 500]
+"""
+    built = build(tmp_path, more=more)
+    assert built.exit_code == 0
+    boxes = {layer: [p.bounds for p in polygons(built, layer)] for layer in ("support_pad", "underfill", "mold")}
+    wanted = [(140.0 + 100 * k, -40.0, 160.0 + 100 * k, -20.0) for k in range(7)]
+    assert sorted(boxes["support_pad"]) == sorted([*wanted, (490.0, 490.0, 510.0, 510.0)])
+    assert boxes["underfill"] == [(0.0, 0.0, 1000.0, 1000.0)]
+    assert boxes["mold"] == [(-10.0, -10.0, 1010.0, 1010.0)]
+    wires = shapely.union_all(polygons(built, "wire"))
+    assert wires.bounds[1] == -30.0
+
+
 def test_a_pad_too_small_for_an_opening_is_said() -> None:
     with pytest.raises(ParamError, match=r"a pad of 43 x 60 um leaves an opening of 38.992 x 55.992, which must be 40"):
         discover.cells()["passivation_opening"](PDK, width=43.0)

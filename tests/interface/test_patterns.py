@@ -41,6 +41,15 @@ PATTERNS: dict[str, dict[str, Any]] = {
     "graded by density": {"grade": "density", "fraction": 0.11, "shape": "circle"},
     "by a map": {"grade": "size", "map": ((1.0, 2.0), (3.0, 4.0)), "size": 22.0},
     "trimmed": {"trim": True, "fraction": 0.25},
+    "trimmed and graded": {
+        "trim": True,
+        "fraction": 0.2,
+        "grade": "size",
+        "map": ((1.0, 2.0), (2.0, 0.5)),
+        "shape": "circle",
+        "pitch": 34.0,
+    },
+    "small crosses": {"shape": "cross", "size": 15.0},
     "crosses": {"shape": "cross", "size": 24.0},
 }
 
@@ -228,6 +237,12 @@ def test_a_map_is_read_from_its_upper_left_corner() -> None:
         ({"fraction": 0.95}, "fraction=0.95 cannot be had with pitch=30 um"),
         ({"size": 28.0}, "pitch=30 um has room for openings of 25, not 28; widen it"),
         ({"size": 8.0}, "size=8 um is narrower than least=10; widen it"),
+        ({"shape": "cross", "arm": 5.0}, "arm=5 um is narrower than least=10; widen it"),
+        ({"shape": "cross", "arm": 16.0}, "arm=16 um is wider than size=15; make it narrower"),
+        ({"shape": "slot", "length": 12.0}, "length=12 um is less than a slot's width, size=15; lengthen it"),
+        ({"neutral": (1.0, 1.0)}, "neutral: nothing goes by the distance from it; leave it out"),
+        ({"neutral": (1e9, 1.0), "grade": "size"}, "neutral: lies farther away than a wafer is wide, 450000 um"),
+        ({"pattern": "radial", "length": 4000.0, "pitch_y": 4100.0}, "no opening fits at size=15 um"),
         ({"map": ((1.0, 2.0), (3.0,)), "grade": "size"}, "map: its rows differ in length"),
         ({"map": ((1.0, 2.0),)}, "map: says nothing while grade is 'none'"),
         ({"map": ((0.0,),), "grade": "size"}, "map: holds no value above 0"),

@@ -16,6 +16,7 @@ from layoutgen.kerf import Street, StreetContext
 from layoutgen.units import Deg, Points, Um
 from layoutgen.wafer import row_letters
 from layoutgen_cells.common.label import label_size, spots
+from layoutgen_cells.common.placed import turned
 from layoutgen_cells.interface.cells import opening_size
 
 
@@ -31,15 +32,28 @@ def _opening(c: DieContext, pad: Pad) -> Drawing:
 
 @stage("bond_wires", at="die")
 def bond_wires(c: DieContext, die: Die) -> Die:
-    """The foot of a bond wire on each pad, and the wire over the die to the nearest edge."""
+    """The foot of a bond wire on each pad, and the wire over the nearest edge, to a pad of the support where one is."""
+    beyond = c.settings("bond.wire").beyond
     parts = []
     for pad in c.chip.pads:
         length, angle = _to_edge(die, pad)
         parts.append(Placement(c.cell("bond.wire", length=length), (pad.x, pad.y), angle))
-    extent = Drawing("EXTENTS")
-    for role in ("underfill", "mold"):
-        extent.polygon(c.pdk.role(role), geom.span(0.0, 0.0, die.width, die.height))
-    return die.add(*parts, Placement(extent))
+        if beyond:
+            end = turned((round(length + beyond, 3), 0.0), angle, (pad.x, pad.y))
+            parts.append(Placement(c.cell("support.pad"), end, angle))
+    return die.add(*parts)
+
+
+@stage("underfill_extent", at="die")
+def underfill_drawn(c: DieContext, die: Die) -> Die:
+    """Where the underfill reaches."""
+    return die.add(Placement(c.cell("underfill.extent", width=die.width, height=die.height)))
+
+
+@stage("mold_extent", at="die")
+def mold_drawn(c: DieContext, die: Die) -> Die:
+    """Where the mold compound reaches."""
+    return die.add(Placement(c.cell("mold.extent", width=die.width, height=die.height)))
 
 
 def _to_edge(die: Die, pad: Pad) -> tuple[Um, Deg]:
@@ -119,10 +133,15 @@ def relief_openings(c: DieContext, die: Die) -> Die:
     outline = shapely.buffer(shapely.Polygon(c.chip.die), -edge, join_style="mitre")
     area = tuple((round(x, 3), round(y, 3)) for x, y in shapely.get_coordinates(outline.exterior)[:-1].tolist())
     shapes = tuple(tuple((round(x, 3), round(y, 3)) for x, y in points.tolist()) for points in keepouts)
-    return die.add(Placement(c.cell("interface_openings", area=area, keepouts=shapes)))
+    drawn = c.cell("interface_openings", width=die.width, height=die.height, area=area, keepouts=shapes)
+    return die.add(Placement(drawn))
 
 
 def _cleared(c: DieContext, die: Die) -> list[Points]:
     """Corners of each clearance on the die (um)."""
     layer = c.pdk.role("clearance")
-    return [points + part.at for part in die.parts for points in part.drawing.polygons.get(layer, [])]
+    return [
+        np.array([turned((x, y), part.angle, part.at) for x, y in points.tolist()])
+        for part in die.parts
+        for points in part.drawing.polygons.get(layer, [])
+    ]

@@ -110,29 +110,6 @@ def pad_clearance(pdk: Pdk, p: PadClearance) -> Drawing:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BondWire:
-    """A bond wire seen from above: its foot on the pad, and the wire in +x to the die's edge. On no mask."""
-
-    foot: Size
-    """Diameter of the foot."""
-    wire: Size
-    """Diameter of the wire."""
-    length: Distance = 0.0
-    """From the pad's centre to the die's edge; 0: the foot alone."""
-
-
-@generator("bond.wire", BondWire)
-def bond_wire(pdk: Pdk, p: BondWire) -> Drawing:
-    """Draws on roles `foot` and `wire`; the foot's centre at the origin."""
-    d = Drawing("bond_wire")
-    d.circle(pdk.role("foot"), p.foot)
-    if p.length:
-        d.polygon(pdk.role("wire"), geom.span(0.0, -p.wire / 2, p.length, p.wire / 2))
-    d.pin("pad", pdk.role("foot"), (0.0, 0.0), p.foot)
-    return d
-
-
-@dataclass(frozen=True, kw_only=True)
 class EdgePullback:
     """The interface layer opened along a die's edge, so that no cut comes near it."""
 

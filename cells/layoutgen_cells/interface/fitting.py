@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import klayout.db as kdb
 import numpy as np
 import numpy.typing as npt
 import shapely
@@ -32,7 +33,7 @@ class Chosen:
     size: Ints
     area: float
     sizes: Sequence[IntPoints]
-    pieces: list[shapely.Geometry] = field(default_factory=list)
+    pieces: list[shapely.Polygon] = field(default_factory=list)
 
 
 def allowed(area: shapely.Geometry, keepouts: Sequence[shapely.Geometry], distance: float) -> shapely.Geometry:
@@ -103,16 +104,50 @@ def largest_fitting(region: shapely.Geometry, sites: Sites, sizes: Sequence[IntP
     return out
 
 
-def trimmed(region: shapely.Geometry, sites: Sites, corners: IntPoints, least: float) -> list[shapely.Geometry]:
-    """What lies in the region of openings that do not fit, where it is nowhere narrower than `least`."""
+def trimmed(region: shapely.Geometry, sites: Sites, corners: IntPoints, least: float) -> list[shapely.Polygon]:
+    """What lies in the region of openings that do not fit, where it is nowhere narrower than `least`.
+
+    Of each opening one piece at most, its largest, and never more than the opening itself: webs stay as wide as they
+    are between whole ones.
+    """
     if not len(sites):
         return []
     drawn = np.asarray(shapely.polygons(outlines(corners, sites).astype(np.float64)))
-    cut = shapely.get_parts(shapely.intersection(region, drawn[shapely.intersects(region, drawn)]))
+    cut = shapely.intersection(region, drawn[shapely.intersects(region, drawn)])
     core = shapely.buffer(cut, -(least / 2 - NEAR), join_style="mitre")
-    wide = shapely.buffer(core[~shapely.is_empty(core)], least / 2 - NEAR, join_style="mitre")
-    whole = shapely.get_parts(shapely.set_precision(shapely.intersection(region, wide), 1.0))
-    return [p for p in whole.tolist() if p.geom_type == "Polygon" and shapely.area(p) >= least * least]
+    cut, core = cut[~shapely.is_empty(core)], core[~shapely.is_empty(core)]
+    wide = shapely.intersection(cut, shapely.buffer(core, least / 2 - NEAR, join_style="mitre"))
+    parts, of = shapely.get_parts(shapely.set_precision(wide, 1.0), return_index=True)
+    order = np.lexsort((-shapely.area(parts), of))
+    parts, of = parts[order], of[order]
+    first = np.ones(len(of), dtype=bool)
+    first[1:] = of[1:] != of[:-1]
+    return _no_narrower([p for p in parts[first].tolist() if shapely.area(p) >= least * least], least)
+
+
+def _no_narrower(pieces: list[shapely.Polygon], least: float) -> list[shapely.Polygon]:
+    """Those that are nowhere narrower, straight across, than `least`: none that ends in an acute corner."""
+
+    def narrow(some: Sequence[shapely.Polygon]) -> kdb.EdgePairs:
+        region = kdb.Region()
+        for piece in some:
+            region.insert(to_klayout(piece))
+        return region.width_check(math.floor(least), False, kdb.Region.Projection)
+
+    boxes = [(b.left, b.bottom, b.right, b.top) for b in (pair.bbox() for pair in narrow(pieces).each())]
+    if not boxes:
+        return pieces
+    near = np.unique(shapely.STRtree(pieces).query(shapely.box(*np.array(boxes).T))[1])
+    wrong = {k for k in near.tolist() if not narrow([pieces[k]]).is_empty()}
+    return [piece for k, piece in enumerate(pieces) if k not in wrong]
+
+
+def to_klayout(part: shapely.Polygon) -> kdb.Polygon:
+    """A polygon of whole coordinates, with its holes."""
+    polygon = kdb.Polygon([kdb.Point(round(x), round(y)) for x, y in part.exterior.coords[:-1]])
+    for ring in part.interiors:
+        polygon.insert_hole([kdb.Point(round(x), round(y)) for x, y in ring.coords[:-1]])
+    return polygon
 
 
 @dataclass(frozen=True)
@@ -147,7 +182,7 @@ def choose(
             wanted = usual * scale * grade.weight
         number = np.clip(np.searchsorted(widths, wanted + NEAR, side="right") - 1, 0, len(sizes) - 1)
         fits = whole
-        pieces: list[shapely.Geometry] = []
+        pieces: list[shapely.Polygon] = []
         if fits is None:
             fits, pieces = _cut(region, sites, np.where(here, number, -1), sizes, least or 0.0)
         chosen = here & (number <= fits)
@@ -161,10 +196,10 @@ def choose(
 
 def _cut(
     region: shapely.Geometry, sites: Sites, number: Ints, sizes: Sequence[IntPoints], least: float
-) -> tuple[Ints, list[shapely.Geometry]]:  # fmt: skip
+) -> tuple[Ints, list[shapely.Polygon]]:  # fmt: skip
     """Which sites hold their opening whole (its number, else -1), and what is left of the others; -1: there is none."""
     found = np.full(len(sites), -1)
-    pieces: list[shapely.Geometry] = []
+    pieces: list[shapely.Polygon] = []
     for value in np.unique(number[number >= 0]).tolist():
         of = np.flatnonzero(number == value)
         fits = largest_fitting(region, sites.take(of), [sizes[value]]) == 0

@@ -13,10 +13,10 @@ import shapely
 from pydantic import Field
 
 from layoutgen import geom
-from layoutgen.cell import Distance, Drawing, Scattered, Size, generator
+from layoutgen.cell import Distance, Drawing, Rows, Scattered, Size, generator
 from layoutgen.errors import ParamError
 from layoutgen.pdk import Pdk
-from layoutgen.units import DBU, IntPoints, Um, dbu, to_dbu
+from layoutgen.units import DBU, LARGEST, IntPoints, Um, dbu, to_dbu
 from layoutgen_cells.interface import fitting, sites
 from layoutgen_cells.interface.packing import rectangles
 from layoutgen_cells.interface.shapes import Shape, outline
@@ -61,7 +61,7 @@ class InterfaceOpenings:
     length: Distance = 0.0
     """Of a slot; 0: three times its size."""
     arm: Distance = 0.0
-    """Width of a cross's arms; 0: half its size."""
+    """Width of a cross's arms; 0: half its size, and no narrower than `least`."""
     turn: Literal["x", "y"] = "x"
     """The direction of slots in rows."""
     grade: Literal["none", "size", "density"] = "none"
@@ -72,8 +72,8 @@ class InterfaceOpenings:
     """Size or density at the neutral point, as a share of that at the farthest corner."""
     power: Annotated[float, Field(gt=0, le=10)] = 1.0
     """Of the distance, by which it grows between."""
-    map: tuple[tuple[Annotated[float, Field(ge=0)], ...], ...] = ()
-    """Instead of the distance: rows of values from the top, over equal parts of the area's box."""
+    map: Rows = ()
+    """Instead of the distance: rows of values from the top, over equal parts of the area's box; or a file of them."""
     step: Size = 0.5
     """Sizes that are graded are whole multiples of it."""
     fraction: Share = 0.0
@@ -90,6 +90,18 @@ class InterfaceOpenings:
     def __post_init__(self) -> None:
         if self.size < self.least:
             raise ValueError(f"size={self.size:g} um is narrower than least={self.least:g}; widen it")
+        if self.kind == "cross" and 0 < self.arm < self.least:
+            raise ValueError(f"arm={self.arm:g} um is narrower than least={self.least:g}; widen it")
+        if self.kind == "cross" and self.arm > self.size:
+            raise ValueError(f"arm={self.arm:g} um is wider than size={self.size:g}; make it narrower")
+        if self.kind == "slot" and 0 < self.length < self.size:
+            raise ValueError(f"length={self.length:g} um is less than a slot's width, size={self.size:g}; lengthen it")
+        if self.neutral and self.pattern != "radial" and (self.grade == "none" or self.map):
+            raise ValueError(
+                "neutral: nothing goes by the distance from it; leave it out, or choose a grade without map"
+            )
+        if self.neutral and max(map(abs, self.neutral)) > LARGEST:
+            raise ValueError(f"neutral: lies farther away than a wafer is wide, {LARGEST:g} um; move it")
         if self.map and len({len(row) for row in self.map}) != 1:
             raise ValueError("map: its rows differ in length; write as many values in each")
         if self.map and not any(value > 0 for row in self.map for value in row):
@@ -118,14 +130,15 @@ def interface_openings(pdk: Pdk, p: InterfaceOpenings) -> Drawing:
     region = _region(p)
     box = _box(region)
     places, steps = _sites(p, box)
-    widest = _widest(p, steps, dbu(pdk.limit("space", pdk.role("relief"))))
+    rounded = dbu(pdk.guard) if p.trim or p.pattern == "radial" else 0  # corners that are rounded to the grid
+    widest = _widest(p, steps, dbu(pdk.limit("space", pdk.role("relief"))) + rounded)
     if widest < dbu(p.least) or (not p.fraction and widest < dbu(p.size)):
         wanted = p.least if p.fraction else p.size
         raise ParamError(
             f"interface_openings: pitch={p.pitch:g} um has room for openings of {widest * DBU:g}, not {wanted:g}; "
             "widen it"
         )
-    least = float(dbu(p.least)) if p.trim else None
+    least = float(dbu(p.least) + rounded) if p.trim else None
     grade = _grade(p, places, box)
     if p.fraction and grade is None:
         chosen = fitting.solved(_alike(p, region, places, widest, least), shapely.area(region) * p.fraction, 0.5)
@@ -135,11 +148,17 @@ def interface_openings(pdk: Pdk, p: InterfaceOpenings) -> Drawing:
         chosen = fitting.choose(
             region, places, sizes, widths.astype(float), float(dbu(p.size)), grade, fraction=p.fraction, least=least
         )
+    if not len(chosen.sites) and not chosen.pieces:
+        raise ParamError(
+            f"interface_openings: no opening fits at size={p.size:g} um, pitch={p.pitch:g}, "
+            f"length={p.long:g} (of slots); make them smaller"
+        )
     share = chosen.area / shapely.area(region)
     if p.fraction and abs(share - p.fraction) > MISSED:
         raise ParamError(
             f"interface_openings: fraction={p.fraction:g} cannot be had with pitch={p.pitch:g} um, "
-            f"least={p.least:g} and the web between openings; the nearest is {share:.3f}"
+            f"{'size' if p.grade == 'density' else 'least'}={p.size if p.grade == 'density' else p.least:g} "
+            f"and the web between openings; the nearest is {share:.3f}"
         )
     _draw(d, pdk, p, chosen)
     for corners in _simple(region):
@@ -209,7 +228,7 @@ def _sites(p: InterfaceOpenings, box: sites.Box) -> tuple[sites.Sites, tuple[int
 
 def _outline(p: InterfaceOpenings, size: int) -> IntPoints:
     """An opening of a width in database units, slots along x, or y where they are turned."""
-    arm = 2 * (dbu(p.arm) // 2) or 2 * (size // 4)
+    arm = 2 * (dbu(p.arm) // 2) or min(size, max(2 * (size // 4), 2 * math.ceil(dbu(p.least) / 2)))
     if p.kind == "circle":
         return to_dbu(geom.circle(size * DBU, p.facets)).astype(np.int64)
     corners = outline(p.kind, size, length=2 * (dbu(p.long) // 2), arm=arm)
@@ -313,10 +332,7 @@ def _simple(shape: shapely.Geometry) -> Iterator[IntPoints]:
     for part in shapely.get_parts(shape).tolist():
         if part.geom_type != "Polygon":
             continue
-        polygon = kdb.Polygon([kdb.Point(round(x), round(y)) for x, y in part.exterior.coords[:-1]])
-        for ring in part.interiors:
-            polygon.insert_hole([kdb.Point(round(x), round(y)) for x, y in ring.coords[:-1]])
-        region.insert(polygon)
+        region.insert(fitting.to_klayout(part))
     for polygon in region.each():
         simple = polygon.decompose_trapezoids() if polygon.holes() else (polygon.to_simple_polygon(),)
         for one in simple:

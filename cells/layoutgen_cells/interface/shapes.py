@@ -38,6 +38,8 @@ def outline(shape: Shape, size: int, *, length: int = 0, arm: int = 0, points: i
                 (half, -h + b), (half, h - b), (half - b, h), (-half + b, h),
                 (-half, h - b), (-half, -h + b), (-half + b, -h), (half - b, -h),
             ]  # fmt: skip
+        case "cross" if arm >= size:
+            return outline("square", size)
         case "cross":
             a = arm // 2
             quarter, turn = np.array([(a, -h), (a, -a), (h, -a)]), np.array([[0, 1], [-1, 0]])
