@@ -167,7 +167,8 @@ def _previews(built: MaskSet, folder: Path, progress: Progress) -> Iterator[str]
     x, y = built.grid.at(built.grid.typical)
     die = _box(x, y, x + chip.width, y + chip.height, margin)
     at_levels = (name for name in pdk.reserved if name.partition("@")[0] in NOT_SHOWN)
-    hidden = (*dict.fromkeys((*NOT_SHOWN, *at_levels)), pdk.roles.get("note", ""))
+    not_shown = (name for name, layer in pdk.layers.items() if not layer.shown)
+    hidden = (*dict.fromkeys((*NOT_SHOWN, *at_levels, *not_shown)), pdk.roles.get("note", ""))
     on_no_mask = (*(n for n, layer in pdk.layers.items() if layer.drawn is None), *pdk.derived)
     spots = [("pad", m.x, m.y, 120.0) for m in chip.pads[len(chip.pads) // 2 :][:1]]
     spots += [("ball", m.x, m.y, 250.0) for m in chip.balls[:1]]

@@ -44,7 +44,14 @@ def _shown(pdk: Pdk) -> Iterator[tuple[LayerNumber, str, str, str, str, bool]]:
     # what stands last is drawn on top: solid metal first, hatched openings over it, outlines over all
     order = ("remaining", "opening", None)
     for name, layer in sorted(pdk.layers.items(), key=lambda item: order.index(item[1].drawn)):
-        yield layer.gds, name, layer.title, layer.color, _PATTERN[layer.drawn], name != pdk.roles.get("note")
+        yield (
+            layer.gds,
+            name,
+            layer.title,
+            layer.color,
+            _PATTERN[layer.drawn],
+            layer.shown and name != pdk.roles.get("note"),
+        )
     for name, derived in pdk.derived.items():
         if derived.gds is not None:
             yield derived.gds, name, derived.title, derived.color, "I1", True

@@ -210,7 +210,7 @@ draws = ["tie"]
     expected = deepcopy(dump(tiny))
     expected |= {"extends": "tiny", "name": "other"}
     expected["layers"]["wire"]["title"] = "Other wire"
-    expected["layers"]["extra"] = {"gds": (9, 0), "drawn": None, "title": "Extra", "color": "#808080"}
+    expected["layers"]["extra"] = {"gds": (9, 0), "drawn": None, "title": "Extra", "color": "#808080", "shown": True}
     expected["rules"]["W.1"]["limit"] = 11.0
     expected["flows"]["one"]["draws"] = ("tie",)
     assert dump(other) == expected

@@ -58,7 +58,7 @@ def command(
             built = replace(built, report=passes.apply(built.report, built.layout, built.layout.top_cell()),
                             waivers=waivers)  # fmt: skip
         prediction = None
-        if not no_plating:
+        if not no_plating and current.stated(built):
             tell("predicting the plating")
             prediction = current.predicted(built)
         files = handover.write(

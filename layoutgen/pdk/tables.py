@@ -35,6 +35,8 @@ class Layer(Model):
     """`None`: a reference or marker layer that no mask prints."""
     title: str
     color: str = Field(default="#808080", pattern=r"^#[0-9a-fA-F]{6}$")
+    shown: bool = True
+    """False: a layout opens without it, as of what only rules ask for."""
 
 
 class Derived(Model):

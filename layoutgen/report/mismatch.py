@@ -40,6 +40,7 @@ class MismatchMap:
     expansions: tuple[PpmPerKelvin, PpmPerKelvin]
     swing: Kelvin
     layer: str
+    within: str
     origin: tuple[Um, Um]
     side: Um
     moved: Floats
@@ -68,7 +69,7 @@ def mismatch_map(layout: kdb.Layout, die: kdb.Cell, pdk: Pdk) -> MismatchMap | N
     swing = abs(derive.value(asked.hot, pdk.number) - derive.value(asked.cold, pdk.number))
     moved = np.hypot(*displacements(arms, first, second, swing).T).reshape(rows, columns)
     origin = (box.left * DBU, box.bottom * DBU)
-    return MismatchMap(asked.parts, (first, second), swing, asked.share, origin, side * DBU, moved, share)
+    return MismatchMap(asked.parts, (first, second), swing, asked.share, asked.within, origin, side * DBU, moved, share)
 
 
 def _areas(region: kdb.Region, lattice: tuple[int, int, int, int, int]) -> Floats:
@@ -117,7 +118,7 @@ def draw(path: Path, found: MismatchMap) -> None:
     (first, second), (a, b) = found.parts, found.expansions
     titles = (
         f"{second} against {first}: {abs(b - a):g} ppm/K x {found.swing:g} K x r (um)",
-        f"share of {found.layer} (%)",
+        f"share of {found.layer} in {found.within} (%)",
     )
     for k, (values, colours, title) in enumerate(
         zip((found.moved, 100 * found.share), (WARM, COLD), titles, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
@@ -237,13 +238,16 @@ def test_the_map_says_the_closed_form_and_the_areas_that_shapely_finds(tmp_path:
     corner = np.hypot(500 - 12.5, 500 - 12.5)
     assert found.moved[0, 0] == pytest.approx((9.0 - 2.6) * 1e-6 * 215.0 * corner)
     assert found.moved.argmin() in (19 * 40 + 19, 19 * 40 + 20, 20 * 40 + 19, 20 * 40 + 20)
-    openings = shapely.union_all(polygons(built, "relief"))
+    openings, field = (shapely.union_all(polygons(built, layer)) for layer in ("relief", "field"))
     for j, i in ((2, 20), (20, 20), (35, 7), (0, 0)):
-        square = shapely.box(25 * i, 25 * j, 25 * i + 25, 25 * j + 25)
-        assert found.share[j, i] == pytest.approx(shapely.intersection(openings, square).area / 625, abs=1e-4)
+        square = shapely.intersection(field, shapely.box(25 * i, 25 * j, 25 * i + 25, 25 * j + 25))
+        share = shapely.intersection(openings, square).area / square.area if square.area else math.nan
+        assert found.share[j, i] == pytest.approx(share, abs=1e-4, nan_ok=True)
+    assert math.isnan(found.share[0, 0])  # beside the field
     rows = mismatch.csv_text(found).splitlines()
     assert rows[0] == mismatch.COLUMNS
-    assert rows[1] == f"12.500,12.500,{found.moved[0, 0]:.5f},{found.share[0, 0]:.5f}"
+    assert rows[1] == f"12.500,12.500,{found.moved[0, 0]:.5f},"
+    assert rows[821] == f"512.500,512.500,{found.moved[20, 20]:.5f},{found.share[20, 20]:.5f}"
     assert len(rows) == 1601
     mismatch.draw(tmp_path / "map.png", found)
     assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
