@@ -1,281 +1,29 @@
-"""The spec: what to build, as a TOML file. Checked as a whole; every problem at once; paths relative to the file."""
+"""What is wrong with a spec: with each table by itself, and with what it says of process, chip, cells and wafer."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import Field
-
-from layoutgen import discover, rowfile, tomlfile
+from layoutgen import discover, tomlfile
 from layoutgen.cell import Library
 from layoutgen.chip import Chip, LayoutLayers, array_chip, check, load, read_tables
-from layoutgen.chip.model import MOST_LETTERS
 from layoutgen.connect.stack import stack
 from layoutgen.errors import ChipError, InputError, LayoutgenError, Problem, SpecError, UnknownNameError
-from layoutgen.kerf import least_street, too_narrow
 from layoutgen.pdk import Pdk
-from layoutgen.route import Matched, RouteOptions, Style, Ties
-from layoutgen.tomlfile import FILE_NAME, SPACED_NAME, Model, NonNegativeUm, OneOrPair, PositiveUm
+from layoutgen.route import Ties
+from layoutgen.spec.tables import MOST_FLAT, ChipSpec, PlaceSpec, RoutingSpec, SpecFile, TrackSpec, WaferSpec
+from layoutgen.tomlfile import Model
 from layoutgen.units import DBU, LARGEST, Um, off_grid
 
 M = TypeVar("M", bound=Model)
 
-OnWafer = Annotated[Um, Field(gt=0, le=LARGEST)]
-OnDie = Annotated[Um, Field(ge=0, le=LARGEST)]
-NetName = Annotated[str, Field(max_length=MOST_LETTERS)]
 
-
-class ArraySpec(Model):
-    """A generated chip: an array of balls and a ring of pads."""
-
-    columns: int = Field(ge=1, le=400)
-    """Balls in x."""
-    rows: int = Field(ge=1, le=400)
-    """Balls in y."""
-    pitch: OnWafer
-    """Between the centres of neighbouring balls, in x and y."""
-    margin: OnWafer
-    """From the outermost ball centres to the die edge."""
-    pad_inset: OnWafer = 75.0
-    """From the pads' centres to the die edge."""
-
-
-Layer = tuple[Annotated[int, Field(ge=0, le=65535)], Annotated[int, Field(ge=0, le=65535)]]
-"""Number and datatype of a layer in a layout file."""
-_LAYERS = LayoutLayers()
-MOST_FLAT = 0.5
-"""Of the diameter: flats are 0.25 to 0.4 of it."""
-
-
-class LayersSpec(Model):
-    """Number and datatype of the layers that a layout has the chip on."""
-
-    outline: Layer = _LAYERS.outline
-    """The die: one polygon."""
-    pad: Layer = _LAYERS.pad
-    """Metal of the pads."""
-    ball: Layer = _LAYERS.ball
-    """Metal of the balls; a text of this layer on no shape is a ball whose size the process says."""
-    text: Layer = _LAYERS.text
-    """Texts `NAME NET` or `NET` on the pads and balls."""
-    keepout: Layer = _LAYERS.keepout
-    """What wires keep clear of."""
-
-
-class ChipSpec(Model):
-    """Where the chip comes from: two tables and a size, an array, a DEF file with LEF files, or a layout."""
-
-    name: str = Field(pattern=SPACED_NAME)
-    """The chip's name, for reports."""
-    size: tuple[PositiveUm, PositiveUm] | None = None
-    """Width and height of the die: the outer edge of its seal ring."""
-    pads: str = ""
-    """The pad table: a CSV file, its path relative to the spec. Left out where chips of the process have none."""
-    balls: str = ""
-    """The ball table, likewise."""
-    shapes: str = ""
-    """The table of an outline that is no rectangle, and of keep-outs; `size` may then be left out."""
-    pad_size: tuple[PositiveUm, PositiveUm] | None = None
-    """Width and height of pad metal where the pad table does not say; 55 x 55 with `array`."""
-    array: ArraySpec | None = None
-    """Instead of `size`, `pads` and `balls`: a generated chip."""
-    def_: str = Field(default="", alias="def")
-    """Instead of them: a DEF file."""
-    lef: tuple[str, ...] = ()
-    """With `def`: the LEF files of its cells."""
-    layer: str = ""
-    """With `def`: the layer that is routed; left out, that of the bumps."""
-    gds: str = ""
-    """Instead of all these: a layout, GDSII or OASIS."""
-    cell: str = ""
-    """With `gds`: the cell that is the chip; left out, the only top cell."""
-    layers: LayersSpec | None = None
-    """With `gds`: where it has what, if not where the defaults say."""
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """Every file that it names."""
-        return tuple(filter(None, (self.pads, self.balls, self.shapes, self.def_, *self.lef, self.gds)))
-
-
-class WaferSpec(Model):
-    """The incoming wafer and how dies stand on it."""
-
-    diameter: OnWafer = 200_000.0
-    """Diameter of the wafer."""
-    edge_exclusion: NonNegativeUm = 5_000.0
-    """From the wafer's edge; whole dies stand within, and no others."""
-    notch: Literal["bottom", "left", "top", "right", "none"] = "bottom"
-    """Where the wafer's notch is, or the middle of its flat."""
-    flat: PositiveUm | None = None
-    """Length of a flat, which wafers up to 150 mm have in place of a notch (SEMI M1: 32 500 at 100 mm)."""
-    street: OneOrPair | None = None
-    """Between dies, the same in x and y or one each. Where neither this nor `step` is given: what a groove of the
-    process's cut may touch at its widest, up to whole um; without one 100, or more where the blade asks for it."""
-    step: tuple[PositiveUm, PositiveUm] | None = None
-    """The step the wafer came with; the street follows. Give this or `street`."""
-    centre: Literal["die", "street"] = "street"
-    """What stands on the wafer's centre: the middle of a die, or the crossing of two streets."""
-    mark_sites: int = Field(default=2, ge=2, le=8)
-    """Places that hold alignment marks instead of a die."""
-
-
-class LabelSpec(Model):
-    """The label of each die: its row's letters and its column's number."""
-
-    at: tuple[NonNegativeUm, NonNegativeUm] | None = None
-    """Its lower-left corner in the die; left out, a free corner is found."""
-    draw: bool = True
-    """False: dies get no label."""
-
-
-class MatchSpec(Model):
-    """Nets whose wires are made equally long."""
-
-    nets: tuple[str, ...] = Field(min_length=2)
-    """The nets."""
-    within: Annotated[Um, Field(ge=0, le=LARGEST)]
-    """How much they may differ."""
-
-
-class RoutingSpec(Model):
-    """How wires run where chip and process leave that open; their width and space are the cells' that draw them."""
-
-    style: Literal["any-angle", "curved", "octilinear", "manhattan"] = "any-angle"
-    """Directions of wires: any, likewise with bends as arcs, multiples of 45 degrees, or of 90."""
-    ties: Literal["none", "nets", "pads"] | None = None
-    """What gets a wire to the die's edge: nothing, each net, or each pad; left out, as the flow says."""
-    match: tuple[MatchSpec, ...] = ()
-    """Groups of nets of equal length."""
-
-    @property
-    def options(self) -> RouteOptions:
-        """The same for the router.
-
-        Raises:
-            ParamError: a net is to be matched twice.
-        """
-        groups = tuple(Matched(group.nets, group.within) for group in self.match)
-        return RouteOptions(style=Style(self.style), ties=Ties(self.ties) if self.ties else None, matched=groups)
-
-
-class PlaceSpec(Model):
-    """A cell put on the die, over what the flow draws there."""
-
-    cell: str
-    """Its name: see `layoutgen cells`."""
-    at: tuple[OnDie, OnDie]
-    """Where its origin stands, from the die's lower-left corner."""
-    angle: Literal[0, 90, 180, 270] = 0
-    """By how many degrees it is turned, counter-clockwise."""
-    set: dict[str, Any] = Field(default_factory=dict)
-    """Its parameters here; the rest is that of `[cells]`, or comes from the process."""
-    nets: dict[str, NetName] = Field(default_factory=dict)
-    """Nets by the names of its pins; the metal there has to be of that net."""
-
-
-class TrackSpec(Model):
-    """A wire drawn on the die, cut square at its ends."""
-
-    on: str
-    """A role of the process (`metal`, ...) or a drawn layer. One on role `ground` may end on the die's edge: it is led
-    on into the street."""
-    width: PositiveUm
-    """Its width."""
-    points: tuple[tuple[OnDie, OnDie], ...] = Field(min_length=2)
-    """Its middle line from point to point, from the die's lower-left corner."""
-    net: NetName = ""
-    """The net that it has to be of; left out, nobody asks."""
-
-
-class SpecFile(Model):
-    """What to build, and in which process; tables say the rest."""
-
-    name: str = Field(pattern=FILE_NAME)
-    """The build's name, its folder's, and the beginning of its files' names."""
-    pdk: str = Field(min_length=1)
-    """The process: a name that `layoutgen pdk` lists, or a path to a folder with a pdk.toml."""
-    flow: str | None = None
-    """One of the process's flows; may be left out where there is only one."""
-    chip: ChipSpec
-    """The chip."""
-    wafer: WaferSpec = WaferSpec()
-    """The wafer."""
-    label: LabelSpec = LabelSpec()
-    """The die label."""
-    routing: RoutingSpec = RoutingSpec()
-    """How wires run."""
-    cells: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """`[cells."NAME"]`: parameters of a cell; the rest comes from the process."""
-    place: tuple[PlaceSpec, ...] = ()
-    """`[[place]]`: cells put on the die."""
-    track: tuple[TrackSpec, ...] = ()
-    """`[[track]]`: wires drawn on it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Spec:
-    """A checked spec with the chip it names."""
-
-    path: Path
-    file: SpecFile
-    chip: Chip
-    step: tuple[Um, Um]
-    cell_folders: tuple[Path, ...] = ()
-    """Folders with Python files of the user's own cells and stages."""
-    row_files: tuple[str, ...] = ()
-    """Files whose rows are parameters of cells."""
-
-    @property
-    def street(self) -> tuple[Um, Um]:
-        """Width of the street in x and y (um)."""
-        return round(self.step[0] - self.chip.width, 3), round(self.step[1] - self.chip.height, 3)
-
-
-def read(path: Path, cells: Iterable[Path] = ()) -> Spec:
-    """The spec in a file, with its chip; `cells` are folders with Python files of the user's own cells and stages.
-
-    Only the caller names such folders: what a spec says never runs code.
-
-    Raises:
-        SpecError: anything in it, or in the tables, process and cells it names, is wrong; all problems at once.
-    """
-    folders = tuple(cells)
-    shown = str(path)
-    raw = tomlfile.load(path, SpecError)
-    problems: list[Problem] = []
-    row_files: list[str] = []
-    with suppress(LayoutgenError):  # what is wrong with cells brought along is said below
-        raw, row_files, problems = rowfile.taken(raw, path.parent, shown, discover.cells(*folders))
-    file = _table(raw, SpecFile, shown, problems)
-    # a table that is right by itself is looked into, whatever is wrong beside it
-    chip_spec, wafer = (_table(raw.get(key, {}), model) for key, model in (("chip", ChipSpec), ("wafer", WaferSpec)))
-    pdk = _process_of_flow(raw)
-    terminals = pdk.connect.terminals if pdk else ("pad", "ball")
-    chip = _chip(chip_spec, path, terminals, problems) if isinstance(chip_spec, ChipSpec) else None
-    if chip_spec is None:
-        problems += _tables(raw.get("chip"), path)
-    usual = least_street(pdk) if pdk else 100.0
-    step = _step(wafer, chip, shown, problems, usual) if isinstance(wafer, WaferSpec) else None
-    problems += _process(raw, shown, folders)
-    if file is not None:
-        problems += _drawn(file, chip, shown, folders)
-    problems += _routing(_table(raw.get("routing", {}), RoutingSpec), chip, raw.get("pdk"), shown)
-    if chip is not None and step is not None and pdk is not None:
-        street = (round(step[0] - chip.width, 3), round(step[1] - chip.height, 3))
-        problems += too_narrow(pdk, street, shown)
-    if problems or file is None or chip is None or step is None:
-        raise SpecError(problems)
-    return Spec(path, file, chip, step, folders, tuple(row_files))
-
-
-def _process_of_flow(raw: Mapping[str, Any]) -> Pdk | None:
+def process_of_flow(raw: Mapping[str, Any]) -> Pdk | None:
     """The process as it is in the spec's flow; None: something is wrong with either, which is said elsewhere."""
     name, flow = raw.get("pdk"), raw.get("flow")
     if not isinstance(name, str) or not name:
@@ -286,7 +34,7 @@ def _process_of_flow(raw: Mapping[str, Any]) -> Pdk | None:
     return None
 
 
-def _tables(chip: Any, path: Path) -> tuple[Problem, ...]:
+def wrong_chip_files(chip: Any, path: Path) -> tuple[Problem, ...]:
     """What is wrong with the tables that a chip names, where the chip itself cannot be taken."""
     pads, balls = (chip.get(key) if isinstance(chip, dict) else None for key in ("pads", "balls"))
     if not isinstance(pads, str) or not isinstance(balls, str):
@@ -298,7 +46,7 @@ def _tables(chip: Any, path: Path) -> tuple[Problem, ...]:
     return ()
 
 
-def _table(raw: Any, model: type[M], file: str = "", problems: list[Problem] | None = None) -> M | None:
+def table(raw: Any, model: type[M], file: str = "", problems: list[Problem] | None = None) -> M | None:
     """A table as a model, or None, its problems added."""
     try:
         return tomlfile.validate(raw, model, file, SpecError)
@@ -308,7 +56,7 @@ def _table(raw: Any, model: type[M], file: str = "", problems: list[Problem] | N
         return None
 
 
-def _process(raw: dict[str, Any], file: str, folders: tuple[Path, ...]) -> Iterator[Problem]:
+def wrong_process(raw: dict[str, Any], file: str, folders: tuple[Path, ...]) -> Iterator[Problem]:
     """What is wrong with the cells brought along, and with the process, flow and cell parameters that a spec names."""
     name, flow, cells = raw.get("pdk"), raw.get("flow"), raw.get("cells", {})
     library: Library | None = None
@@ -342,7 +90,7 @@ def _process(raw: dict[str, Any], file: str, folders: tuple[Path, ...]) -> Itera
                 yield Problem(file, f'cells."{cell}"', line)
 
 
-def _drawn(file: SpecFile, chip: Chip | None, shown: str, folders: tuple[Path, ...]) -> Iterator[Problem]:
+def wrong_on_die(file: SpecFile, chip: Chip | None, shown: str, folders: tuple[Path, ...]) -> Iterator[Problem]:
     """What is wrong with the cells and tracks that a spec puts on the die."""
     if not file.place and not file.track:
         return
@@ -416,7 +164,7 @@ def _off_die(key: str, points: Iterable[tuple[Um, Um]], chip: Chip | None) -> It
             yield f".{key}", f"({x:g}, {y:g}) is not on the die of {chip.width:g} x {chip.height:g} um; move it"
 
 
-def _routing(routing: RoutingSpec | None, chip: Chip | None, pdk: Any, file: str) -> Iterator[Problem]:
+def wrong_routing(routing: RoutingSpec | None, chip: Chip | None, pdk: Any, file: str) -> Iterator[Problem]:
     """What of the routing the chip and the process cannot have."""
     if routing is None:
         return
@@ -464,7 +212,8 @@ def _wrong_sources(spec: ChipSpec, terminals: Collection[str], file: str) -> Ite
         yield Problem(file, "chip.pad_size", f"says nothing beside chip.{others[0]}; remove it")
 
 
-def _chip(spec: ChipSpec, path: Path, terminals: Collection[str], problems: list[Problem]) -> Chip | None:
+def chip_of(spec: ChipSpec, path: Path, terminals: Collection[str], problems: list[Problem]) -> Chip | None:
+    """The chip that a table describes; None, with problems added: something is wrong with it."""
     shown, folder = str(path), path.parent
     if wrong := list(_wrong_sources(spec, terminals, shown)):
         problems.extend(wrong)
@@ -497,7 +246,7 @@ def _chip(spec: ChipSpec, path: Path, terminals: Collection[str], problems: list
         return None
 
 
-def _step(wafer: WaferSpec, chip: Chip | None, file: str, problems: list[Problem], usual: Um) -> tuple[Um, Um] | None:
+def step_of(wafer: WaferSpec, chip: Chip | None, file: str, problems: list[Problem], usual: Um) -> tuple[Um, Um] | None:
     """Die and street in x and y; the die must fit on the wafer, and all of it on the grid. usual: the street where
     none is given (um)."""
     before = len(problems)
