@@ -190,7 +190,9 @@ def process(pdk: Pdk) -> str:
         lines += ["| mask | title | drawn as | resist | transfer | tone | aligns to |", "|---|---|---|---|---|---|---|"]
         for mask_name, m in pdk.in_flow(name).masks_of(name).items():
             tone = m.tone + (", mirrored" if m.side == "rear" else "")
-            lines.append(f"| {mask_name} | {m.title} | {m.drawn} | {m.resist} | {m.transfer} | {tone} | {m.aligns_to} |")
+            lines.append(
+                f"| {mask_name} | {m.title} | {m.drawn} | {m.resist} | {m.transfer} | {tone} | {m.aligns_to} |"
+            )
         lines.append("")
     lines += ["| rule | asks for | why | source |", "|---|---|---|---|"]
     for rule_name, rule in pdk.rules.items():
