@@ -188,9 +188,10 @@ def process(pdk: Pdk) -> str:
     for name, flow in pdk.flows.items():
         lines += [f"Flow `{name}`: {flow.title}. Plating current: {flow.current}.", ""]
         lines += ["| mask | title | drawn as | resist | transfer | tone | aligns to |", "|---|---|---|---|---|---|---|"]
-        for mask_name, m in pdk.masks_of(name).items():
+        for mask_name, m in pdk.in_flow(name).masks_of(name).items():
+            tone = m.tone + (", mirrored" if m.side == "rear" else "")
             lines.append(
-                f"| {mask_name} | {m.title} | {m.drawn} | {m.resist} | {m.transfer} | {m.tone} | {m.aligns_to} |"
+                f"| {mask_name} | {m.title} | {m.drawn} | {m.resist} | {m.transfer} | {tone} | {m.aligns_to} |"
             )
         lines.append("")
     lines += ["| rule | asks for | why | source |", "|---|---|---|---|"]

@@ -91,12 +91,21 @@ def evaluate(expression: str, fetch: Fetch, number: Number) -> kdb.Region:
                 return _BOOLEAN_OPS[type(op)](visit(left), visit(right))
             case ast.Call():
                 layer, by = _size_arguments(expression, node)
-                return visit(layer).merged().sized(dbu(_by(expression, by, number)), OCTAGON)
+                step = dbu(_by(expression, by, number))
+                return _holed(visit(layer).merged(), step).sized(step, OCTAGON)
             case _:
                 raise ValueError(f"{ast.unparse(node)!r} in {expression!r} is no layer expression")
 
     names(expression)
     return visit(_parse(expression)).merged()  # once, at the end: booleans take overlapping shapes as they come
+
+
+def _holed(region: kdb.Region, by: int) -> kdb.Region:
+    """A merged region, flat where it is to grow and has holes: KLayout (0.30.12) fills some when it grows them deep."""
+    if not region.is_deep() or by <= 0:
+        return region
+    flat = kdb.Region(list(region.each())).merged()
+    return flat if any(polygon.holes() for polygon in flat.each()) else region
 
 
 def script(expression: str, layer: Callable[[str], str], number: Number) -> str:

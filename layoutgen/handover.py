@@ -184,8 +184,9 @@ def _previews(built: MaskSet, folder: Path, progress: Progress) -> Iterator[str]
         rows = chip_table(problem, plan, pdk)
         draw_picture(folder / "preview/route.png", name, problem, plan, built.die.metal, rows)
         yield "preview/route.png"
-    for mask_name in pdk.masks_of(built.flow):
-        picture = Picture(f"preview/mask_{mask_name}.png", die)
+    for mask_name, mask in pdk.masks_of(built.flow).items():
+        shown = die if mask.side == "front" else (-die[2], die[1], -die[0], die[3])
+        picture = Picture(f"preview/mask_{mask_name}.png", shown)
         render(folder / mask_file(name, mask_name), folder / "masks/masks.lyp", [picture], folder)
         yield picture.file
 

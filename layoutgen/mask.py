@@ -1,4 +1,8 @@
-"""Mask data: each mask's expression over the drawn layers, as a layout of its own, hierarchy kept."""
+"""Mask data: each mask's expression over the drawn layers, as a layout of its own, hierarchy kept.
+
+The drawing is seen from the front. A plate for a face that looks to the rear is drawn as that face is seen: mirrored
+left to right about the wafer's centre, the origin.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +40,9 @@ def mask_layout(wafer: kdb.Layout, pdk: Pdk, name: str, mask: Mask) -> kdb.Layou
         cell = out.create_cell(top.name)
         out.insert(cell.cell_index(), out.layer(target_info), pdk.evaluate(mask.data, fetch))
     prune(out)
+    if mask.side == "rear":
+        for top in out.top_cells():
+            top.transform(kdb.Trans.M90)
     return out
 
 

@@ -68,7 +68,7 @@ def test_a_via_to_the_wiring_level_needs_no_connector_metal() -> None:
     assert found["cover_via"] == pytest.approx(60 + 2 * COVER / TAN_80, abs=0.001)
 
 
-@pytest.mark.parametrize(("bead", "words"), [(52.0, "does not enter"), (42.0, "sinks"), (50.0, "")])
+@pytest.mark.parametrize(("bead", "words"), [(52.0, "does not enter"), (40.0, "sinks"), (50.0, "")])
 def test_a_bead_fits_its_bore_or_is_refused(bead: float, words: str) -> None:
     if not words:
         assert diameters(CELLS["bump_bead"](PDK, bead=bead)) == {"bump": bead}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import klayout.db as kdb
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layoutgen import discover, gds
+from layoutgen import discover, gds, geom
 from layoutgen.cell import Drawing
 from layoutgen.mask import mask_layout
 from layoutgen.pdk import Mask, Pdk
@@ -67,6 +68,30 @@ def test_a_mask_keeps_the_wafers_name_and_its_arrays(data: str) -> None:
     assert out.dbu == wafer.dbu
     shapes = sum(c.shapes(out.layer(77, 3)).size() for c in out.each_cell())
     assert shapes < 160  # 81 dies of at least three shapes each: what they have in common stands in the file once
+
+
+def test_holes_of_what_is_one_over_many_dies_stay_open_when_it_is_grown() -> None:
+    """As frames that merge along the streets, each with an island of two halves (some of 800 were lost, in KLayout)."""
+    die, ring, top = Drawing("DIE"), Drawing("RING"), Drawing("WAFER")
+    inner = geom.circle(40.0, 128)
+    for half in (inner[:65], np.concatenate([inner[64:], inner[:1]])):
+        ring.polygon("rdl", np.concatenate([2 * half, half[::-1]]))
+    die.place(ring, (100.0, 60.0), 90.0)
+    for wall in ((0, 0, 300, 30), (0, 170, 300, 200), (0, 30, 30, 170), (270, 30, 300, 170)):
+        die.polygon("rdl", geom.span(*wall))
+    top.place(die, columns=20, rows=20, step=(300.0, 200.0))
+    wafer = gds.to_layout(top, POST)
+    out = drawn(mask_layout(wafer, POST, "M", mask("size(rdl, 1.75)")))
+    assert sum(p.holes() for p in out.each()) == 2 * 20 * 20
+    assert (out ^ flat(wafer, "size(rdl, 1.75)")).is_empty()
+
+
+@pytest.mark.parametrize("data", ["rdl | rdl_tie", "rdl_all - size(via, 3)", "rdl & via"])
+def test_a_mask_of_a_face_that_looks_to_the_rear_is_mirrored_about_the_wafers_centre(data: str) -> None:
+    wafer = gds.to_layout(wafer_of(), POST)
+    rear = mask_layout(wafer, POST, "M", mask(data).model_copy(update={"side": "rear"}))
+    assert not (drawn(rear) ^ flat(wafer, data)).is_empty()
+    assert (drawn(rear) ^ flat(wafer, data).transformed(kdb.Trans.M90)).is_empty()
 
 
 def test_the_wafer_itself_is_not_changed() -> None:

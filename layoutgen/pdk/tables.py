@@ -179,6 +179,7 @@ class Mask(Model):
     transfer: Literal["etch", "plate-through", "photo-polymer", "stencil"]
     """`stencil`: no plate with a resist, but a foil with apertures where something is drawn."""
     side: Literal["front", "rear"] = "front"
+    """Which way the face looks that it patterns. Drawings are seen from the front: `rear` mirrors the plate."""
     aligns_to: str
     """Another mask, or `incoming`: the marks the wafer came with."""
     marks: str
@@ -270,8 +271,8 @@ class Range(Model):
 class Flow(Model):
     """One way through the process: its stages by name, and where plating current comes from.
 
-    What the process says otherwise in this flow stands in `roles`, `stack`, `connect`, `cells` and `cut`, which go over
-    the process's own tables key by key: `Pdk.in_flow`.
+    What the process says otherwise in this flow stands in `roles`, `stack`, `connect`, `masks`, `cells` and `cut`,
+    which go over the process's own tables key by key: `Pdk.in_flow`.
     """
 
     title: str
@@ -284,11 +285,12 @@ class Flow(Model):
     roles: dict[Name, str] = Field(default_factory=dict)
     stack: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     connect: dict[Name, Any] = Field(default_factory=dict)
+    masks: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     cells: dict[str, dict[str, Any]] = Field(default_factory=dict)
     cut: dict[Name, Any] = Field(default_factory=dict)
 
 
-OF_FLOW = ("roles", "stack", "connect", "cells", "cut")
+OF_FLOW = ("roles", "stack", "connect", "masks", "cells", "cut")
 """What a flow may have otherwise than its process."""
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import random
 import tempfile
-import zlib
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,15 +15,14 @@ from pathlib import Path
 
 import klayout.db as kdb
 import numpy as np
+from mutants import injected
+from mutants.injected import CAUGHT, FALSE, SURVIVED, Judged, laid, rnd
 
-from layoutgen import gds, maskset, spec
-from layoutgen.die import build_die
+from layoutgen import gds
 from layoutgen.drc.run import check_layout
 from layoutgen.findings import Finding, RuleResult
-from layoutgen.kerf import StreetContext, build_step
 from layoutgen.pdk import Pdk
 from layoutgen.units import dbu
-from layoutgen.wafer import Rim, WaferContext, build_wafer, lay_grid
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = {"ladder_saw": 30_000, "duplexer_2in1": 36_000}
@@ -35,7 +32,6 @@ EACH, NIGHTLY = 5, 60
 NEAR = 1_000
 """A marker is at a defect's place where it is no further away than this (database units)."""
 UM = 1000
-CAUGHT, SURVIVED, FALSE = "caught", "survived", "false alarm"
 
 
 @dataclass(frozen=True)
@@ -117,17 +113,10 @@ def drawn(name: str, diameter: int = 0) -> Wafer:
         text = (EXAMPLES / path.name).read_text("utf-8")
         assert "diameter = 100_000" in text
         path.write_text(text.replace("diameter = 100_000", f"diameter = {diameter or NAMES[name]}"), "utf-8")
-        asked = spec.read(path)
-        base, stages = maskset.build_context(asked, str(path))
-        die = build_die(maskset.die_context(asked, base), stages)
-        rim = Rim(asked.file.wafer.diameter, asked.file.wafer.edge_exclusion, asked.file.wafer.notch)
-        shared = (base.pdk, base.flow_name, base.cell_library, base.parameters)
-        step = build_step(StreetContext(*shared, die=die, street=asked.street), stages, str(path))
-        grid = lay_grid(rim, step, asked.file.wafer.centre, asked.file.wafer.mark_sites, str(path))
-        wafer = build_wafer(WaferContext(*shared, rim=rim, grid=grid, step=step, die=die), stages, "defects")
-    corners = tuple((dbu(x), dbu(y)) for x, y in (grid.at(place) for place in grid.dies))
-    size = dbu(die.width), dbu(die.height)
-    return Wafer(base.pdk, base.flow_name, gds.to_layout(wafer, base.pdk), corners, size, dbu(asked.street[0]))
+        found = laid(path)
+    corners = tuple((dbu(x), dbu(y)) for x, y in (found.grid.at(place) for place in found.grid.dies))
+    size = dbu(found.die.width), dbu(found.die.height)
+    return Wafer(found.pdk, found.flow, found.layout, corners, size, dbu(found.asked.street[0]))
 
 
 # one die, to be harmed ------------------------------------------------------------------------------------------
@@ -289,28 +278,14 @@ DEFECTS: dict[str, tuple[Defect, dict[str, str]]] = {
 # judged ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Judged:
-    """What became of a defect."""
-
-    defect: str
-    seed: str
-    outcome: str
-    rules: tuple[str, ...]
-
-
 def rules_of(w: Wafer) -> set[str]:
     """The rules that are meant for defects."""
     return {meant[w.flow] for _, meant in DEFECTS.values() if w.flow in meant}
 
 
-def _rnd(seed: str) -> random.Random:
-    return random.Random(zlib.crc32(seed.encode()))  # noqa: S311 - repeatable, not secret
-
-
 def beyond(seed: str) -> int:
     """By how many units: one, mostly."""
-    return _rnd(f"{seed} beyond").choice((1, 1, 1, 2, 20, 500))
+    return rnd(f"{seed} beyond").choice((1, 1, 1, 2, 20, 500))
 
 
 def judge(w: Wafer, asked: list[tuple[str, str]]) -> list[Judged]:
@@ -319,7 +294,7 @@ def judge(w: Wafer, asked: list[tuple[str, str]]) -> list[Judged]:
     for black in (True, False):
         places = (c for c in w.corners if w.black(c) is black)
         for name, seed in asked:
-            harm = DEFECTS[name][0](w, _rnd(seed), beyond(seed) if black else 0)
+            harm = DEFECTS[name][0](w, rnd(seed), beyond(seed) if black else 0)
             if harm is not None:
                 harmed[next(places)] = (name, seed, harm)
     hits: dict[tuple[int, int], set[str]] = {corner: set() for corner in harmed}
@@ -386,9 +361,9 @@ def _corner(w: Wafer, box: kdb.Box) -> tuple[int, int]:
     )
 
 
-def run(w: Wafer, each: int) -> list[Judged]:
+def run(w: Wafer, each: int, only: str = "") -> list[Judged]:
     """So many defects of each kind, on as few wafers as hold them."""
-    names = [name for name, (_, meant) in DEFECTS.items() if w.flow in meant]
+    names = [name for name, (_, meant) in DEFECTS.items() if w.flow in meant and only in ("", name)]
     asked = [(name, f"{w.flow} {name} {n}") for n in range(each) for name in names]
     room = min(sum(w.black(c) is black for c in w.corners) for black in (True, False))
     return [j for begin in range(0, len(asked), room) for j in judge(w, asked[begin : begin + room])]
@@ -396,13 +371,6 @@ def run(w: Wafer, each: int) -> list[Judged]:
 
 def table(done: dict[str, list[Judged]]) -> str:
     """Defect by example: caught / survived; and the sums."""
-    rows = [["defect", "rules", *done]]
-    for name, (_, meant) in DEFECTS.items():
-        counts = [Counter(j.outcome for j in found if j.defect == name) for found in done.values()]
-        cells = [f"{c[CAUGHT]}/{c[SURVIVED]}" if c else "-" for c in counts]
-        rows.append([name, ", ".join(dict.fromkeys(meant.values())), *cells])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-    total = Counter(j.outcome for found in done.values() for j in found)
-    sums = ", ".join(f"{total[outcome]} {outcome}" for outcome in (CAUGHT, SURVIVED, FALSE))
-    return "\n".join(["caught/survived", *lines, f"{total[CAUGHT] + total[SURVIVED]} defects: {sums}"])
+    return injected.table(
+        {name: ", ".join(dict.fromkeys(meant.values())) for name, (_, meant) in DEFECTS.items()}, done
+    )

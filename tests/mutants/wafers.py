@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import csv
-import random
 import tempfile
-import zlib
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,18 +12,17 @@ from pathlib import Path
 import klayout.db as kdb
 import numpy as np
 import shapely
+from mutants import injected
+from mutants.injected import CAUGHT, FALSE, SURVIVED, Judged, laid, rnd
 from mutants.wafer_defects import EVERYWHERE, GROWN, LABELLED, OF_ALL, OF_CUTS, PADS, TIED, TWO_METALS, Site, defects
 
-from layoutgen import gds, maskset, netcheck, spec
+from layoutgen import gds, netcheck
 from layoutgen.connect.states import check_wafer
 from layoutgen.connect.terminals import Dies, of_chip
 from layoutgen.cuts import SawCut, check_cuts, cut_list
-from layoutgen.die import build_die
 from layoutgen.findings import RuleResult
-from layoutgen.kerf import StreetContext, build_step
 from layoutgen.pdk import Pdk
 from layoutgen.units import dbu
-from layoutgen.wafer import Rim, WaferContext, build_wafer, lay_grid
 
 PROCESSES = ("post", "wlcsp_500", "wlcsp_500_2m")
 EACH, NIGHTLY = 6, 60
@@ -34,8 +30,6 @@ EACH, NIGHTLY = 6, 60
 NEAR = 150_000
 """A finding is at a defect's place where its marker is no further away than this (database units): a tie that is
 missing is shown at the pad that it ties."""
-CAUGHT, SURVIVED, FALSE = "caught", "survived", "false alarm"
-
 STREET = 100.0
 
 SPEC = """
@@ -113,42 +107,20 @@ def drawn(process: str) -> Wafer:
                 table = csv.writer(file)
                 table.writerow((kind, "net", "x", "y"))
                 table.writerows((f"{kind[0].upper()}{k}", *row) for k, row in enumerate(rows, 1))
-        asked = spec.read(path)
-        base, stages = maskset.build_context(asked, str(path))
-        die = build_die(maskset.die_context(asked, base), stages)
-        rim = Rim(asked.file.wafer.diameter, asked.file.wafer.edge_exclusion, asked.file.wafer.notch)
-        shared = (base.pdk, base.flow_name, base.cell_library, base.parameters)
-        step = build_step(StreetContext(*shared, die=die, street=asked.street), stages, str(path))
-        grid = lay_grid(rim, step, asked.file.wafer.centre, asked.file.wafer.mark_sites, str(path))
-        wafer = build_wafer(WaferContext(*shared, rim=rim, grid=grid, step=step, die=die), stages, "defects")
-        layout = gds.to_layout(wafer, base.pdk)
-        origins = [grid.at(place) for place in grid.dies]
-        low = np.array([[dbu(x), dbu(y)] for x, y in origins], dtype=np.int64)
-        size = dbu(die.width), dbu(die.height)
-        dies = Dies(np.concatenate([low, low + np.array(size)], axis=1), [grid.name(place) for place in grid.dies])
-        terminals = of_chip(asked.chip, origins, die.plan.taken if die.plan else {})
-        ports = tuple((p.side, dbu(p.offset)) for p in die.ports)
-        assert base.pdk.cut
-        cuts = cut_list(base.pdk.cut, rim, grid, step)
-        return Wafer(base.pdk, base.flow_name, layout, terminals, dies, size, balls, ports, cuts)
+        found = laid(path)
+    grid, die = found.grid, found.die
+    origins = [grid.at(place) for place in grid.dies]
+    low = np.array([[dbu(x), dbu(y)] for x, y in origins], dtype=np.int64)
+    size = dbu(die.width), dbu(die.height)
+    dies = Dies(np.concatenate([low, low + np.array(size)], axis=1), [grid.name(place) for place in grid.dies])
+    terminals = of_chip(found.asked.chip, origins, die.plan.taken if die.plan else {})
+    ports = tuple((p.side, dbu(p.offset)) for p in die.ports)
+    assert found.pdk.cut
+    cuts = cut_list(found.pdk.cut, found.rim, grid, found.step)
+    return Wafer(found.pdk, found.flow, found.layout, terminals, dies, size, balls, ports, cuts)
 
 
 # judging --------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What became of a defect; or something that was found where there was none."""
-
-    defect: str
-    seed: str
-    outcome: str
-    rules: tuple[str, ...]
-    """That found something at its place."""
-
-
-def _rnd(seed: str) -> random.Random:
-    return random.Random(zlib.crc32(seed.encode()))  # noqa: S311 - repeatable, not secret
 
 
 def places(results: list[RuleResult]) -> Iterator[tuple[str, kdb.Box, str]]:
@@ -176,7 +148,7 @@ def judge(wafer: Wafer, asked: list[tuple[str, str]], *, labels: bool = False) -
         cell = layout.create_cell(f"DEFECT_{k}")
         cell.insert(kdb.CellInstArray(instance.cell_index, kdb.Trans()))
         cell.flatten(False)
-        box = known[name][0](Site(wafer, cell), _rnd(seed))
+        box = known[name][0](Site(wafer, cell), rnd(seed))
         if box is not None:
             instance.cell_index = cell.cell_index()
             where[k] = box.moved(x, y)
@@ -202,7 +174,7 @@ def judge_all(wafer: Wafer, name: str, seed: str) -> Judged:
     cell = layout.cell("STEP")
     cell.flatten(True)
     harm, rule = defects(wafer)[name]
-    box = harm(Site(wafer, cell), _rnd(seed))
+    box = harm(Site(wafer, cell), rnd(seed))
     assert box is not None, seed
     near: list[kdb.Box] = [b.enlarged(NEAR, NEAR) for r, b, _ in places(wafer.check(layout)) if r == rule]
     tree = shapely.STRtree([shapely.box(b.left, b.bottom, b.right, b.top) for b in near])
@@ -215,7 +187,7 @@ def judge_all(wafer: Wafer, name: str, seed: str) -> Judged:
 def judge_cuts(wafer: Wafer, name: str, seed: str) -> Judged:
     """One defect of the cut list: caught where the cut runs, or the one that it should have come before."""
     harm, rule = OF_CUTS[name]
-    cuts, at = harm(wafer.cuts, _rnd(seed))
+    cuts, at = harm(wafer.cuts, rnd(seed))
     near = kdb.Box(at.band(STREET)).enlarged(NEAR, NEAR)
     found = {r for r, box, _ in places(wafer.check_cuts(cuts)) if r == rule and box.touches(near)}
     return Judged(name, seed, CAUGHT if found else SURVIVED, tuple(sorted(found)))
@@ -257,7 +229,7 @@ def run(wafer: Wafer, each: int, only: str = "") -> list[Judged]:
             seed = f"{wafer.pdk.name} {name} {n}"
             layout = kdb.Layout()
             layout.assign(wafer.layout)
-            harm(wafer, layout, _rnd(seed))
+            harm(wafer, layout, rnd(seed))
             found = {r for r, _, _ in places(wafer.check(layout))}
             out.append(Judged(name, seed, CAUGHT if rule in found else SURVIVED, tuple(sorted(found))))
     return out
@@ -270,15 +242,4 @@ def table(done: dict[str, list[Judged]]) -> str:
         for kinds in (EVERYWHERE, LABELLED, GROWN, TWO_METALS, TIED, OF_ALL, OF_CUTS)
         for name, (_, rule) in kinds.items()
     }
-    rows = [["defect", "rule", *done]]
-    for name, rule in meant.items():
-        cells = []
-        for found in done.values():
-            count = Counter(j.outcome for j in found if j.defect == name)
-            cells.append(f"{count[CAUGHT]}/{count[SURVIVED]}" if count else "-")
-        rows.append([name, rule, *cells])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-    total = Counter(j.outcome for found in done.values() for j in found)
-    sums = ", ".join(f"{total[outcome]} {outcome}" for outcome in (CAUGHT, SURVIVED, FALSE))
-    return "\n".join(["caught/survived", *lines, f"{total[CAUGHT] + total[SURVIVED]} defects: {sums}"])
+    return injected.table(meant, done)

@@ -125,26 +125,29 @@ def via_cover_wiring(pdk: Pdk, p: ViaCoverWiring) -> Drawing:
 
 @dataclass(frozen=True, kw_only=True)
 class UndersideContact:
-    """The contact on the cover around a via, and the opening of the solder mask over it."""
+    """The contact on the cover around a via, under-bump metal on it, and the opening of the solder mask over both."""
 
     over: Size | None = None
     """Diameter of the via at the cover's outer face. None: that of the least via."""
     diameter: Size | None = None
-    """Of the contact. None: the least that the rules ask for around via and solder mask."""
+    """Of the contact. None: the least that the rules ask for around via, under-bump metal and solder mask."""
 
 
 @generator("underside_contact", UndersideContact)
 def underside_contact(pdk: Pdk, p: UndersideContact) -> Drawing:
-    """Draws on roles `contact` and `solder_opening`."""
+    """Draws on roles `contact`, `ubm` and `solder_opening`."""
     d = Drawing("underside_contact")
     over = outer(pdk, least_foot(pdk)) if p.over is None else p.over
-    rim = pdk.enclosure(of="solder_opening", by="contact") + pdk.guard
+    around = pdk.enclosure(of="solder_opening", by="ubm") + pdk.guard
+    rim = around + pdk.enclosure(of="ubm", by="contact") + pdk.guard
+    rim = max(rim, pdk.enclosure(of="solder_opening", by="contact") + pdk.guard)
     least = max(pdk.enclosure(of="cover_via", by="contact"), rim + pdk.enclosure(of="cover_via", by="solder_opening"))
     diameter = p.diameter or round(over + 2 * (least + 2 * pdk.guard), 3)
     contact, opening = pdk.role("contact"), round(diameter - 2 * rim, 3)
     if opening <= over:
         raise ParamError(f"underside_contact: diameter={diameter:g} um leaves no rim around a via of {over:g}")
     d.circle(contact, diameter)
+    d.circle(pdk.role("ubm"), round(opening + 2 * around, 3))
     d.circle(pdk.role("solder_opening"), opening)
     d.pin("contact", contact, (0.0, 0.0), diameter)
     return d
@@ -179,13 +182,14 @@ def bump_bead(pdk: Pdk, p: BumpBead) -> Drawing:
 
 
 def stands_out(pdk: Pdk, bead: Um, over: Um) -> Um | None:
-    """By how much a bead stands out of the metal around its bore (um); None: it does not enter it.
+    """By how much a bead stands out of the metals around its bore (um); None: it does not enter it.
 
     A sphere of diameter d touches a cone, whose walls lean by t from the axis, where that is d cos(t) wide, and its
     centre lies d/2 sin(t) above that circle. Metal on the wall makes the bore narrower by its thickness / cos(t).
     """
     t = math.radians(90 - pdk.number("level.cover.angle"))
-    bore = over - 2 * pdk.number("level.contact.thickness") / math.cos(t)
+    lining = pdk.number("level.contact.thickness") + pdk.number("level.ubm.thickness")
+    bore = over - 2 * lining / math.cos(t)
     touching = bead * math.cos(t)
     if touching > bore:
         return None
