@@ -87,8 +87,7 @@ def build(spec: Spec, progress: Progress = lambda _: None, *, checks: bool = Tru
     progress("reading the process")
     base, stages = build_context(spec, file)
     flow = base.flow_name
-    asked = spec.file.wafer
-    rim = Rim(asked.diameter, asked.edge_exclusion, asked.notch, asked.flat or 0.0)
+    rim = spec.file.wafer.rim
 
     progress("drawing and routing the die")
     die = at_place(file, "", lambda: build_die(die_context(spec, base), stages))

@@ -65,7 +65,7 @@ VALUES = {
     "unknown key": (STREET, "streets = 100", "wafer.streets: unknown key; did you mean 'street'?"),
     "unknown table": ("[wafer]", "[wafre]", "wafre: unknown key; did you mean 'wafer'?"),
     "unknown far key": (STREET, "zzz = 1", "wafer.zzz: unknown key; known: centre, diameter, edge_exclusion, "
-                        "mark_sites, notch, step, street"),
+                        "flat, mark_sites, notch, step, street"),
     "text for a number": ("diameter = 25_000", 'diameter = "25000"', "wafer.diameter: must be a number, not '25000'"),
     "date for a number": ("diameter = 25_000", "diameter = 2024-01-01",
                           "wafer.diameter: must be a number, not datetime.date(2024, 1, 1)"),

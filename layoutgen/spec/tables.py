@@ -11,6 +11,7 @@ from layoutgen.chip.model import MOST_LETTERS
 from layoutgen.route import Matched, RouteOptions, Style, Ties
 from layoutgen.tomlfile import FILE_NAME, SPACED_NAME, Model, NonNegativeUm, OneOrPair, PositiveUm
 from layoutgen.units import LARGEST, Um
+from layoutgen.wafer import Rim
 
 OnWafer = Annotated[Um, Field(gt=0, le=LARGEST)]
 OnDie = Annotated[Um, Field(ge=0, le=LARGEST)]
@@ -110,6 +111,11 @@ class WaferSpec(Model):
     """What stands on the wafer's centre: the middle of a die, or the crossing of two streets."""
     mark_sites: int = Field(default=2, ge=2, le=8)
     """Places that hold alignment marks instead of a die."""
+
+    @property
+    def rim(self) -> Rim:
+        """The wafer's edge."""
+        return Rim(self.diameter, self.edge_exclusion, self.notch, self.flat or 0.0)
 
 
 class LabelSpec(Model):

@@ -111,8 +111,14 @@ def drawn(name: str, diameter: int = 0) -> Wafer:
             target.write_bytes(path.read_bytes())
         path = Path(folder) / f"{name}.toml"
         text = (EXAMPLES / path.name).read_text("utf-8")
-        assert "diameter = 100_000" in text
-        path.write_text(text.replace("diameter = 100_000", f"diameter = {diameter or NAMES[name]}"), "utf-8")
+        diameter = diameter or NAMES[name]
+        for old, new in (
+            ("diameter = 100_000", f"diameter = {diameter}"),
+            ("flat = 32_500", f"flat = {0.325 * diameter}"),
+        ):
+            assert old in text
+            text = text.replace(old, new)
+        path.write_text(text, "utf-8")
         found = laid(path)
     corners = tuple((dbu(x), dbu(y)) for x, y in (found.grid.at(place) for place in found.grid.dies))
     size = dbu(found.die.width), dbu(found.die.height)

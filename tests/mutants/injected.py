@@ -41,12 +41,11 @@ def laid(path: Path) -> Laid:
     base, stages = maskset.build_context(asked, str(path))
     die = build_die(maskset.die_context(asked, base), stages)
     wafer = asked.file.wafer
-    rim = Rim(wafer.diameter, wafer.edge_exclusion, wafer.notch)
     shared = (base.pdk, base.flow_name, base.cell_library, base.parameters)
     step = build_step(StreetContext(*shared, die=die, street=asked.street), stages, str(path))
-    grid = lay_grid(rim, step, wafer.centre, wafer.mark_sites, str(path))
-    drawing = build_wafer(WaferContext(*shared, rim=rim, grid=grid, step=step, die=die), stages, "defects")
-    return Laid(base.pdk, base.flow_name, asked, die, rim, grid, step, gds.to_layout(drawing, base.pdk))
+    grid = lay_grid(wafer.rim, step, wafer.centre, wafer.mark_sites, str(path))
+    drawing = build_wafer(WaferContext(*shared, rim=wafer.rim, grid=grid, step=step, die=die), stages, "defects")
+    return Laid(base.pdk, base.flow_name, asked, die, wafer.rim, grid, step, gds.to_layout(drawing, base.pdk))
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def main(
     title: str, wafers: Sequence[str], each: tuple[int, int], run: Callable[[str, int, str], list[Judged]],
     table: Callable[[dict[str, list[Judged]]], str],
 ) -> int:  # fmt: skip
-    """Inject, judge and count them: prints a table. 1 where one survived, or something was found where there is none."""
+    """Inject, judge and count them: prints a table. 1 where one survived, or something was found where none is."""
     parser = argparse.ArgumentParser(description=title)
     parser.add_argument("--nightly", action="store_true", help=f"{each[1]} of each kind and wafer, not {each[0]}")
     parser.add_argument("--each", type=int, help="as many of each kind and wafer")
