@@ -40,7 +40,7 @@ class Run:
     @cached_property
     def tree(self) -> shapely.STRtree:
         """They by where they lie."""
-        return shapely.STRtree(_diagonals(self.extents))
+        return shapely.STRtree(diagonals(self.extents))
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,7 @@ class _Places:
 
     def within(self, boxes: Ints) -> tuple[Ints, Ints]:
         """Numbers of (n, 4) boxes and of the places in or on them."""
-        box, place = self.tree.query(_diagonals(boxes))
+        box, place = self.tree.query(diagonals(boxes))
         return box, place
 
 
@@ -120,7 +120,7 @@ class Near:
         return found if keep.all() else found.some(keep[found.step])
 
 
-def _diagonals(boxes: Ints) -> npt.NDArray[np.object_]:
+def diagonals(boxes: Ints) -> npt.NDArray[np.object_]:
     """Lines whose extents boxes are, which is what trees compare: made in half of the time that boxes take."""
     return np.asarray(shapely.linestrings(boxes.reshape(-1, 2, 2).astype(float)))
 

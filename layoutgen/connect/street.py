@@ -12,12 +12,14 @@ import klayout.db as kdb
 import numpy as np
 import shapely
 
+from layoutgen.connect.near import diagonals
 from layoutgen.connect.rules import KERF
 from layoutgen.connect.sheets import Bools, Ints, Sheet
 from layoutgen.connect.stack import METAL
 from layoutgen.connect.wafer import Wafer, moved_to, pieces_found
 from layoutgen.findings import Finding
 from layoutgen.units import DBU, dbu
+from layoutgen.windows.arrays import distinct_rows
 
 ROUNDED = 1
 """Database units by which the middle of an odd street is off."""
@@ -131,14 +133,14 @@ def border(wafer: Wafer, axis: int, wide: Ints, margin: int, sure: Sheet) -> tup
     """
     boxes, other = wafer.dies.boxes, 1 - axis
     gaps, _ = between(boxes, axis)
-    tree = shapely.STRtree(shapely.box(*boxes.T.astype(float)))
+    tree = shapely.STRtree(diagonals(boxes))
     streets, margins = [np.empty((0, 4), dtype=np.int64)], [np.empty((0, 4), dtype=np.int64)]
     for side, facing in ((axis, axis + 2), (axis + 2, axis)):
         lone = ~np.isin(boxes[:, side] * FAR + boxes[:, other], gaps[:, facing] * FAR + gaps[:, other])
         some = boxes[lone]
         free = np.ones(len(some), dtype=bool)
         ahead = _outside(some, side, some[:, axis + 2] - some[:, axis])
-        free[tree.query(shapely.box(*(ahead + np.array([1, 1, -1, -1])).T.astype(float)))[0]] = False
+        free[tree.query(diagonals(ahead + np.array([1, 1, -1, -1])))[0]] = False
         if len(wide) == 1:
             streets.append(_outside(some[free], side, wide[0]))
             some = some[~free]
@@ -216,10 +218,9 @@ def _beside(gaps: Ints, axis: int, width: int) -> list[Ints]:
 def _sheet(wafer: Wafer, corners: Ints, boxes: Sequence[Ints], name: str) -> Sheet:
     """Some boxes beside each die, known from its corner: what stands at the same places is searched together."""
     seen = np.concatenate([some - np.tile(corners, 2) for some in boxes], axis=1)
-    alike, back = np.unique(seen, axis=0, return_inverse=True)
-    back = back.reshape(-1)
+    alike, back = distinct_rows(seen)
     some = []
-    for k, row in enumerate(alike.tolist()):
+    for k, row in enumerate(seen[alike].tolist()):
         region = kdb.Region()
         for left, bottom, right, top in zip(*(row[side::4] for side in range(4)), strict=True):
             if left < right and bottom < top:
