@@ -25,9 +25,9 @@ from layoutgen.pdk import Pdk
 from layoutgen.units import dbu
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-NAMES = {"ladder_saw": 30_000, "duplexer_2in1": 36_000}
-"""The examples, and diameters (um) of wafers that hold what the tests ask for."""
-EACH, NIGHTLY = 5, 60
+NAMES = {"ladder_saw": 30_000, "ladder_saw, lidded": 24_000, "duplexer_2in1": 40_000}
+"""The examples, one in another flow too, and diameters (um) of wafers that hold what the tests ask for."""
+EACH, NIGHTLY = 4, 60
 """Defects of each kind and example in the tests, and with --nightly."""
 NEAR = 1_000
 """A marker is at a defect's place where it is no further away than this (database units)."""
@@ -88,13 +88,18 @@ class Wafer:
                     ((edge.x1, edge.x2, edge.y1, edge.y2), (edge.y1, edge.y2, edge.x1, edge.x2))
                 ):
                     for side, depth in ((axis, at), (axis + 2, self.size[axis] - at)):
-                        if at == to and 0 < depth < 60 * UM and abs(end - begin) > 200 * UM:
+                        if at == to and 0 < depth <= 60 * UM and abs(end - begin) > 200 * UM:
                             found.append((side, depth, min(begin, end), max(begin, end)))
         return sorted(found)
 
     @cached_property
     def islands(self) -> list[kdb.Polygon]:
         return [p for p in self.step["frame"].each() if p.bbox().inside(self.die)]
+
+    @property
+    def glued(self) -> int:
+        """By how much the frame may stand off the chip."""
+        return dbu(self.pdk.number("level.frame.glued")) if self.flow == "lidded" else 0
 
     @property
     def via(self) -> str:
@@ -104,6 +109,7 @@ class Wafer:
 
 def drawn(name: str, diameter: int = 0) -> Wafer:
     """The wafer of an example, smaller, without the checks of a build."""
+    diameter, (name, _, flow) = diameter or NAMES[name], name.partition(", ")
     with tempfile.TemporaryDirectory() as folder:
         for path in (EXAMPLES / name).iterdir():
             target = Path(folder) / name / path.name
@@ -111,13 +117,14 @@ def drawn(name: str, diameter: int = 0) -> Wafer:
             target.write_bytes(path.read_bytes())
         path = Path(folder) / f"{name}.toml"
         text = (EXAMPLES / path.name).read_text("utf-8")
-        diameter = diameter or NAMES[name]
-        for old, new in (
-            ("diameter = 100_000", f"diameter = {diameter}"),
-            ("flat = 32_500", f"flat = {0.325 * diameter}"),
-        ):
-            assert old in text
-            text = text.replace(old, new)
+        changes = {
+            "diameter = 100_000": f"diameter = {diameter}",
+            "flat = 32_500": f"flat = {0.325 * diameter}",
+            'flow = "basic"': f'flow = "{flow}"' if flow else "",
+        }
+        for old, new in changes.items():
+            assert not new or old in text
+            text = text.replace(old, new or old)
         path.write_text(text, "utf-8")
         found = laid(path)
     corners = tuple((dbu(x), dbu(y)) for x, y in (found.grid.at(place) for place in found.grid.dies))
@@ -177,12 +184,12 @@ def open_island(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
 def thin(w: Wafer, rnd: random.Random, by: int) -> Harm:
     """A notch in the wall leaves less than the ring on the component has to have."""
     side, depth, at = _wall(w, rnd)
-    notch = w.box(side, w.limit(_ring(w)) - by, depth, at, at + 30 * UM)
+    notch = w.box(side, w.limit(_ring(w)) + w.glued - by, depth, at, at + 30 * UM)
     return _taken(notch, "frame", notch)
 
 
 def _ring(w: Wafer) -> str:
-    return "RS.R.2" if w.flow == "wired" else "RS.R.1"
+    return DEFECTS["thin frame"][1][w.flow]
 
 
 def off_centre(w: Wafer, rnd: random.Random, by: int) -> Harm:
@@ -265,16 +272,92 @@ def ground_short(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
     return _taken(place, "ground", w.box(side, -w.street // 2, to, 0, w.size[1]))
 
 
+def between_units(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
+    """A gap in the wall between two units, too wide for a notch and no gap in the ring around both."""
+    if w.flow != "wired":
+        return None
+    x, y = w.size[0] // 2, rnd.randrange(100 * UM, w.size[1] - 200 * UM)
+    gap = kdb.Box(x - 20 * UM, y, x + 20 * UM, y + (20 * UM + by if by else 0))
+    return _taken(gap, "frame", gap)
+
+
+def wall_at_structures(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """Frame nearer to the component structures than gluing allows."""
+    left = min((p.bbox() for p in w.step["structure"].each()), key=lambda b: b.left)
+    to = left.left - w.limit("BS.D.3") - w.glued + by
+    box = kdb.Box(to - 25 * UM, left.center().y - 10 * UM, to, left.center().y + 10 * UM)
+    return _added("frame", box, box.enlarged(w.glued, w.glued))
+
+
+def bare_metal(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """Underside metal that ends too near to the under-bump metal on it."""
+    return _beside(w, rnd, "ubm", "contact", "UBM.E.1", by)
+
+
+def bare_solder(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """Under-bump metal that ends too near to the opening of the solder mask."""
+    return _beside(w, rnd, "solder_mask", "ubm", "UBM.E.2", by)
+
+
+def _beside(w: Wafer, rnd: random.Random, inner: str, outer: str, rule: str, by: int) -> Harm:
+    inside, around = (sorted(p.bbox() for p in w.step[layer].each()) for layer in (inner, outer))
+    k = rnd.randrange(len(inside))
+    gone = kdb.Box(around[k].left, around[k].bottom, inside[k].left - w.limit(rule) + by, around[k].top)
+    return _taken(gone.enlarged(NEAR, NEAR), outer, gone)
+
+
+def tapped_coil(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
+    """A third wire that meets turns of an inductor; wires less than one unit away meet what they touch."""
+    if w.flow != "wired":
+        return None
+    coil = w.step["coil"].bbox()
+    wire = kdb.Box(coil.left - 40 * UM, coil.center().y - 5 * UM, coil.left - 1 + by, coil.center().y + 5 * UM)
+    return _added("wiring", wire, coil)
+
+
+def tapped_film(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
+    """A third wire that meets resistive film, likewise: the example has none, so film and two wires come with it."""
+    if w.flow != "wired":
+        return None
+    busy = w.step["wiring_all"] + w.step["bridge"] + w.step["cover_via"] + w.step["inter_top"]
+    while True:
+        x, y = (rnd.randrange(100 * UM, extent - 300 * UM) for extent in w.size)
+        room = kdb.Box(x, y, x + 160 * UM, y + 80 * UM)
+        if (busy & kdb.Region(room)).is_empty():
+            break
+    film = kdb.Box(x + 20 * UM, y + 20 * UM, x + 140 * UM, y + 30 * UM)
+    wires = [kdb.Box(x + at, y + 10 * UM, x + at + 30 * UM, y + 40 * UM) for at in (0, 130 * UM)]
+    wires.append(kdb.Box(x + 70 * UM, film.top + 1 - by, x + 80 * UM, y + 80 * UM))
+    return Harm(film, added=(("resistive", kdb.Polygon(film)), *(("wiring", kdb.Polygon(b)) for b in wires)))
+
+
+def bridge_in_the_way(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
+    """Second metal nearer to a cover via than its alignment allows."""
+    if w.flow != "wired":
+        return None
+    box = rnd.choice([*w.step["via_worst"].each()]).bbox()
+    to, y = box.left - w.limit("DK.D.4") + by, box.center().y
+    return _added("bridge", kdb.Box(to - 20 * UM, y - 15 * UM, to, y + 15 * UM))
+
+
+RINGS = {"basic": "RS.R.1", "lidded": "RS.R.3", "wired": "RS.R.2"}
 DEFECTS: dict[str, tuple[Defect, dict[str, str]]] = {
-    "gap in the ring": (gap, {"basic": "RS.R.1", "wired": "RS.R.2"}),
-    "gap in an island": (open_island, {"basic": "RS.R.1", "wired": "RS.R.2"}),
-    "thin frame": (thin, {"basic": "RS.R.1", "wired": "RS.R.2"}),
-    "cut off centre": (off_centre, {"basic": "RS.R.1", "wired": "RS.R.2"}),
-    "via in the cavity": (in_cavity, {"basic": "RS.R.1", "wired": "RS.R.2"}),
+    "gap in the ring": (gap, RINGS),
+    "gap in an island": (open_island, RINGS),
+    "thin frame": (thin, RINGS),
+    "cut off centre": (off_centre, RINGS),
+    "via in the cavity": (in_cavity, RINGS),
+    "gap between two units": (between_units, {"wired": "RS.U.1"}),
+    "frame at the structures": (wall_at_structures, {"lidded": "BS.D.3"}),
     "cavity touched from below": (under_cavity, {"basic": "BS.K.1", "wired": "BS.K.1"}),
     "island touching": (island_touches, {"basic": "RS.S.1", "wired": "RS.S.1"}),
-    "via on the frame": (on_frame, {"basic": "DK.D.2", "wired": "ZS.D.1"}),
-    "hole not sealed": (unsealed, {"basic": "UK.L.1", "wired": "UK.L.2"}),
+    "via on the frame": (on_frame, {"basic": "DK.D.2", "lidded": "DK.D.2", "wired": "ZS.D.1"}),
+    "second metal at a via": (bridge_in_the_way, {"wired": "DK.D.4"}),
+    "third wire at an inductor": (tapped_coil, {"wired": "VE.N.1"}),
+    "third wire at a resistor": (tapped_film, {"wired": "RF.N.1"}),
+    "hole not sealed": (unsealed, {"basic": "UK.L.1", "lidded": "UK.L.1", "wired": "UK.L.2"}),
+    "bare metal beside a bump": (bare_metal, {"basic": "UBM.E.1", "wired": "UBM.E.1"}),
+    "solder beside its metal": (bare_solder, {"basic": "UBM.E.2", "wired": "UBM.E.2"}),
     "signal at the cut edge": (signal_at_cut, {"basic": "AM.D.1", "wired": "VE.K.1"}),
     "ground short of the cut": (ground_short, {"wired": "GND.O.1"}),
 }

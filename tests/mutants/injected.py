@@ -81,7 +81,7 @@ def main(
     title: str, wafers: Sequence[str], each: tuple[int, int], run: Callable[[str, int, str], list[Judged]],
     table: Callable[[dict[str, list[Judged]]], str],
 ) -> int:  # fmt: skip
-    """Inject, judge and count them: prints a table. 1 where one survived, or something was found where none is."""
+    """Inject, judge and count defects, and print a table: 1 where one survived, or too much was found."""
     parser = argparse.ArgumentParser(description=title)
     parser.add_argument("--nightly", action="store_true", help=f"{each[1]} of each kind and wafer, not {each[0]}")
     parser.add_argument("--each", type=int, help="as many of each kind and wafer")

@@ -60,7 +60,7 @@ class Frame:
 
 @generator("frame", Frame)
 def frame(pdk: Pdk, p: Frame) -> Drawing:
-    """Draws on role `frame`."""
+    """Draws on role `frame`, and the same on role `unit_wall`: where walls must be, whatever is drawn over them."""
     d = Drawing("frame")
     outer = _polygon("frame: outline", p.outline) if p.outline else _rectangle(p)
     if p.cavities:
@@ -76,6 +76,7 @@ def frame(pdk: Pdk, p: Frame) -> Drawing:
         raise ParamError(f"frame: wall={p.wall:g} um leaves no cavity; make it narrower")
     for points in without_holes(shapely.difference(outer, inner)):
         d.polygon(pdk.role("frame"), points)
+        d.polygon(pdk.role("unit_wall"), points)
     return d
 
 
