@@ -348,6 +348,8 @@ def completed(pdk: Pdk, name: str, shapes: Drawn, apart: bool) -> Drawn:
             within = kdb.Box()
             for layer in rule.layers[1:]:
                 within += on(pdk, layer, shapes | added).bbox()
+            if within.empty():
+                continue
             room, wall = FAR, max(dbu(rule.limit or 0.0), side(pdk, rule.layers[0]))
             ring = kdb.Region(within.enlarged(room + wall, room + wall)) - kdb.Region(within.enlarged(room, room))
             added[pdk.sources(rule.layers[0])[0]] = ring

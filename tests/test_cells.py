@@ -95,7 +95,8 @@ def test_each_process_draws_every_cell_but_those_it_has_no_layers_for(pdk: str, 
 # clean --------------------------------------------------------------------------------------------------------------
 
 
-FLOWS = {"stencil_aperture": "electroless_printed"} | dict.fromkeys(
+FLOWS = {"stencil_aperture": "electroless_printed", "via_cover_frame": "framed", "via_frame_wafer": "framed"}
+FLOWS |= dict.fromkeys(
     (
         "capacitor_plate",
         "crossing",
@@ -262,6 +263,8 @@ LEAST = {
     ("branch", "cavity"), ("bump_bead", "bead"), ("bump_bead", "over"), ("island", "cavity"),
     ("underside_contact", "over"), ("underside_contact", "diameter"), ("via_cover_wafer", "foot"),
     ("via_cover_wafer", "landing"), ("via_cover_wiring", "foot"), ("via_cover_wiring", "landing"),
+    ("via_cover_frame", "foot"), ("via_cover_frame", "landing"),
+    *(("via_frame_wafer", name) for name in ("foot", "landing", "collar", "base")),
     ("via_intermediate_wafer", "foot"), ("via_intermediate_wafer", "landing"), ("via_intermediate_wafer", "collar"),
     ("interface_openings", "neutral"),
 }  # fmt: skip

@@ -78,6 +78,7 @@ IMPLIED = {
     ("UBM.D.2", "RDL2.D.1"): "metal under an under-bump metal whose centre alone keeps its distance does not",
     ("BS.D.1", "RS.R.1"): "walls drawn as bars are no rings around what stands beside them",
     ("BS.D.3", "RS.R.3"): "walls drawn as bars are no rings around what stands beside them",
+    ("RS.R.4", "BS.D.1"): "what a ring is around may touch it, as far as the ring goes",
     ("RS.R.3", "BS.D.1"): "what a ring is around may touch it, as far as the ring goes",
     ("RS.R.3", "BS.D.3"): "what a ring is around may touch it, as far as the ring goes",
     ("RS.R.3", "DK.D.2"): "what a ring is around may touch it, as far as the ring goes",

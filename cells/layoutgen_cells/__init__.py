@@ -12,6 +12,7 @@ from layoutgen_cells.common.label import die_label_box, die_labels, label_text
 from layoutgen_cells.common.marks import alignment_marks, mark_key, mark_target
 from layoutgen_cells.common.placed import placed
 from layoutgen_cells.hermetic.assembly import (
+    cover_vias_to_frame,
     cover_vias_to_wafer,
     cover_vias_to_wiring,
     frame_street,
@@ -33,8 +34,10 @@ from layoutgen_cells.hermetic.saw import saw_resonator
 from layoutgen_cells.hermetic.vias import (
     bump_bead,
     underside_contact,
+    via_cover_frame,
     via_cover_wafer,
     via_cover_wiring,
+    via_frame_wafer,
     via_intermediate_wafer,
 )
 from layoutgen_cells.interface.assembly import (
@@ -87,6 +90,7 @@ __all__ = [
     "clearances",
     "contact_opening_stage",
     "contact_ring_stage",
+    "cover_vias_to_frame",
     "cover_vias_to_wafer",
     "cover_vias_to_wiring",
     "crossing",
@@ -140,8 +144,10 @@ __all__ = [
     "underfill_drawn",
     "underfill_extent",
     "underside_contact",
+    "via_cover_frame",
     "via_cover_wafer",
     "via_cover_wiring",
+    "via_frame_wafer",
     "via_intermediate_wafer",
     "vias_on_pads",
 ]

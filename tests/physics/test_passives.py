@@ -58,6 +58,17 @@ def test_a_circle_by_the_current_sheet_is_a_disc_of_even_turns(fill: float) -> N
     assert inductor.sheet("circle", turns, outer + inner, fill) == pytest.approx(disc(inner, outer, turns), rel=5e-3)
 
 
+@pytest.mark.parametrize("fill", [0.1, 0.25, 0.4, 0.55, 0.7, 0.9])
+def test_a_circle_is_wheelers_flat_spiral(fill: float) -> None:
+    """Wheeler, Proc. IRE 16 (1928) 1398: a^2 n^2 / (8 a + 11 c) uH for mean radius a and depth c in inches; handbooks
+    give it 5 % from c = 0.2 a on, which is a fill ratio of 0.1 (Pender and McIlwain, "Electrical Engineers' Handbook:
+    Electric Communication and Electronics")."""
+    a, turns = 0.5, 7.0
+    c = 2 * fill * a
+    found = inductor.sheet("circle", turns, 2 * a * 25_400.0, fill)
+    assert found == pytest.approx(1e3 * a**2 * turns**2 / (8 * a + 11 * c), rel=0.05)
+
+
 MONOMIAL = {
     "square": (1.62e-3, -1.21, -0.147, 2.40, 1.78, -0.030),
     "hexagon": (1.28e-3, -1.24, -0.174, 2.47, 1.77, -0.049),

@@ -37,10 +37,27 @@ def cover_vias_to_wiring(c: DieContext, die: Die) -> Die:
     return die.add(*_at_balls(c, "via_cover_wiring"))
 
 
+@stage("cover_vias_to_frame", at="die")
+def cover_vias_to_frame(c: DieContext, die: Die) -> Die:
+    """At each ball a via through the cover down to a wiring level on the frame, which grows out of the nearest wall."""
+    walls, parts = _shape(c, die.drawing(), "frame"), []
+    for ball in c.chip.balls:
+        angle, reach = _nearest(walls, (ball.x, ball.y), die)
+        given = {**c.parameters.get("via_cover_frame", {}), "reach": round(reach + 20.0, 3)}
+        parts.append(Placement(c.variant("via_cover_frame", given), (ball.x, ball.y), angle))
+    return die.add(*parts, *_on_cover(c, parts[0].drawing))
+
+
 def _at_balls(c: DieContext, name: str) -> Iterator[Placement]:
     via = c.cell(name)
+    yield from (Placement(via, (b.x, b.y)) for b in c.chip.balls)
+    yield from _on_cover(c, via)
+
+
+def _on_cover(c: DieContext, via: Drawing) -> Iterator[Placement]:
+    """At each ball the contact over a via, and the bead in it."""
     over = max(diameter for _, diameter in circles_on(via, c.pdk.role("cover_via")))
-    parts = (via, c.cell("underside_contact", over=over), c.cell("bump_bead", over=over))
+    parts = (c.cell("underside_contact", over=over), c.cell("bump_bead", over=over))
     return (Placement(part, (b.x, b.y)) for b in c.chip.balls for part in parts)
 
 

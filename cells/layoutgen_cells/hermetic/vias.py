@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from layoutgen import geom
 from layoutgen.cell import Drawing, Size, generator
 from layoutgen.errors import ParamError
 from layoutgen.pdk import Pdk
@@ -120,6 +121,67 @@ def via_cover_wiring(pdk: Pdk, p: ViaCoverWiring) -> Drawing:
     d.circle(pdk.role("cover_via"), outer(pdk, foot))
     d.circle(pdk.role("wiring"), landing)
     d.pin("wiring", pdk.role("wiring"), (0.0, 0.0), landing)
+    return d
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViaFrameWafer:
+    """An opening of the frame down to connector metal on the chip, lined by a wiring level on the frame."""
+
+    foot: Size | None = None
+    """Diameter at the chip's face. None: the least that the rules allow."""
+    landing: Size | None = None
+    """Diameter of the connector metal. None: the least that the rules ask for around the opening."""
+    collar: Size | None = None
+    """Diameter of the metal of the wiring level. None: likewise."""
+    base: Size | None = None
+    """Diameter of the frame around it. None: likewise; it has to meet a wall."""
+
+
+@generator("via_frame_wafer", ViaFrameWafer)
+def via_frame_wafer(pdk: Pdk, p: ViaFrameWafer) -> Drawing:
+    """Draws on roles `frame_via`, `frame`, `metal` and `wiring`."""
+    d = Drawing("via_frame_wafer")
+    opening, metal, wiring = pdk.role("frame_via"), pdk.role("metal"), pdk.role("wiring")
+    foot = pdk.limit("width", opening) if p.foot is None else p.foot
+    landing = p.landing or _landing(pdk, "frame_via", "metal", foot, 0.0)
+    collar = p.collar or _landing(pdk, "frame_via_top", "wiring", foot + 2 * pdk.number("level.frame.lean"), 0.0)
+    wall = foot + 2 * (pdk.enclosure(of="frame_via", by="frame") + pdk.guard)
+    d.circle(opening, foot)
+    d.circle(pdk.role("frame"), p.base or round(max(wall, under(pdk, collar)), 3))
+    for name, layer, diameter in (("chip", metal, landing), ("wiring", wiring, collar)):
+        d.circle(layer, diameter)
+        d.pin(name, layer, (0.0, 0.0), diameter)
+    return d
+
+
+def under(pdk: Pdk, metal: Um) -> Um:
+    """Diameter of the frame under a circle of the wiring level on it (um)."""
+    return round(metal + 2 * (pdk.enclosure(of="wiring", by="frame") + 2 * pdk.guard), 3)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViaCoverFrame:
+    """A via through the cover down to a wiring level on the frame [DK3], and the frame under it, out to a wall."""
+
+    foot: Size | None = None
+    """Diameter at the cover's inner face. None: the least that the rules allow."""
+    landing: Size | None = None
+    """Diameter of the metal of the wiring level. None: the least at the worst alignment."""
+    reach: Size = 150.0
+    """From the via's centre to where the frame under it ends in a wall."""
+
+
+@generator("via_cover_frame", ViaCoverFrame)
+def via_cover_frame(pdk: Pdk, p: ViaCoverFrame) -> Drawing:
+    """Draws on roles `cover_via`, `wiring` and `frame`; the via's centre at the origin, the wall in +x."""
+    d = Drawing("via_cover_frame")
+    via = via_cover_wiring(pdk, foot=p.foot, landing=p.landing)
+    d.place(via)
+    base = under(pdk, via.circles[pdk.role("wiring")][0].diameter)
+    d.circle(pdk.role("frame"), base)
+    d.polygon(pdk.role("frame"), geom.span(0.0, -base / 2, p.reach, base / 2))
+    d.pin("wiring", pdk.role("wiring"), (0.0, 0.0), base)
     return d
 
 

@@ -1,0 +1,90 @@
+"""A wiring level on the frame itself: tracks that cross without a short, vias that end on it, and the masks for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import klayout.db as kdb
+import pytest
+from mutants.injected import laid
+
+from layoutgen import gds, netcheck
+from layoutgen.drc.run import check_layout
+from layoutgen.mask import mask_layout
+
+PADS = "pad,net,x,y\nIN,in,250,400\nOUT,out,650,400\n"
+BALLS = "ball,net,x,y\nA1,in,120,490\nA2,out,780,490\n"
+SPEC = """
+name = "framed"
+pdk = "hermetic"
+flow = "framed"
+chip = { name = "Framed", size = [900, 640], pads = "pads.csv", balls = "balls.csv", pad_size = [20, 20] }
+wafer = { diameter = 16000 }
+[cells]
+"frame" = { wall = 60, columns = 2 }
+"saw.resonator" = { pairs = 10, reflectors = 0, wavelength = 4.0 }
+"mark.key" = { size = 80.0, arm = 20.0, gap = 10.0 }
+"mark.target" = { size = 80.0, arm = 20.0 }
+"""
+PLACED = (
+    ("saw.resonator", (250, 300), {"lower": "x", "upper": "in"}),
+    ("saw.resonator", (650, 300), {"lower": "x", "upper": "out"}),
+    ("via_frame_wafer", (250, 595), {"chip": "in", "wiring": "in"}),
+    ("via_frame_wafer", (650, 595), {"chip": "out", "wiring": "out"}),
+)
+TRACKS = {
+    ("metal", "in"): [(250, 595), (250, 325)],
+    ("metal", "out"): [(650, 595), (650, 325)],
+    ("metal", "x"): [(250, 270), (250, 240), (650, 240), (650, 270)],  # on the chip, below the wall between the units
+    ("wiring", "in"): [(120, 490), (35, 490), (35, 595), (450, 595), (450, 40)],  # on that wall
+    ("wiring", "out"): [(780, 490), (865, 490), (865, 595), (650, 595)],
+}
+
+
+def spec(folder: Path, *more: tuple[str, tuple[int, int], dict[str, str]]) -> Path:
+    (folder / "pads.csv").write_text(PADS, "utf-8")
+    (folder / "balls.csv").write_text(BALLS, "utf-8")
+    text = SPEC
+    for cell, at, nets in (*PLACED, *more):
+        named = ", ".join(f'{pin} = "{net}"' for pin, net in nets.items())
+        text += f'[[place]]\ncell = "{cell}"\nat = {list(at)}\nnets = {{ {named} }}\n'
+    for (on, net), points in TRACKS.items():
+        text += f'[[track]]\non = "{on}"\nwidth = 10\nnet = "{net}"\npoints = {[list(p) for p in points]}\n'
+    (folder / "framed.toml").write_text(text, "utf-8")
+    return folder / "framed.toml"
+
+
+def test_tracks_cross_on_the_frame_and_all_rules_hold(tmp_path: Path) -> None:
+    wafer = laid(spec(tmp_path))
+    top = wafer.layout.top_cell()
+    results = check_layout(wafer.layout, top, wafer.pdk, "framed", title="", jobs=1).results
+    results += tuple(netcheck.check_nets(wafer.layout, top, wafer.pdk, "framed"))
+    assert {r.rule: r.count for r in results if r.count} == {}
+    ran = {r.rule for r in results if r.status.value == "run"}
+    assert ran >= {"RS.R.4", "FV.W.1", "FV.E.1", "FV.E.2", "FV.E.3", "FV.D.1", "VE.E.1", "DK.E.2", "UK.L.1", "NETS"}
+
+
+def test_an_opening_of_the_frame_where_tracks_cross_is_a_short(tmp_path: Path) -> None:
+    wafer = laid(spec(tmp_path, ("via_frame_wafer", (450, 240), {})))
+    (nets,) = (r for r in netcheck.check_nets(wafer.layout, wafer.layout.top_cell(), wafer.pdk, "framed")
+               if r.rule == "NETS")  # fmt: skip
+    assert [f.note for f in nets.findings if "one piece" in f.note]
+
+
+@pytest.mark.parametrize(("name", "takes", "leaves"), [
+    ("RS", "frame", "frame_via"), ("KL", "frame", "via_worst"), ("SV", "frame", None),
+])  # fmt: skip
+def test_masks_of_the_frame_are_open_where_they_have_to_be(
+    tmp_path: Path, name: str, takes: str, leaves: str | None
+) -> None:
+    """As the flat wafer says, within the dies."""
+    wafer = laid(spec(tmp_path))
+    pdk, layout, top = wafer.pdk, wafer.layout, wafer.layout.top_cell()
+    fetch = gds.fetch(layout, pdk, top)
+    mask = mask_layout(layout, pdk, name, pdk.masks_of("framed")[name])
+    dies = fetch("die")
+    found = kdb.Region(mask.top_cell().begin_shapes_rec(mask.layer(*pdk.masks[name].gds))) & dies
+    expected = pdk.region(takes, fetch)
+    expected = expected - pdk.region(leaves, fetch) if leaves else expected.sized(-3_000, 2)
+    assert (found ^ (expected & dies)).sized(-1).is_empty()  # but for where slanted edges go to the grid
+    assert not found.is_empty()
