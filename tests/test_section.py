@@ -138,6 +138,13 @@ def test_a_line_of_no_length_or_too_long_is_refused(capped: Pdk, end: tuple[floa
         section(layout, layout.top_cell(), capped, "glued", (0.0, 0.0), end)
 
 
+def test_a_line_along_which_the_blade_takes_everything_is_refused(capped: Pdk) -> None:
+    boxes = {layer: [(-20.0, -50.0, 20.0, 50.0)] for layer in ("frame", "cut_sure", "cut_maybe")}
+    layout = drawn(capped, boxes, {})
+    with pytest.raises(InputError, match=r"runs where the blade does; lay it beside or across the cut"):
+        section(layout, layout.top_cell(), capped, "sawn", (0.0, -40.0), (0.0, 40.0))
+
+
 def test_a_flow_without_steps_is_refused_and_an_unknown_one_too(capped: Pdk) -> None:
     layout = drawn(capped, {"frame": [(0.0, 0.0, 10.0, 10.0)]}, {})
     with pytest.raises(InputError, match=r"PDK 'capped': steps: has no steps for flow 'unknown'"):
@@ -475,6 +482,7 @@ def test_the_command_draws_a_file_and_prints_areas(file: Path, capsys: pytest.Ca
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--from", "0", "--to", "1,1"], "--from"),
     (["--from", "0,0", "--to", "9e5,1"], "lies beyond 500000 um"),
+    (["--from", "900,0", "--to", "990,1"], "beyond all that is drawn; move it onto the wafer"),
     (["--from", "0,0", "--to", "0.1,0"], "must be 1 to"),
     (["--from", "0,0", "--to", "nan,0"], "2 numbers"),
     (["--from", "0,0", "--to", "9,0", "--flow", "platd"], "did you mean 'plated'?"),

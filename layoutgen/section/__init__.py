@@ -95,7 +95,8 @@ def section(
 
     Raises:
         UnknownNameError: the process has no such flow.
-        InputError: the process has no steps for it, or the line has no length or too much.
+        InputError: the process has no steps for it, the line has no length or too much, lies beyond all that is drawn,
+            or wholly where everything is sawn away.
     """
     flow_name, _ = pdk.flow(flow)
     pdk = pdk.in_flow(flow_name)
@@ -108,11 +109,16 @@ def section(
     if not 1.0 <= length <= LONGEST:
         message = f"a section must be 1 to {LONGEST:g} um long, not {length:g}; move one of its ends"
         raise InputError([Problem("", "", message)])
+    if not kdb.Edge(a, b).clipped(top.bbox()):
+        raise InputError([Problem("", "", "the line lies beyond all that is drawn; move it onto the wafer")])
     films = sum(value(pdk, s.thickness or "0") or thickness_of(pdk, s.level) for s in steps if s.top == "conformal")
     wafer = Wafer(pdk, Line(layout, top, pdk, a, b, films + 10.0))
     wafer.do(steps)
     window = box(0.0, -FAR, length, FAR)
     solids = [Solid(s.level, s.material, s.thickness, polygons(common(s.geometry, window))) for s in wafer.solids]
+    if all(s.geometry.is_empty for s in solids):
+        message = "nothing is left along the line, as it runs where the blade does; lay it beside or across the cut"
+        raise InputError([Problem("", "", message)])
     touched = wafer.line.cut("cut_maybe") if "cut_maybe" in pdk.reserved else []
     return Section(
         pdk.name, flow_name, top.name, (a.x * DBU, a.y * DBU), (b.x * DBU, b.y * DBU),
