@@ -265,7 +265,18 @@ def patterns(pdk: Pdk, name: str) -> list[Pattern]:
         pdk, "exact_size", rule.layers[0]
     ):  # a shape so wide that its neighbour keeps the least pitch
         sides[0] = max([sides[0], *(dbu(p.limit or 0) - limit + 9 for p in _of(pdk, "pitch", rule.layers[0]))])
-    return list(MAKERS[rule.check](Setting(limit, tuple(sides), job.options)))
+    made = list(MAKERS[rule.check](Setting(limit, tuple(sides), job.options)))
+    if rule.check == "count" and rule.layers[0] in pdk.sources(
+        rule.layers[1]
+    ):  # what is cut to the outline crosses none
+        return [p for p in made if not _crossing(*p.layers)]
+    return made
+
+
+def _crossing(outlines: Boxes, shapes: Boxes) -> bool:
+    """Whether some of the shapes lie on both sides of an outline."""
+    on, some = (kdb.Region([kdb.Box(*shape) for shape in boxes]) for boxes in (outlines, shapes))
+    return not some.overlapping(on).not_inside(on).is_empty()
 
 
 def side(pdk: Pdk, layer: str) -> int:
@@ -433,10 +444,10 @@ class Rounds:
 def rounds(pdk: Pdk, name: str) -> list[Rounds]:
     """Circles at the limit and one unit beside it, for a rule of a kind that measures them; else none."""
     rule = pdk.rules[name]
-    limit = dbu(rule.limit or 0.0)
-    sides = [side(pdk, layer) for layer in rule.layers]
     if not KINDS[rule.check].analytic:
         return []
+    limit = dbu(rule.limit or 0.0)
+    sides = [side(pdk, layer) for layer in rule.layers]
     a = sides[0] + sides[0] % 2
     out: list[Rounds] = []
     for by in STEPS:

@@ -286,7 +286,7 @@ def count(s: Setting) -> Iterator[Pattern]:
     halves = [box(0, b, b // 2, b), box(b // 2, b, b // 2, b)]
     yield Pattern("two halves that abut", False, ([die], [*row(least - 1), *halves]))
     yield Pattern("coincident", False, ([die], [*row(least), *row(least)]))
-    yield Pattern("one coincident, too few", least > 1, ([die], [*row(least - 1), *row(least - 1)]))
+    yield Pattern("one coincident, too few", least > 0, ([die], [*row(least - 1), *row(least - 1)]))
     yield Pattern("outside", least > 0, ([die], [box(die[2] + b, 0, b)] * least))
     yield Pattern("second absent", least > 0, ([die], []))
     yield Pattern("first absent", False, ([], row(least)))

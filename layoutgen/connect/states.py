@@ -42,7 +42,8 @@ def check_wafer(
     sentences what is no finding, as how long the stubs of ties are.
     """
     levels = stack(pdk)
-    reserved = [name for name in ("cut_sure", "cut_maybe", "street") if name in pdk.reserved]
+    bands = pdk.cut.bands() if pdk.cut is not None else {}
+    reserved = [name for name in {"cut_sure": 0.0, "cut_maybe": 0.0, "street": 0.0, **bands} if name in pdk.reserved]
     pieces = Pieces(pdk, layout, top, dict.fromkeys([*levels.sources, *reserved, *stubs.needs(pdk)]))
     sheets = {name: pieces.sheet(text) for name, text in levels.levels.items()}
     wafer = Wafer(pdk, levels, pieces, sheets, dies, terminals(pieces), {})

@@ -32,8 +32,9 @@ def check_street(wafer: Wafer) -> Iterator[Finding]:
     cut = wafer.pdk.cut
     if cut is None:
         return
-    bands, worst = cut.bands(), 2 * dbu(cut.widest.touched)
-    sure, taken, touched = _drawn(wafer, "cut_sure"), *(2 * dbu(bands[name]) for name in ("cut_sure", "cut_maybe"))
+    worst = 2 * dbu(cut.widest.touched)
+    bands = {name: 2 * dbu(half) for name, half in cut.bands().items() if _drawn(wafer, name) is not None}
+    sure = _drawn(wafer, "cut_sure")
     yield from _over_dies(wafer, sure)
     yield from _ring_beside(wafer, worst)
     for axis in (0, 1):
@@ -43,19 +44,27 @@ def check_street(wafer: Wafer) -> Iterator[Finding]:
         gaps, corners = gaps[wide >= worst], corners[wide >= worst]
         yield from _not_covered(wafer, "street", gaps, corners, axis, worst)
         if sure is not None:
-            outer, margins = border(wafer, axis, np.unique(wide), (touched - taken) // 2, sure)
+            margin = dbu(cut.widest.touched) - dbu(cut.removed)
+            outer, margins = border(wafer, axis, np.unique(wide), margin, sure)
             note = "cut_sure is drawn nearer to a die than the blade can come without touching it at its worst"
             yield from _found_in(wafer, margins[:, :2], [margins], sure, f"margins along {axis}", note)
             outer = outer[outer[:, axis + 2] - outer[:, axis] >= worst]
-            at = _sheet(wafer, outer[:, :2], [outer], f"border along {axis}")
-            found = np.unique(wafer.pieces.meetings(at, sure, area=True)[0])
-            outer = wafer.pieces.boxes(at, wafer.pieces.nodes(at))[found]  # where something is cut
             gaps, corners = np.concatenate([gaps, outer]), np.concatenate([corners, outer[:, :2]])
-        yield from _not_covered(wafer, "cut_maybe", gaps, corners, axis, touched)
-        if sure is not None and len(gaps):
-            note = f"cut_sure is drawn beside the {taken * DBU:g} um that the blade surely takes here"
-            sides = _beside(gaps, axis, taken + 2 * ROUNDED)
-            yield from _found_in(wafer, corners, sides, sure, f"beside {axis}", note)
+        for layer, asked in bands.items():
+            if layer.startswith("cut_maybe"):
+                yield from _not_covered(wafer, layer, gaps, corners, axis, asked)
+            else:
+                yield from _too_wide(wafer, layer, gaps, corners, axis, asked)
+
+
+def _too_wide(wafer: Wafer, layer: str, gaps: Ints, corners: Ints, axis: int, asked: int) -> Iterator[Finding]:
+    """Where more is drawn to be surely gone than the blade surely takes, which hides what lies there."""
+    drawn = _drawn(wafer, layer)
+    if drawn is None or not len(gaps):
+        return
+    note = f"{layer} is drawn beside the {asked * DBU:g} um that the blade surely takes here"
+    sides = _beside(gaps, axis, asked + 2 * ROUNDED)
+    yield from _found_in(wafer, corners, sides, drawn, f"{layer} beside {axis}", note)
 
 
 def _not_covered(wafer: Wafer, layer: str, gaps: Ints, corners: Ints, axis: int, asked: int) -> Iterator[Finding]:

@@ -143,7 +143,7 @@ def test_a_cut_beyond_the_outermost_dies_or_over_one_hides_nothing(
         ((-70_000, -25_000), (-95_000, 0), ""),
         ((-170_000, -125_000), (-195_000, -100_000), ""),
         ((-70_000, -24_990), (-95_000, 0), "nearer to a die than the blade"),
-        ((-100_000, -25_000), (-200_000, 0), "cut_sure is drawn beside the 45 um"),
+        ((-100_000, -25_000), (-110_000, -15_000), "cut_sure is drawn beside the 45 um"),
         ((-170_000, -125_000), (-194_000, -100_000), "cut_maybe does not cover the 95 um"),
         ((-170_000, -125_000), (-195_000, -101_000), "cut_maybe does not cover the 95 um"),
     ],
@@ -174,6 +174,70 @@ def test_outside_of_dies_the_blade_goes_where_its_cut_is_drawn(
     notes = {f["note"] for f in proven(tmp_path / "lone.oas", capsys)[1]["KERF"]["findings"]}
     assert len(notes) == bool(says), notes
     assert all(says in note for note in notes)
+
+
+HERMETIC = discover.pdk("hermetic").in_flow("wired")
+BANDS = {name: round(half * 1000) for name, half in (HERMETIC.cut.bands() if HERMETIC.cut else {}).items() if half}
+FRAME = BANDS["cut_maybe@frame"]
+
+
+@pytest.mark.parametrize(
+    ("layer", "drawn", "says"),
+    [
+        ("", (), ""),
+        ("cut_maybe@frame", (-FRAME, FRAME + 2), ""),  # more care than the wedge asks for
+        ("cut_maybe@frame", (-FRAME, FRAME - 2), f"cut_maybe@frame does not cover the {2 * FRAME / 1000:g} um that"),
+        ("cut_sure@wiring", (-80_000, 80_000), "cut_sure@wiring is drawn beside"),
+        ("cut_maybe@seam", (), "cut_maybe@seam does not cover"),
+    ],
+)
+def test_the_cut_is_drawn_at_each_depth_as_the_wedge_cuts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], layer: str, drawn: tuple[int, ...], says: str
+) -> None:
+    """Three dies in a row; between the second and the third one band is another."""
+    layout = kdb.Layout()
+    top = layout.create_cell("TOP")
+
+    def draw(layer: str, *box: int) -> None:
+        top.shapes(layout.layer(*HERMETIC.gds(layer))).insert(kdb.Box(*box))
+
+    wide = 200_000
+    for k in range(3):
+        left = k * (SIDE + wide)
+        draw("die", left, 0, left + SIDE, SIDE)
+        draw("connector", left + 100_000, 100_000, left + 200_000, 200_000)
+    for middle in (-100_000, SIDE + 100_000, 3 * SIDE + 500_000, 2 * SIDE + 300_000):
+        for name, half in BANDS.items():
+            if name != layer or middle != 2 * SIDE + 300_000:
+                draw(name, middle - half, 0, middle + half, SIDE)
+    if drawn:
+        draw(layer, middle + drawn[0], 0, middle + drawn[1], SIDE)
+    layout.write(str(tmp_path / "bands.oas"))
+    run(["net", str(tmp_path / "bands.oas"), "--pdk", "hermetic", "--flow", "wired", "--json"])
+    rules = {r["rule"]: r for r in json.loads(capsys.readouterr().out)["rules"]}
+    notes = {f["note"] for f in rules["KERF"]["findings"]}
+    assert len(notes) == bool(says), notes
+    assert all(says in note for note in notes)
+
+
+def test_the_outermost_dies_are_cut_out_on_all_sides(
+    wafer: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def harm(layout: kdb.Layout) -> None:
+        top = layout.top_cell()
+        outlines = kdb.Region(top.begin_shapes_rec(layout.layer(*POST.gds("die"))))
+        first = min((p.bbox() for p in outlines.each()), key=lambda box: (box.left, box.bottom))
+        for name in ("cut_sure", "cut_maybe"):
+            index = layout.layer(*POST.gds(name))
+            left = kdb.Region(top.begin_shapes_rec(index)).merged()
+            left -= kdb.Region(kdb.Box(first.left - 200_000, first.bottom, first.left, first.top))
+            layout.clear_layer(index)
+            top.shapes(index).insert(left)
+
+    code, rules = proven(harmed(wafer, tmp_path, harm), capsys)
+    assert code == 1
+    notes = " ".join(f["note"] for f in rules["KERF"]["findings"])
+    assert "cut_maybe does not cover" in notes
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,10 @@ class CapacitorPlate:
 
 @generator("capacitor.plate", CapacitorPlate)
 def capacitor_plate(pdk: Pdk, p: CapacitorPlate) -> Drawing:
-    """Draws on roles `wiring` (lower plate, pins), `bridge` (upper plate) and `bridge_via`; pins `lower`, `upper`."""
+    """Draws on roles `wiring` (lower plate, pins), `bridge` (upper plate) and `bridge_via`; pins `lower`, `upper`.
+
+    A process may have a role `plates`: where both lie over each other, whatever is drawn over them.
+    """
     d = Drawing("capacitor_plate")
     wiring, bridge, opening = pdk.role("wiring"), pdk.role("bridge"), pdk.role("bridge_via")
     film = capacitor.Film(
@@ -107,6 +110,8 @@ def capacitor_plate(pdk: Pdk, p: CapacitorPlate) -> Drawing:
     d.pin("upper", wiring, (at, 0.0), p.landing)
     upper, lower = (shapely.Polygon(d.polygons[layer][0]) for layer in (bridge, wiring))
     both = upper & lower
+    if "plates" in pdk.roles:
+        d.polygon(pdk.roles["plates"], shapely.get_coordinates(both)[:-1])
     with named("capacitor.plate"):
         drawn = capacitor.plate(both.area, both.length - p.lead, min(width, height), film)
     d.value("capacitance", "pF", drawn, PLATE, p.capacitance)
