@@ -60,6 +60,15 @@ class Pin:
 
 
 @dataclass(frozen=True, slots=True)
+class Probe:
+    """A place inside (um) that the metal of a pin leads to."""
+
+    pin: str
+    layer: str
+    at: tuple[Um, Um]
+
+
+@dataclass(frozen=True, slots=True)
 class Circle:
     """A circle that a layer carries: centre and diameter (um). Written as the polygon that stands around it."""
 
@@ -125,6 +134,7 @@ class Drawing:
     circles: dict[str, list[Circle]] = field(default_factory=dict)
     texts: dict[str, list[Text]] = field(default_factory=dict)
     pins: list[Pin] = field(default_factory=list)
+    probes: list[Probe] = field(default_factory=list)
     placements: list[Placement] = field(default_factory=list)
     scattered: list[Scattered] = field(default_factory=list)
     values: list[Value] = field(default_factory=list)
@@ -144,6 +154,10 @@ class Drawing:
     def pin(self, name: str, layer: str, at: tuple[Um, Um], width: Um, angle: Deg = 0.0) -> None:
         """A place to connect."""
         self.pins.append(Pin(name, layer, at, width, angle))
+
+    def probe(self, pin: str, layer: str, at: tuple[Um, Um]) -> None:
+        """A place inside that is of one net with a pin: what is asked there tells whether the way to it is whole."""
+        self.probes.append(Probe(pin, layer, at))
 
     def place(
         self,

@@ -21,6 +21,7 @@ from layoutgen.connect.states import check_wafer
 from layoutgen.connect.terminals import Dies as Places
 from layoutgen.connect.terminals import Lost, Terminals, named, of_chip, of_labels
 from layoutgen.connect.wafer import moved_to, square
+from layoutgen.die import NetPin, build_die
 from layoutgen.drc.dies import die_boxes, in_dies
 from layoutgen.errors import InputError, Problem, printable
 from layoutgen.findings import Finding, Report, RuleResult, Status
@@ -37,6 +38,7 @@ def check_nets_of_file(
     top: str = "",
     dies: Dies | None = None,
     chip: Chip | None = None,
+    pins: Sequence[NetPin] = (),
     only_cut: bool = False,
     ignore: Sequence[LayerNumber] | None = (),
     seconds: float | None = None,
@@ -46,7 +48,8 @@ def check_nets_of_file(
     """Both states of a GDSII or OASIS file's nets; `only_cut`: what is left after the cut alone.
 
     `dies` and `ignore` are as in `layoutgen.checked.check_file`. Without dies the layout counts as one. `chip`: what
-    every die should be; left out, nets are what labels say, and dies are compared with each other by these.
+    every die should be; left out, nets are what labels say, and dies are compared with each other by these. `pins`:
+    where in the chip's dies nets are known besides its pads and balls.
 
     Raises:
         InputError: as in `layoutgen.checked.check_file`; or no die is of the chip's size.
@@ -63,30 +66,45 @@ def check_nets_of_file(
     cell, notes = prepare(layout, path, pdk, top=top, dies=dies, ignore=ignore)
     if progress:
         progress("nets")
-    results = check_nets(layout, cell, pdk, flow_name, chip=chip, only_cut=only_cut, say=notes.append, file=str(path))
+    results = check_nets(
+        layout, cell, pdk, flow_name, chip=chip, pins=pins, only_cut=only_cut, say=notes.append, file=str(path)
+    )
     title = printable(f"{path.name}, cell {cell.name}: nets", 200)
     report = Report(title, pdk.name, flow_name, tuple(notes), tuple(results))
     return Checked(in_dies(report, layout, cell, pdk), cell.name, path, layout)
 
 
-def read_chip(path: Path) -> Chip:
-    """The chip of a spec, or of a file that holds a chip.
+def read_chip(path: Path, pdk: Pdk, flow: str | None = None) -> tuple[Chip, tuple[NetPin, ...]]:
+    """The chip of a spec, or of a file that holds a chip; and where the cells and tracks of the spec have nets.
 
     Raises:
         SpecError, ChipError: it cannot be read, or something in it is wrong.
+        InputError: the spec places cells, and is of another process or flow.
     """
-    from layoutgen import chip, spec
+    from layoutgen import chip, maskset, spec
 
-    return spec.read(path).chip if path.suffix.lower() == ".toml" else chip.load(path)
+    if path.suffix.lower() != ".toml":
+        return chip.load(path), ()
+    read = spec.read(path)
+    if not (read.file.place or read.file.track):
+        return read.chip, ()
+    context, stages = maskset.build_context(read, str(path))
+    asked = pdk.name, pdk.flow(flow)[0]
+    if asked != (context.pdk.name, context.flow_name):
+        message = f"is of {context.pdk.name!r}, flow {context.flow_name!r}, not of {asked[0]!r}, flow {asked[1]!r}"
+        raise InputError([Problem(str(path), "", f"{message}; give --pdk and --flow as it does")])
+    die = maskset.at_place(str(path), "", lambda: build_die(maskset.die_context(read, context), stages))
+    return read.chip, die.pins
 
 
 def check_nets(
-    layout: kdb.Layout, cell: kdb.Cell, pdk: Pdk, flow: str, *, chip: Chip | None = None, only_cut: bool = False,
-    say: Callable[[str], None] = lambda _: None, file: str = "",
+    layout: kdb.Layout, cell: kdb.Cell, pdk: Pdk, flow: str, *, chip: Chip | None = None, pins: Sequence[NetPin] = (),
+    only_cut: bool = False, say: Callable[[str], None] = lambda _: None, file: str = "",
 ) -> list[RuleResult]:  # fmt: skip
     """Both states of a layout's nets, its dies compared with the chip, or by their labels with each other.
 
-    pdk: as the flow has it. say: is told in sentences what is no finding. file: what the layout was read from.
+    pdk: as the flow has it. pins: where in the chip's dies nets are known besides its pads and balls. say: is told in
+    sentences what is no finding. file: what the layout was read from.
 
     Raises:
         InputError: no die is of the chip's size; dies do not lie along the axes.
@@ -112,8 +130,10 @@ def check_nets(
         if not len(some):
             message = f"has no whole die of {chip.width:g} x {chip.height:g} um, as chip {printable(chip.name, 60)} is"
             raise InputError([Problem(file, "", f"{message}; say where they are with --die, or name another chip")])
+        besides = f", {len(pins)} places of nets besides" if pins else ""
         judged = Places(dies.boxes[some], [dies.names[k] for k in some.tolist()])
-        say(f"{len(some)} dies compared with chip {printable(chip.name, 60)}: {len(chip.members)} pads and balls")
+        members = f"{len(chip.members)} pads and balls"
+        say(f"{len(some)} dies compared with chip {printable(chip.name, 60)}: {members}{besides}")
     lost: list[Lost] = []
 
     def terminals(pieces: Pieces) -> Terminals:
@@ -126,7 +146,7 @@ def check_nets(
         mine = labels(pdk, layout, cell, pieces, judged)
         free = taken(chip, mine, judged)
         findings.extend(against_chip(chip, mine, judged, free))
-        return of_chip(chip, [(x * DBU, y * DBU) for x, y in judged.boxes[:, :2].tolist()], free)
+        return of_chip(chip, [(x * DBU, y * DBU) for x, y in judged.boxes[:, :2].tolist()], free, pins, levels.level_of)
 
     results = check_wafer(pdk, flow, layout, cell, judged, terminals, only_cut=only_cut, say=say)
     findings.extend(_lost(lost, say))

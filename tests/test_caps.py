@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import shapely
 
 from layoutgen import api, cuts, discover, gds, geom, maskset, spec
 from layoutgen.cell import Drawing
+from layoutgen.cli import run
 from layoutgen.die import Die, build_die
 from layoutgen.errors import ParamError, PdkError, SpecError
 from layoutgen.findings import Report
@@ -243,6 +245,38 @@ def test_a_file_is_judged_by_the_metals_of_its_flow_and_pins_by_their_labels(bui
     build(("points = [[650, 350], [650, 520]]", "points = [[650, 350], [650, 440]]"))
     found = notes(check_nets_of_file(tmp_path / "tiny.oas", PDK, "wired").report)
     assert found == {"NETS": ["net gnd is in 2 pieces in every die"], "KERF": []}
+
+
+@pytest.mark.parametrize(("layer", "box", "says"), [
+    ("connector", None, ""),
+    ("structure", None, "stands on no metal"),  # inside of the resonator
+    ("connector", (240, 240, 260, 260), "net in is in 2 pieces"),  # from a via to it
+    ("connector", (640, 240, 660, 260), "net gnd is in"),
+])  # fmt: skip
+def test_nets_between_cells_are_those_of_the_spec_whatever_labels_say(
+    build: Build, tmp_path: Path, capsys: pytest.CaptureFixture[str], layer: str, box: tuple[int, ...] | None, says: str
+) -> None:
+    build()
+    layout = kdb.Layout()
+    layout.read(str(tmp_path / "tiny.oas"))
+    die, index = layout.cell("DIE"), layout.layer(*PDK.gds(layer))
+    for cell in (die, *(layout.cell(k) for k in die.called_cells())):
+        for shape in [s for s in cell.shapes(index).each() if s.is_text()]:
+            shape.delete()
+    if says:
+        left = kdb.Region(die.begin_shapes_rec(index)) - kdb.Region(
+            kdb.Box(*(v * 1000 for v in box or (-9, -9, 999, 999)))
+        )
+        for cell in (die, *(layout.cell(k) for k in die.called_cells())):
+            cell.shapes(index).clear()
+        die.shapes(index).insert(left)
+    layout.write(str(tmp_path / "tiny.oas"))
+    asked = ["net", str(tmp_path / "tiny.oas"), "--pdk", "hermetic", "--json", "--chip", str(tmp_path / "tiny.toml")]
+    assert run([*asked, "--flow", "basic"]) == 2
+    assert "is of 'hermetic', flow 'wired', not of 'hermetic', flow 'basic'; give" in capsys.readouterr().err
+    assert run([*asked, "--flow", "wired"]) == bool(says)
+    rules = {r["rule"]: r["findings"] for r in json.loads(capsys.readouterr().out)["rules"]}
+    assert any(says in f["note"] for f in rules["NETS"]) == bool(says), rules["NETS"]
 
 
 def test_a_pin_of_the_wrong_net_a_track_of_the_wrong_net_and_an_open_are_found(build: Build) -> None:

@@ -35,7 +35,8 @@ def command(
     Where the kerf carries the plating current, all nets are one conductor with the bus and the contact ring before the
     cut, and each stands alone after it; elsewhere nets stand apart, and no metal lies in the kerf. Nets are named by
     labels: "NAME NET" on the process's layer of notes, or a net's name alone where it stands on metal. Dies of one size
-    are compared with each other by their labels; with --chip, each with the netlist of the chip.
+    are compared with each other by their labels; with --chip, each with the netlist of the chip, and with the nets of
+    the cells and tracks that a spec places.
 
     Exit code 0: proven. 1: findings. 2: anything else; also where something could not be looked at, as without labels.
     """
@@ -45,11 +46,11 @@ def command(
     dies = layout_file.dies(die, step, count, kerf, "--kerf")
     layers = layout_file.ignored(ignore)
     process = discover.pdk(pdk)
-    netlist = None if chip is None else netcheck.read_chip(chip)
+    netlist, pins = (None, ()) if chip is None else netcheck.read_chip(chip, process, flow)
     with layout_file.bounded(file, megabytes), progress(2, quiet or as_json) as tell:
         done = netcheck.check_nets_of_file(
-            file, process, flow, top=top, dies=dies, chip=netlist, only_cut=only_cut, ignore=layers, seconds=seconds,
-            megabytes=megabytes, progress=tell,
+            file, process, flow, top=top, dies=dies, chip=netlist, pins=pins, only_cut=only_cut, ignore=layers,
+            seconds=seconds, megabytes=megabytes, progress=tell,
         )  # fmt: skip
     return layout_file.say(done, process, reports, pictures, as_json, quiet)
 

@@ -83,6 +83,9 @@ def _lines(drawing: Drawing, pdk: Pdk) -> Iterator[str]:
     for pin in drawing.pins:
         x, y = to_dbu(pin.at).tolist()
         yield f"pin {pin.name} on {pin.layer} at ({x},{y}) width {pin.width:.10g} angle {pin.angle:g}"
+    for probe in drawing.probes:
+        x, y = to_dbu(probe.at).tolist()
+        yield f"probe of {probe.pin} on {probe.layer} at ({x},{y})"
     for v in drawing.values:
         asked = "" if v.asked is None else f", asked {v.asked:.6g}"
         yield f"value {v.name} {v.drawn:.6g} {v.unit}{asked}, by {v.formula}"

@@ -35,8 +35,10 @@ def placed(c: DieContext, die: Die) -> Die:
         for name, net in p.nets.items():
             if name not in known:
                 raise ParamError(f"place {number}: {p.cell} has no pin {name!r}; it has {', '.join(known) or 'none'}")
-            at = turned(known[name].at, p.angle, p.at)
-            pins.append(NetPin(f"pin {name} of place {number}, {p.cell},", net, known[name].layer, at))
+            title = f"pin {name} of place {number}, {p.cell},"
+            pins.append(NetPin(title, net, known[name].layer, turned(known[name].at, p.angle, p.at)))
+            for probe in (probe for probe in drawing.probes if probe.pin == name):
+                pins.append(NetPin(f"inside of {title}", net, probe.layer, turned(probe.at, p.angle, p.at)))
     wires = Drawing("TRACKS")
     for number, t in enumerate(c.tracks, 1):
         wires.polygon(t.layer, outline(t, f"track {number}"))

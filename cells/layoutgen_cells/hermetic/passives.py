@@ -108,6 +108,7 @@ def capacitor_plate(pdk: Pdk, p: CapacitorPlate) -> Drawing:
     _landing(d, (at, 0.0), p.via, p.landing, wiring, bridge, opening)
     d.pin("lower", wiring, (-width / 2 - p.overhang, 0.0), height, 180.0)
     d.pin("upper", wiring, (at, 0.0), p.landing)
+    d.probe("upper", bridge, (0.0, 0.0))
     upper, lower = (shapely.Polygon(d.polygons[layer][0]) for layer in (bridge, wiring))
     both = upper & lower
     if "plates" in pdk.roles:
@@ -177,7 +178,10 @@ def capacitor_interdigital(pdk: Pdk, p: CapacitorInterdigital) -> Drawing:
         d.polygon(structure, comb(mine, p.width, (x[0], x[-1] + p.width), (low, high), -side * overlap / 2))
         bar = sorted([low + side * p.inset, high - side * p.inset])
         d.polygon(pad, geom.span(x[0] + p.inset, bar[0], x[-1] + p.width - p.inset, bar[1]))
-        d.pin("lower" if side < 0 else "upper", pad, (0.0, sum(bar) / 2), bar[1] - bar[0], 90.0 * side)
+        pin = "lower" if side < 0 else "upper"
+        d.pin(pin, pad, (0.0, sum(bar) / 2), bar[1] - bar[0], 90.0 * side)
+        for finger in (mine[0], mine[-1]):
+            d.probe(pin, structure, (finger + p.width / 2, 0.0))
     d.value("capacitance", "pF", value(fingers, overlap), COMBS, p.capacitance)
     return d
 
@@ -257,6 +261,7 @@ def inductor_spiral(pdk: Pdk, p: InductorSpiral) -> Drawing:
         _landing(d, (x, low), p.via, p.landing, wiring, bridge, opening)
     d.pin("outer", wiring, (end, away), p.width)
     d.pin("inner", wiring, (end, low), p.landing)
+    d.probe("inner", wiring, (start, low))
     with named("inductor.spiral"):
         d.value("inductance", "nH", inductor.current_sheet(spiral), SHEET, p.inductance)
         if spiral.shape in inductor.WHEELER:

@@ -67,7 +67,10 @@ def saw_resonator(pdk: Pdk, p: SawResonator) -> Drawing:
         d.polygon(structure, comb(mine, width, span, (low, high), -side * half))
         bar = sorted([low + side * p.inset, high - side * p.inset])
         d.polygon(pad, geom.span(span[0] + p.inset, bar[0], span[1] - p.inset, bar[1]))
-        d.pin("lower" if side < 0 else "upper", pad, (0.0, sum(bar) / 2), bar[1] - bar[0], 90.0 * side)
+        name = "lower" if side < 0 else "upper"
+        d.pin(name, pad, (0.0, sum(bar) / 2), bar[1] - bar[0], 90.0 * side)
+        for finger in (mine[0], mine[-1]):
+            d.probe(name, structure, (finger + width / 2, 0.0))
     edge = half + p.gap
     if p.reflectors:
         first = (2 * p.pairs - 1) * pitch / 2 + p.offset * p.wavelength
