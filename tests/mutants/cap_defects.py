@@ -1,0 +1,245 @@
+"""Defects of caps, each a given number of database units beyond the limit of the rule that is meant for it.
+
+At 0 that finds nothing. The die with its street is one cell, from the die's lower left corner.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import klayout.db as kdb
+from mutants.cap_wafers import UM, Wafer
+
+NEAR = 1_000
+"""A marker is at a defect's place where it is no further away than this (database units)."""
+
+
+@dataclass(frozen=True)
+class Harm:
+    """What is taken away and added, by layer, and where: markers touch it."""
+
+    place: kdb.Box
+    gone: tuple[tuple[str, kdb.Box], ...] = ()
+    added: tuple[tuple[str, kdb.Polygon], ...] = ()
+
+
+Defect = Callable[[Wafer, random.Random, int], Harm | None]
+"""Harms a die by so many units beyond the limit; 0: not at all. None: there is nothing to harm."""
+
+
+def _wall(w: Wafer, rnd: random.Random) -> tuple[int, int, int]:
+    """A straight wall: its side, the depth of its inner face, and a place along it."""
+    side, depth, begin, end = rnd.choice(w.walls)
+    return side, depth, rnd.randrange(begin + 40 * UM, end - 80 * UM)
+
+
+def _cut(w: Wafer, band: str) -> int:
+    """At which depth from the die's edge what the cut takes ends: less than 0."""
+    return w.half(band) - w.street // 2
+
+
+def _taken(place: kdb.Box, layer: str, box: kdb.Box) -> Harm:
+    return Harm(place, gone=((layer, box),) if not box.empty() and box.area() else ())
+
+
+def _added(layer: str, box: kdb.Box, place: kdb.Box | None = None) -> Harm:
+    return Harm(place or box, added=((layer, kdb.Polygon(box)),))
+
+
+def gap(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """A slit through the wall that remains after the cut."""
+    side, depth, at = _wall(w, rnd)
+    return _taken(w.die, "frame", w.box(side, _cut(w, "cut_maybe@face") - UM, depth, at, at + by))
+
+
+def open_island(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
+    """A slit through the wall of an island."""
+    if not w.islands:
+        return None
+    box = rnd.choice(w.islands).bbox()
+    return _taken(box, "frame", kdb.Box(box.center().x, box.center().y, box.right, box.center().y + by))
+
+
+def thin(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """A notch in the wall leaves less than the ring on the component has to have."""
+    side, depth, at = _wall(w, rnd)
+    notch = w.box(side, w.limit(_ring(w)) + w.glued - by, depth, at, at + 30 * UM)
+    return _taken(notch, "frame", notch)
+
+
+def _ring(w: Wafer) -> str:
+    return DEFECTS["thin frame"][1][w.flow]
+
+
+def off_centre(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """The cut beside the middle of the street leaves less than that on one side."""
+    side, depth, begin, end = rnd.choice(w.walls)
+    band = w.box(side, -w.street // 2, depth - w.limit(_ring(w)) + by, begin, end)
+    return _added("cut_maybe@face", band)
+
+
+def under_cavity(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """The wedge, at the chip's back, below structures."""
+    side = rnd.randrange(4)
+    box = w.step["structure"].bbox()
+    depth = (box.left, box.bottom, w.size[0] - box.right, w.size[1] - box.top)[side]
+    along = (0, w.size[1 - side % 2])
+    return _added("cut_maybe@back", w.box(side, -w.street // 2, depth + by, *along))
+
+
+def island_touches(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
+    """An island moved towards a wall."""
+    if not w.islands:
+        return None
+    island = rnd.choice(w.islands)
+    box = island.bbox()
+    for side, depth, begin, end in w.walls:
+        low, high = (box.bottom, box.top) if side % 2 == 0 else (box.left, box.right)
+        if begin < low - 30 * UM and high + 30 * UM < end:
+            mine = (box.left, box.bottom, w.size[0] - box.right, w.size[1] - box.top)[side]
+            step = (mine - depth - w.limit("RS.S.1") + by) * (-1 if side < 2 else 1)
+            moved = island.moved(*((step, 0) if side % 2 == 0 else (0, step)))
+            if any(moved.bbox().enlarged(30 * UM, 30 * UM).touches(p.bbox()) for p in w.islands if p != island):
+                continue
+            return Harm(moved.bbox(), gone=(("frame", box),), added=(("frame", moved),))
+    return None
+
+
+def on_frame(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """Frame nearer to a via than its alignment allows."""
+    rule, layer = ("ZS.D.1", "inter_worst") if w.flow == "wired" else ("DK.D.2", "via_worst")
+    box = rnd.choice([*w.step[layer].each()]).bbox()
+    to, y = box.left - w.limit(rule) + by, box.center().y
+    return _added("frame", kdb.Box(to - 20 * UM, y - 15 * UM, to, y + 15 * UM))
+
+
+def in_cavity(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """A via in the cavity of the structures."""
+    side, depth, at = _wall(w, rnd)
+    via = w.box(side, depth + 10 * UM, depth + 50 * UM, at, at + 40 * UM)
+    return _added(w.via, via) if by else Harm(via)
+
+
+def unsealed(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """Underside metal that stands out around a hole by less than seals it."""
+    via = rnd.choice([*w.step["cover_via"].each()]).bbox()
+    rest = via.left - w.limit("UK.L.2" if w.flow == "wired" else "UK.L.1") + by
+    gone = kdb.Box(via.left - 90 * UM, via.bottom - 90 * UM, rest, via.top + 90 * UM)
+    return _taken(w.die, "contact", gone)
+
+
+def signal_at_cut(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """A conductor that is not ground where the cut may meet it, or the rear metal."""
+    layer, edge = ("wiring", _cut(w, "cut_maybe@wiring"))
+    if w.flow != "wired":
+        layer, edge = "connector", w.limit("AM.D.1")
+    busy = w.step["wiring_all"] + w.step["connector"]
+    while True:
+        side, _, at = _wall(w, rnd)
+        box = w.box(side, edge - by, edge + 60 * UM, at, at + 10 * UM)
+        if (busy & kdb.Region(box.enlarged(20 * UM, 20 * UM))).is_empty():
+            return _added(layer, box)
+
+
+def ground_short(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
+    """The ground conductor ends before it is surely cut."""
+    if w.flow != "wired":
+        return None
+    side = rnd.choice((0, 2))
+    to = _cut(w, "cut_sure@seam") - w.limit("GND.O.1") + by
+    place = w.box(side, -w.street // 2, to + 80 * UM, 0, w.size[1])
+    return _taken(place, "ground", w.box(side, -w.street // 2, to, 0, w.size[1]))
+
+
+def between_units(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
+    """A gap in the wall between two units, too wide for a notch and no gap in the ring around both."""
+    if w.flow != "wired":
+        return None
+    x, y = w.size[0] // 2, rnd.randrange(100 * UM, w.size[1] - 200 * UM)
+    gap = kdb.Box(x - 20 * UM, y, x + 20 * UM, y + (20 * UM + by if by else 0))
+    return _taken(gap, "frame", gap)
+
+
+def wall_at_structures(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """Frame nearer to the component structures than gluing allows."""
+    left = min((p.bbox() for p in w.step["structure"].each()), key=lambda b: b.left)
+    to = left.left - w.limit("BS.D.3") - w.glued + by
+    box = kdb.Box(to - 25 * UM, left.center().y - 10 * UM, to, left.center().y + 10 * UM)
+    return _added("frame", box, box.enlarged(w.glued, w.glued))
+
+
+def bare_metal(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """Underside metal that ends too near to the under-bump metal on it."""
+    return _beside(w, rnd, "ubm", "contact", "UBM.E.1", by)
+
+
+def bare_solder(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """Under-bump metal that ends too near to the opening of the solder mask."""
+    return _beside(w, rnd, "solder_mask", "ubm", "UBM.E.2", by)
+
+
+def _beside(w: Wafer, rnd: random.Random, inner: str, outer: str, rule: str, by: int) -> Harm:
+    inside, around = (sorted(p.bbox() for p in w.step[layer].each()) for layer in (inner, outer))
+    k = rnd.randrange(len(inside))
+    gone = kdb.Box(around[k].left, around[k].bottom, inside[k].left - w.limit(rule) + by, around[k].top)
+    return _taken(gone.enlarged(NEAR, NEAR), outer, gone)
+
+
+def tapped_coil(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
+    """A third wire that meets turns of an inductor; wires less than one unit away meet what they touch."""
+    if w.flow != "wired":
+        return None
+    coil = w.step["coil"].bbox()
+    wire = kdb.Box(coil.left - 40 * UM, coil.center().y - 5 * UM, coil.left - 1 + by, coil.center().y + 5 * UM)
+    return _added("wiring", wire, coil)
+
+
+def tapped_film(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
+    """A third wire that meets resistive film, likewise: the example has none, so film and two wires come with it."""
+    if w.flow != "wired":
+        return None
+    busy = w.step["wiring_all"] + w.step["bridge"] + w.step["cover_via"] + w.step["inter_top"]
+    while True:
+        x, y = (rnd.randrange(100 * UM, extent - 300 * UM) for extent in w.size)
+        room = kdb.Box(x, y, x + 160 * UM, y + 80 * UM)
+        if (busy & kdb.Region(room)).is_empty():
+            break
+    film = kdb.Box(x + 20 * UM, y + 20 * UM, x + 140 * UM, y + 30 * UM)
+    wires = [kdb.Box(x + at, y + 10 * UM, x + at + 30 * UM, y + 40 * UM) for at in (0, 130 * UM)]
+    wires.append(kdb.Box(x + 70 * UM, film.top + 1 - by, x + 80 * UM, y + 80 * UM))
+    return Harm(film, added=(("resistive", kdb.Polygon(film)), *(("wiring", kdb.Polygon(b)) for b in wires)))
+
+
+def bridge_in_the_way(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
+    """Second metal nearer to a cover via than its alignment allows."""
+    if w.flow != "wired":
+        return None
+    box = rnd.choice([*w.step["via_worst"].each()]).bbox()
+    to, y = box.left - w.limit("DK.D.4") + by, box.center().y
+    return _added("bridge", kdb.Box(to - 20 * UM, y - 15 * UM, to, y + 15 * UM))
+
+
+RINGS = {"basic": "RS.R.1", "lidded": "RS.R.3", "wired": "RS.R.2"}
+DEFECTS: dict[str, tuple[Defect, dict[str, str]]] = {
+    "gap in the ring": (gap, RINGS),
+    "gap in an island": (open_island, RINGS),
+    "thin frame": (thin, RINGS),
+    "cut off centre": (off_centre, RINGS),
+    "via in the cavity": (in_cavity, RINGS),
+    "gap between two units": (between_units, {"wired": "RS.U.1"}),
+    "frame at the structures": (wall_at_structures, {"lidded": "BS.D.3"}),
+    "cavity touched from below": (under_cavity, {"basic": "BS.K.1", "wired": "BS.K.1"}),
+    "island touching": (island_touches, {"basic": "RS.S.1", "wired": "RS.S.1"}),
+    "via on the frame": (on_frame, {"basic": "DK.D.2", "lidded": "DK.D.2", "wired": "ZS.D.1"}),
+    "second metal at a via": (bridge_in_the_way, {"wired": "DK.D.4"}),
+    "third wire at an inductor": (tapped_coil, {"wired": "VE.N.1"}),
+    "third wire at a resistor": (tapped_film, {"wired": "RF.N.1"}),
+    "hole not sealed": (unsealed, {"basic": "UK.L.1", "lidded": "UK.L.1", "wired": "UK.L.2"}),
+    "bare metal beside a bump": (bare_metal, {"basic": "UBM.E.1", "wired": "UBM.E.1"}),
+    "solder beside its metal": (bare_solder, {"basic": "UBM.E.2", "wired": "UBM.E.2"}),
+    "signal at the cut edge": (signal_at_cut, {"basic": "AM.D.1", "wired": "VE.K.1"}),
+    "ground short of the cut": (ground_short, {"wired": "GND.O.1"}),
+}
+"""What is harmed, and in each flow the rule that is meant for it."""
