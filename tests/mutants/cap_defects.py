@@ -200,12 +200,7 @@ def tapped_film(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
     """A third wire that meets resistive film, likewise: the example has none, so film and two wires come with it."""
     if w.flow != "wired":
         return None
-    busy = w.step["wiring_all"] + w.step["bridge"] + w.step["cover_via"] + w.step["inter_top"]
-    while True:
-        x, y = (rnd.randrange(100 * UM, extent - 300 * UM) for extent in w.size)
-        room = kdb.Box(x, y, x + 160 * UM, y + 80 * UM)
-        if (busy & kdb.Region(room)).is_empty():
-            break
+    x, y = _room(w, rnd)
     film = kdb.Box(x + 20 * UM, y + 20 * UM, x + 140 * UM, y + 30 * UM)
     wires = [kdb.Box(x + at, y + 10 * UM, x + at + 30 * UM, y + 40 * UM) for at in (0, 130 * UM)]
     wires.append(kdb.Box(x + 70 * UM, film.top + 1 - by, x + 80 * UM, y + 80 * UM))
@@ -221,6 +216,117 @@ def bridge_in_the_way(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
     return _added("bridge", kdb.Box(to - 20 * UM, y - 15 * UM, to, y + 15 * UM))
 
 
+def mark_in_a_die(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """A mark across a component's edge: part of its mask there as in the street."""
+    side, _, at = _wall(w, rnd)
+    layer = rnd.choice([mask.marks for mask in w.pdk.masks_of(w.flow).values()])
+    return _added(layer, w.box(side, -30 * UM, by, at, at + 20 * UM))
+
+
+def label_at_cut(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """A letter too near to the cut."""
+    side, _, at = _wall(w, rnd)
+    depth = w.limit("AM.D.1") - by
+    return _added("label", w.box(side, depth, depth + 8 * UM, at, at + 8 * UM))
+
+
+def wider_above(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """The wedge, in the frame, wider than at the chip's face."""
+    side, _, at = _wall(w, rnd)
+    level = rnd.choice(["frame", "seam"])
+    return _added(f"cut_maybe@{level}", w.box(side, -w.street // 2, _cut(w, "cut_maybe@face") + by, at, at + 40 * UM))
+
+
+def without_walls(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """A component that does not say where its walls must be."""
+    return _taken(w.die, "unit_wall", w.die if by else kdb.Box())
+
+
+def _turns(w: Wafer) -> tuple[int, list[tuple[int, int]]]:
+    """Turns of the inductor at its left, at half its height: the height, and from where to where each goes."""
+    coil = w.step["coil"]
+    box, y = coil.bbox(), coil.bbox().center().y + 7 * UM
+    row = coil & kdb.Region(kdb.Box(box.left, y, box.center().x, y + UM))
+    return y, sorted((b.left, b.right) for b in (p.bbox() for p in row.each()))
+
+
+def touching_turns(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
+    """A bridge from turn to turn; short of the next by a unit it only touches nothing."""
+    if w.flow != "wired":
+        return None
+    y, turns = _turns(w)
+    k = rnd.randrange(len(turns) - 1)
+    return _added("coil", kdb.Box(turns[k][1], y, turns[k + 1][0] - 1 + by, y + 5 * UM))
+
+
+def opened_turn(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
+    """A slit through a turn."""
+    if w.flow != "wired":
+        return None
+    y, turns = _turns(w)
+    left, right = rnd.choice(turns)
+    return _taken(w.step["coil"].bbox(), "coil", kdb.Box(left - UM, y, right + UM, y + by))
+
+
+def _room(w: Wafer, rnd: random.Random) -> tuple[int, int]:
+    """The corner of 160 um x 80 um in which nothing is of the wiring level."""
+    busy = w.step["wiring_all"] + w.step["bridge"] + w.step["cover_via"] + w.step["inter_top"]
+    while True:
+        x, y = (rnd.randrange(100 * UM, extent - 300 * UM) for extent in w.size)
+        if (busy & kdb.Region(kdb.Box(x, y, x + 160 * UM, y + 80 * UM))).is_empty():
+            return x, y
+
+
+def opened_film(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
+    """A slit through resistive film, of which the example has none: it and its two wires come with the slit."""
+    if w.flow != "wired":
+        return None
+    x, y = _room(w, rnd)
+    ends = [kdb.Box(x + 20 * UM, y + 20 * UM, x + 80 * UM, y + 30 * UM)]
+    ends.append(kdb.Box(x + 80 * UM + by, y + 20 * UM, x + 140 * UM, y + 30 * UM))
+    wires = [kdb.Box(x + at, y + 10 * UM, x + at + 30 * UM, y + 40 * UM) for at in (0, 130 * UM)]
+    added = [*(("resistive", kdb.Polygon(b)) for b in ends), *(("wiring", kdb.Polygon(b)) for b in wires)]
+    return Harm(ends[0] + ends[1], added=tuple(added))
+
+
+def touching_legs(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
+    """A bridge between two legs of resistive film, likewise."""
+    if w.flow != "wired":
+        return None
+    x, y = _room(w, rnd)
+    legs = [kdb.Box(x + 20 * UM, y + low, x + 140 * UM, y + low + 10 * UM) for low in (20 * UM, 50 * UM)]
+    legs.append(kdb.Box(x + 130 * UM, y + 20 * UM, x + 140 * UM, y + 60 * UM))
+    legs.append(kdb.Box(x + 60 * UM, y + 30 * UM, x + 70 * UM, y + 50 * UM - 1 + by))
+    return Harm(legs[0] + legs[1], added=tuple(("resistive", kdb.Polygon(b)) for b in legs))
+
+
+def upper_plate(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
+    """A slit in the upper plate of a capacitor."""
+    return _plate(w, rnd, "bridge", by)
+
+
+def lower_plate(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
+    """A slit in its lower plate."""
+    return _plate(w, rnd, "wiring", by)
+
+
+def _plate(w: Wafer, rnd: random.Random, layer: str, by: int) -> Harm | None:
+    if w.flow != "wired":
+        return None
+    plate = w.step["capacitor"].bbox()
+    x = rnd.randrange(plate.left + UM, plate.right - UM)
+    return _taken(plate, layer, kdb.Box(x, plate.bottom - UM, x + by, plate.top + UM))
+
+
+def via_in_the_plates(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
+    """An opening of the dielectric that reaches in between the plates."""
+    if w.flow != "wired":
+        return None
+    plate = w.step["capacitor"].bbox()
+    return _added("cross_via", kdb.Box(plate.left - 10 * UM, plate.bottom, plate.left + by, plate.bottom + 10 * UM))
+
+
+FLOWS = ("basic", "lidded", "wired")
 RINGS = {"basic": "RS.R.1", "lidded": "RS.R.3", "wired": "RS.R.2"}
 DEFECTS: dict[str, tuple[Defect, dict[str, str]]] = {
     "gap in the ring": (gap, RINGS),
@@ -241,5 +347,16 @@ DEFECTS: dict[str, tuple[Defect, dict[str, str]]] = {
     "solder beside its metal": (bare_solder, {"basic": "UBM.E.2", "wired": "UBM.E.2"}),
     "signal at the cut edge": (signal_at_cut, {"basic": "AM.D.1", "wired": "VE.K.1"}),
     "ground short of the cut": (ground_short, {"wired": "GND.O.1"}),
+    "mark in a die": (mark_in_a_die, dict.fromkeys(FLOWS, "MARK.D.1")),
+    "label at the cut edge": (label_at_cut, dict.fromkeys(FLOWS, "AM.D.1")),
+    "wedge wider above": (wider_above, dict.fromkeys(FLOWS, "CUT.I.1")),
+    "walls not said": (without_walls, dict.fromkeys(FLOWS, "RS.U.2")),
+    "turns that touch": (touching_turns, {"wired": "VE.H.1"}),
+    "turn cut open": (opened_turn, {"wired": "VE.N.1"}),
+    "film cut open": (opened_film, {"wired": "RF.N.1"}),
+    "legs that touch": (touching_legs, {"wired": "RF.H.1"}),
+    "slit in an upper plate": (upper_plate, {"wired": "CP.I.1"}),
+    "slit in a lower plate": (lower_plate, {"wired": "CP.I.2"}),
+    "opening between plates": (via_in_the_plates, {"wired": "CP.D.1"}),
 }
 """What is harmed, and in each flow the rule that is meant for it."""
