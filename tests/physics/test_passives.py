@@ -96,6 +96,15 @@ def test_both_formulas_agree_with_the_fit_to_a_field_solver(shape: Shape) -> Non
     assert np.sqrt(np.mean(np.square(errors))) < 0.03
 
 
+def test_the_worked_example_of_a_square() -> None:
+    """Saturn PCB Design, "PCB Toolkit", planar inductors in its manual: square, 5 turns, 10 mil wide and apart, 350 mil
+    outside: 170 mil inside, fill ratio 0.3462, 248.5936 nH by the modified Wheeler formula."""
+    spiral = Spiral("square", 5, 170 * 25.4, 10 * 25.4, 10 * 25.4)
+    assert (spiral.outer, spiral.fill) == (pytest.approx(350 * 25.4), pytest.approx(0.3462, abs=5e-5))
+    assert inductor.modified_wheeler(spiral) == pytest.approx(248.5936, rel=1e-3)
+    assert inductor.current_sheet(spiral) == pytest.approx(248.5936, rel=0.03)
+
+
 def test_a_square_by_its_bars() -> None:
     """A square of 3 turns, 10 wide, 3 apart, 80 inside, side by side: the formula's value within 5 %, which another
     implementation of the same paper gives as 1.638 nH."""
