@@ -133,7 +133,7 @@ def unsealed(w: Wafer, rnd: random.Random, by: int) -> Harm:
 def signal_at_cut(w: Wafer, rnd: random.Random, by: int) -> Harm:
     """A conductor that is not ground where the cut may meet it, or the rear metal."""
     layer, edge = ("wiring", _cut(w, "cut_maybe@wiring"))
-    if w.flow != "wired":
+    if w.flow not in ("wired", "framed"):
         layer, edge = "connector", w.limit("AM.D.1")
     busy = w.step["wiring_all"] + w.step["connector"]
     while True:
@@ -155,7 +155,7 @@ def ground_short(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
 
 def between_units(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
     """A gap in the wall between two units, too wide for a notch and no gap in the ring around both."""
-    if w.flow != "wired":
+    if w.flow not in ("wired", "framed"):
         return None
     x, y = w.size[0] // 2, rnd.randrange(100 * UM, w.size[1] - 200 * UM)
     gap = kdb.Box(x - 20 * UM, y, x + 20 * UM, y + (20 * UM + by if by else 0))
@@ -326,26 +326,84 @@ def via_in_the_plates(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
     return _added("cross_via", kdb.Box(plate.left - 10 * UM, plate.bottom, plate.left + by, plate.bottom + 10 * UM))
 
 
-FLOWS = ("basic", "lidded", "wired")
-RINGS = {"basic": "RS.R.1", "lidded": "RS.R.3", "wired": "RS.R.2"}
+# wiring on the frame --------------------------------------------------------------------------------------------
+
+
+def _opening(w: Wafer, side: int, low: int, at: int, across: int = 20 * UM) -> Harm:
+    """An opening of the frame from a depth on."""
+    return _added("frame_via", w.box(side, low, low + 20 * UM, at, at + across))
+
+
+def opening_at_inner_edge(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """An opening of the frame that leaves too little of it on the cavity's side."""
+    side, depth, at = _wall(w, rnd)
+    return _opening(w, side, depth - w.limit("FV.E.1") - 20 * UM + by, at)
+
+
+def opening_at_cut(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """An opening of the frame too near to the cut."""
+    side, _, at = _wall(w, rnd)
+    return _opening(w, side, w.limit("FV.D.1") - by, at)
+
+
+def narrow_opening(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """One that does not develop."""
+    side, _, at = _wall(w, rnd)
+    return _opening(w, side, 20 * UM, at, w.limit("FV.W.1") - by)
+
+
+def opening_off_metal(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """Connector metal that ends too near to an opening of the frame."""
+    return _short_of(w, rnd, "frame_via", "connector", "FV.E.2", by)
+
+
+def opening_not_covered(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """Wiring that stands out too little around an opening's wall."""
+    return _short_of(w, rnd, "frame_via_top", "wiring", "FV.E.3", by)
+
+
+def via_off_wiring(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """Wiring that ends too near to a cover via at its worst alignment."""
+    return _short_of(w, rnd, "via_worst", "wiring", "DK.E.2", by)
+
+
+def _short_of(w: Wafer, rnd: random.Random, inner: str, layer: str, rule: str, by: int) -> Harm:
+    box = rnd.choice([*w.step[inner].each()]).bbox()
+    gone = kdb.Box(box.left - 100 * UM, box.bottom - 100 * UM, box.left - w.limit(rule) + by, box.top + 100 * UM)
+    return _taken(box.enlarged(20 * UM, 20 * UM), layer, gone)
+
+
+def wiring_beside_frame(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """Wiring on the wall that comes too near to its edge."""
+    side, depth, at = _wall(w, rnd)
+    to = depth - w.limit("VE.E.1") + by
+    return _added("wiring", w.box(side, to - 10 * UM, to, at, at + 10 * UM))
+
+
+FLOWS = ("basic", "lidded", "wired", "framed")
+VIAS = {"basic": "RS.R.1", "lidded": "RS.R.3", "wired": "RS.R.2"}
+RINGS = {**VIAS, "framed": "RS.R.4"}
 DEFECTS: dict[str, tuple[Defect, dict[str, str]]] = {
     "gap in the ring": (gap, RINGS),
-    "gap in an island": (open_island, RINGS),
+    "gap in an island": (open_island, VIAS),
     "thin frame": (thin, RINGS),
     "cut off centre": (off_centre, RINGS),
-    "via in the cavity": (in_cavity, RINGS),
-    "gap between two units": (between_units, {"wired": "RS.U.1"}),
+    "via in the cavity": (in_cavity, VIAS),
+    "gap between two units": (between_units, {"wired": "RS.U.1", "framed": "RS.U.1"}),
     "frame at the structures": (wall_at_structures, {"lidded": "BS.D.3"}),
-    "cavity touched from below": (under_cavity, {"basic": "BS.K.1", "wired": "BS.K.1"}),
+    "cavity touched from below": (under_cavity, dict.fromkeys(FLOWS, "BS.K.1")),
     "island touching": (island_touches, {"basic": "RS.S.1", "wired": "RS.S.1"}),
     "via on the frame": (on_frame, {"basic": "DK.D.2", "lidded": "DK.D.2", "wired": "ZS.D.1"}),
     "second metal at a via": (bridge_in_the_way, {"wired": "DK.D.4"}),
     "third wire at an inductor": (tapped_coil, {"wired": "VE.N.1"}),
     "third wire at a resistor": (tapped_film, {"wired": "RF.N.1"}),
-    "hole not sealed": (unsealed, {"basic": "UK.L.1", "lidded": "UK.L.1", "wired": "UK.L.2"}),
-    "bare metal beside a bump": (bare_metal, {"basic": "UBM.E.1", "wired": "UBM.E.1"}),
-    "solder beside its metal": (bare_solder, {"basic": "UBM.E.2", "wired": "UBM.E.2"}),
-    "signal at the cut edge": (signal_at_cut, {"basic": "AM.D.1", "wired": "VE.K.1"}),
+    "hole not sealed": (unsealed, {**dict.fromkeys(FLOWS, "UK.L.1"), "wired": "UK.L.2"}),
+    "bare metal beside a bump": (bare_metal, dict.fromkeys(FLOWS, "UBM.E.1")),
+    "solder beside its metal": (bare_solder, dict.fromkeys(FLOWS, "UBM.E.2")),
+    "signal at the cut edge": (
+        signal_at_cut,
+        {"basic": "AM.D.1", "lidded": "AM.D.1", "wired": "VE.K.1", "framed": "VE.K.1"},
+    ),
     "ground short of the cut": (ground_short, {"wired": "GND.O.1"}),
     "mark in a die": (mark_in_a_die, dict.fromkeys(FLOWS, "MARK.D.1")),
     "label at the cut edge": (label_at_cut, dict.fromkeys(FLOWS, "AM.D.1")),
@@ -358,5 +416,12 @@ DEFECTS: dict[str, tuple[Defect, dict[str, str]]] = {
     "slit in an upper plate": (upper_plate, {"wired": "CP.I.1"}),
     "slit in a lower plate": (lower_plate, {"wired": "CP.I.2"}),
     "opening between plates": (via_in_the_plates, {"wired": "CP.D.1"}),
+    "opening at the cavity": (opening_at_inner_edge, {"framed": "FV.E.1"}),
+    "opening at the cut": (opening_at_cut, {"framed": "FV.D.1"}),
+    "narrow opening": (narrow_opening, {"framed": "FV.W.1"}),
+    "opening off its metal": (opening_off_metal, {"framed": "FV.E.2"}),
+    "opening not covered": (opening_not_covered, {"framed": "FV.E.3"}),
+    "cover via off its metal": (via_off_wiring, {"wired": "DK.E.2", "framed": "DK.E.2"}),
+    "wiring beside the frame": (wiring_beside_frame, {"framed": "VE.E.1"}),
 }
 """What is harmed, and in each flow the rule that is meant for it."""

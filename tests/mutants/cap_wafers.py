@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import klayout.db as kdb
+from framed_spec import spec
 from mutants.injected import laid
 
 from layoutgen import gds
@@ -17,8 +18,9 @@ from layoutgen.pdk import Pdk
 from layoutgen.units import dbu
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-NAMES = {"ladder_saw": 30_000, "ladder_saw, lidded": 24_000, "duplexer_2in1": 40_000}
-"""The examples, one in another flow too, and diameters (um) of wafers that hold what the tests ask for."""
+NAMES = {"ladder_saw": 30_000, "ladder_saw, lidded": 24_000, "duplexer_2in1": 40_000, "framed": 24_000}
+"""The examples, one in another flow too, and a component with wiring on its frame; diameters (um) of wafers that hold
+what the tests ask for."""
 UM = 1000
 
 
@@ -96,25 +98,30 @@ class Wafer:
 
 
 def drawn(name: str, diameter: int = 0) -> Wafer:
-    """The wafer of an example, smaller, without the checks of a build."""
-    diameter, (name, _, flow) = diameter or NAMES[name], name.partition(", ")
+    """The wafer of one of `NAMES`, without the checks of a build."""
     with tempfile.TemporaryDirectory() as folder:
-        for path in (EXAMPLES / name).iterdir():
-            target = Path(folder) / name / path.name
-            target.parent.mkdir(exist_ok=True)
-            target.write_bytes(path.read_bytes())
-        path = Path(folder) / f"{name}.toml"
-        text = (EXAMPLES / path.name).read_text("utf-8")
-        changes = {
-            "diameter = 100_000": f"diameter = {diameter}",
-            "flat = 32_500": f"flat = {0.325 * diameter}",
-            'flow = "basic"': f'flow = "{flow}"' if flow else "",
-        }
-        for old, new in changes.items():
-            assert not new or old in text
-            text = text.replace(old, new or old)
-        path.write_text(text, "utf-8")
-        found = laid(path)
+        make = spec if name == "framed" else partial(_smaller, name)
+        found = laid(make(Path(folder), diameter=diameter or NAMES[name]))
     corners = tuple((dbu(x), dbu(y)) for x, y in (found.grid.at(place) for place in found.grid.dies))
     size = dbu(found.die.width), dbu(found.die.height)
     return Wafer(found.pdk, found.flow, found.layout, corners, size, dbu(found.asked.street[0]))
+
+
+def _smaller(name: str, folder: Path, *, diameter: int) -> Path:
+    """An example's spec, for another wafer and perhaps in another flow, in a folder."""
+    name, _, flow = name.partition(", ")
+    for path in (EXAMPLES / name).iterdir():
+        target = folder / name / path.name
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    text = (EXAMPLES / f"{name}.toml").read_text("utf-8")
+    changes = {
+        "diameter = 100_000": f"diameter = {diameter}",
+        "flat = 32_500": f"flat = {0.325 * diameter}",
+        'flow = "basic"': f'flow = "{flow}"' if flow else "",
+    }
+    for old, new in changes.items():
+        assert not new or old in text
+        text = text.replace(old, new or old)
+    (folder / f"{name}.toml").write_text(text, "utf-8")
+    return folder / f"{name}.toml"
