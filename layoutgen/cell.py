@@ -138,6 +138,8 @@ class Drawing:
     placements: list[Placement] = field(default_factory=list)
     scattered: list[Scattered] = field(default_factory=list)
     values: list[Value] = field(default_factory=list)
+    half_turns: bool = False
+    """Whether it may be turned by 180 degrees only, as what works along one axis of a crystal."""
 
     def polygon(self, layer: str, points: npt.ArrayLike) -> None:
         """A polygon from corner points in um."""

@@ -315,6 +315,7 @@ WRONG = {
     ("at = [450, 180]", "at = [950, 180]"): "place 1.at: (950, 180) is not on the die of 900 x 700 um",
     ("at = [450, 180]", "at = [450.0001, 180]"): "place 1.at: (450.0001, 180.0) um is not a whole number of nm",
     ("at = [450, 180]", "at = [450, 180]\nangle = 45"): "place.0.angle: must be 0, 90, 180 or 270, not 45",
+    ("at = [450, 180]", "at = [450, 180]\nangle = 90"): "place 1.angle: must be 0 or 180, not 90: saw.resonator works",
     ('on = "metal"', 'on = "mettal"'): "track 1.on: no role or layer 'mettal'; did you mean 'metal'?",
     ('on = "metal"', 'on = "note"'): "track 1.on: no mask prints layer 'note'",
     ('on = "wiring"', 'on = "resistor"'): "track 3.net: layer 'resistive' conducts nothing",

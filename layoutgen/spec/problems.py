@@ -133,13 +133,19 @@ def _wrong_place(
         yield from ((key, line) for line in wrong)
         return
     yield from _off_die("at", [place.at], chip)
-    if not place.nets:
+    if not place.nets and place.angle not in (90.0, 270.0):
         return
     try:
-        pins = {pin.name: pin for pin in library[place.cell](pdk, **given).pins}
+        drawing = library[place.cell](pdk, **given)
     except LayoutgenError as e:
         yield from ((".set", line.removeprefix(f"{place.cell}: ")) for line in str(e).splitlines())
         return
+    if drawing.half_turns and place.angle in (90.0, 270.0):
+        yield (
+            ".angle",
+            f"must be 0 or 180, not {place.angle:g}: {place.cell} works along the x axis of the crystal only",
+        )
+    pins = {pin.name: pin for pin in drawing.pins}
     level_of = stack(pdk).level_of
     for name in place.nets:
         if name not in pins:

@@ -51,8 +51,11 @@ class SawResonator:
 
 @generator("saw.resonator", SawResonator)
 def saw_resonator(pdk: Pdk, p: SawResonator) -> Drawing:
-    """Draws on roles `structure` (fingers, bus bars) and `pad` (connector metal on them); pins `lower`, `upper`."""
-    d = Drawing("saw_resonator")
+    """Draws on roles `structure` (fingers, bus bars) and `pad` (connector metal on them); pins `lower`, `upper`.
+
+    Waves run along x, the crystal's axis for which the velocity holds: a spec turns it by 180 degrees only.
+    """
+    d = Drawing("saw_resonator", half_turns=True)
     structure, pad = pdk.role("structure"), pdk.role("pad")
     velocity, permittivity = pdk.number("level.chip.saw_velocity"), pdk.number("level.chip.permittivity")
     pitch = p.wavelength / 2
