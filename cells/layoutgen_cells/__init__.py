@@ -22,14 +22,10 @@ from layoutgen_cells.hermetic.assembly import (
     rim_seal_stage,
     rings,
 )
+from layoutgen_cells.hermetic.capacitors import capacitor_interdigital, capacitor_plate
 from layoutgen_cells.hermetic.frames import branch, frame, island, rim_seal
-from layoutgen_cells.hermetic.passives import (
-    capacitor_interdigital,
-    capacitor_plate,
-    crossing,
-    inductor_spiral,
-    resistor_meander,
-)
+from layoutgen_cells.hermetic.inductors import inductor_spiral
+from layoutgen_cells.hermetic.resistors import crossing, resistor_meander
 from layoutgen_cells.hermetic.saw import saw_resonator
 from layoutgen_cells.hermetic.vias import (
     bump_bead,

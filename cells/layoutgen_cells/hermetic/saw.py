@@ -13,7 +13,7 @@ from layoutgen.cell import Distance, Drawing, Size, generator
 from layoutgen.pdk import Pdk
 from layoutgen.physics.passives import saw
 from layoutgen.units import Points, Um
-from layoutgen_cells.hermetic.passives import comb
+from layoutgen_cells.hermetic.capacitors import comb
 from layoutgen_cells.hermetic.solve import named, snapped
 
 ENGAN = "endless combs (Engan 1969)"
