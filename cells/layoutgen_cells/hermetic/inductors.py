@@ -35,7 +35,6 @@ SHEET = "current sheet (Mohan et al. 1999)"
 WHEELER = "modified Wheeler (Mohan et al. 1999)"
 
 
-# spirals ------------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, kw_only=True)
 class InductorSpiral:
     """A spiral whose inner end is led out below it, on the other metal."""

@@ -18,11 +18,21 @@ def draw_landing(d: Drawing, at: tuple[Um, Um], via: Um, landing: Um, *layers: s
 
 
 def check_landing(via: Um, landing: Um) -> None:
+    """That metal stands out around an opening (diameters in um).
+
+    Raises:
+        ValueError: it does not.
+    """
     if via >= landing:
         raise ValueError(f"via={via:g} um must be less than landing={landing:g} um")
 
 
 def sheet_resistance(pdk: Pdk, layer: str) -> Ohm:
+    """Of a level's metal, ohm a square.
+
+    Raises:
+        UnknownNameError: the stack does not say its thickness or resistivity.
+    """
     found = pdk.sheet_resistance(layer)
     if found is None:
         raise UnknownNameError("sheet resistance of", layer, (), where=f"[stack] of PDK {pdk.name!r}")
