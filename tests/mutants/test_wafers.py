@@ -8,7 +8,7 @@ from functools import cache
 
 import klayout.db as kdb
 import pytest
-from mutants import wafer_defects, wafers
+from mutants import wafer_defects, wafers, whole_wafer_defects
 
 from layoutgen.connect import rules, stubs
 from layoutgen.findings import Finding, RuleResult, Status
@@ -38,8 +38,8 @@ def test_a_clean_wafer_has_no_finding(process: str) -> None:
 def test_each_defect_is_caught_at_its_place(process: str) -> None:
     assert [j for j in done(process) if j.outcome != wafers.CAUGHT] == []
     count = Counter(j.defect for j in done(process))
-    each = {*wafer_defects.defects(wafer(process)), *wafer_defects.LABELLED, *wafer_defects.OF_CUTS}
-    assert set(count) == each | set(wafer_defects.OF_ALL if wafer(process).tied else ())
+    each = {*wafer_defects.defects(wafer(process)), *wafer_defects.LABELLED, *whole_wafer_defects.OF_CUTS}
+    assert set(count) == each | set(whole_wafer_defects.OF_ALL if wafer(process).tied else ())
     assert min(count[name] for name in each) >= wafers.EACH
 
 

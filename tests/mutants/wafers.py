@@ -14,7 +14,8 @@ import numpy as np
 import shapely
 from mutants import injected
 from mutants.injected import CAUGHT, FALSE, SURVIVED, Judged, laid, rnd
-from mutants.wafer_defects import EVERYWHERE, GROWN, LABELLED, OF_ALL, OF_CUTS, PADS, TIED, TWO_METALS, Site, defects
+from mutants.wafer_defects import EVERYWHERE, GROWN, LABELLED, PADS, TIED, TWO_METALS, Site, defects
+from mutants.whole_wafer_defects import OF_ALL, OF_CUTS
 
 from layoutgen import gds, netcheck
 from layoutgen.connect.states import check_wafer
