@@ -117,15 +117,20 @@ def apart(first: kdb.Region, second: kdb.Region, limit: int, facing: Facing) -> 
     those of polygons with no other near them, of which a wafer is full.
     """
     reach = math.ceil(SQUARE * limit) if facing.metric == "square" else limit
-    near, others = _beside(first, second, reach).edges(), _beside(second, first, reach).edges()
-    return near.separation_check(others, limit, *options(facing))
+    near = _beside(first, second, reach)
+    return near.edges().separation_check(_beside(second, near, reach).edges(), limit, *options(facing))
 
 
 def _beside(layer: kdb.Region, other: kdb.Region, reach: int) -> kdb.Region:
-    """The polygons of a merged layer whose extents come within reach of those of another layer's polygons."""
+    """The polygons of a merged layer whose extents come within reach of edges of another layer's polygons.
+
+    Of a polygon with few corners its extent stands for its edges; one as a frame around all dies is beside few shapes.
+    """
     boxes = kdb.Shapes()
     for shape in other.each():
-        boxes.insert(shape.bbox().enlarged(reach, reach))
+        parts = (shape,) if shape.num_points() <= FEW_CORNERS else shape.each_edge()
+        for part in parts:
+            boxes.insert(part.bbox().enlarged(reach, reach))
     out = kdb.Region()
     out.merged_semantics = False
     for shape in layer.each():
