@@ -17,6 +17,7 @@ from layoutgen.units import DBU, IntPoints, Um
 OCTAGON = 2  # KLayout's corner mode: corners of up to 90 degrees stay as they are
 MOST_LARGER = 256
 FEW_CORNERS = 16
+MANY = 16
 COORDINATES = 2**30
 METRICS: dict[Metric, kdb.Metrics] = {
     "euclidian": kdb.Region.Euclidian, "projection": kdb.Region.Projection, "square": kdb.Region.Square,
@@ -124,12 +125,13 @@ def apart(first: kdb.Region, second: kdb.Region, limit: int, facing: Facing) -> 
 def _beside(layer: kdb.Region, other: kdb.Region, reach: int) -> kdb.Region:
     """The polygons of a merged layer whose extents come within reach of edges of another layer's polygons.
 
-    Of a polygon with few corners its extent stands for its edges; one as a frame around all dies is beside few shapes.
+    Of a small polygon its extent stands for its edges; one as large as a frame around all dies is beside few shapes.
     """
     boxes = kdb.Shapes()
     for shape in other.each():
-        parts = (shape,) if shape.num_points() <= FEW_CORNERS else shape.each_edge()
-        for part in parts:
+        box = shape.bbox()
+        large = shape.num_points() > FEW_CORNERS and max(box.width(), box.height()) > MANY * reach
+        for part in shape.each_edge() if large else (shape,):
             boxes.insert(part.bbox().enlarged(reach, reach))
     out = kdb.Region()
     out.merged_semantics = False
