@@ -280,7 +280,7 @@ def test_singulation_is_a_list_in_its_order() -> None:
 @pytest.mark.parametrize(("flat", "inset"), [(32_500.0, 2000.0), (12_000.0, 3000.0), (57_500.0, 500.0)])
 def test_the_rims_ring_follows_a_flat(flat: float, inset: float) -> None:
     """One ring, nowhere narrower than asked for, and as far from the wafer's edge all along."""
-    drawn = region(CELLS["rim.seal"](PDK, flat=flat, inset=inset, width=1500.0), "frame")
+    drawn = region(CELLS["rim.seal"](PDK, flat=flat, inset=inset, width=1500.0), "rim")
     (ring,) = drawn.each()
     assert ring.holes() == 1
     outline = shapely.Polygon([(p.x / 1000, p.y / 1000) for p in ring.each_point_hull()])

@@ -100,6 +100,9 @@ IMPLIED = {
     ("DK.D.3", "RS.R.1"): "the distance leaves room for a ring between the two, and draws none",
     ("ZS.D.2", "RS.R.2"): "the distance leaves room for a ring between the two, and draws none",
     ("VE.K.1", "GND.O.2"): "ground may meet the cut and lead nowhere",
+    ("BEAD.C.1", "DK.W.1"): "bores drawn as small as what stands in them are too narrow at their foot",
+    ("BEAD.P.1", "BEAD.C.1"): "bumps are drawn without bores",
+    ("RIM.N.1", "RIM.R.1"): "what is counted is no ring",
     ("RF.N.1", "VE.S.1"): "wires grown by one unit abut where as drawn they are that near",
     ("UK.L.1", "BS.D.1"): "cavities are drawn as near to what leaks as can be",
     ("UK.L.1", "RS.R.1"): "holes are drawn in the wall and beside it, where the way from them is shortest",
@@ -156,6 +159,10 @@ ALWAYS = {
     "RS.U.2": "no pattern of another rule says where the walls of units are",
     "VE.N.1": "turns are drawn without wires at their ends",
     "RF.N.1": "film is drawn without wires at its ends",
+    "VE.I.1": "what must be turns is drawn without them, or with other ones",
+    "VE.I.2": "turns are drawn where nobody says that they must be",
+    "RF.I.1": "what must be film is drawn without it, or with other film",
+    "RF.I.2": "film is drawn where nobody says that it must be",
 }
 """Rules that nearly all patterns of the others break."""
 ALWAYS_FOR_TESTS = {

@@ -326,6 +326,55 @@ def via_in_the_plates(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
     return _added("cross_via", kdb.Box(plate.left - 10 * UM, plate.bottom, plate.left + by, plate.bottom + 10 * UM))
 
 
+def strip_of_turns(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
+    """Metal drawn as turns beside those of an inductor, which the netlist does not see."""
+    if w.flow != "wired":
+        return None
+    turn = rnd.choice(_turns(w)[1])
+    return _added("coil", kdb.Box(turn[0] - by, _turns(w)[0], turn[0], _turns(w)[0] + 5 * UM))
+
+
+def ground_at_turns(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
+    """The ground conductor at a turn; less than one unit away it meets what it touches."""
+    if w.flow != "wired":
+        return None
+    coil = w.step["coil"].bbox()
+    y = _turns(w)[0]
+    return _added("ground", kdb.Box(coil.left - 40 * UM, y, _turns(w)[1][0][0] - 1 + by, y + 5 * UM), coil)
+
+
+def film_between_wires(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
+    """Film that is no resistor's reaches out from under a wire."""
+    if w.flow != "wired":
+        return None
+    x, y = _room(w, rnd)
+    wire, film = (
+        kdb.Box(x, y, x + 60 * UM, y + 60 * UM),
+        kdb.Box(x + 10 * UM, y + 20 * UM, x + 60 * UM + by, y + 30 * UM),
+    )
+    return Harm(wire, added=(("wiring", kdb.Polygon(wire)), ("resistive", kdb.Polygon(film))))
+
+
+def end_over_film(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
+    """Metal of a resistor's end that covers some of what lies between its ends."""
+    if w.flow != "wired":
+        return None
+    x, y = _room(w, rnd)
+    bare, end = (
+        kdb.Box(x + 20 * UM, y + 20 * UM, x + 140 * UM, y + 30 * UM),
+        kdb.Box(x, y, x + 20 * UM + by, y + 50 * UM),
+    )
+    drawn = (("resistor", bare), ("resistive", bare), ("wiring", end))
+    return Harm(bare + end, added=tuple((layer, kdb.Polygon(box)) for layer, box in drawn))
+
+
+def bead_beside_bore(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """A bead off the middle of its bore."""
+    bead = rnd.choice([*w.step["bump"].each()])
+    moved = bead.moved((w.limit("BEAD.C.1") + by) * rnd.choice((-1, 1)), 0)
+    return Harm(bead.bbox(), gone=(("bump", bead.bbox()),), added=(("bump", moved),))
+
+
 # wiring on the frame --------------------------------------------------------------------------------------------
 
 
@@ -416,6 +465,11 @@ DEFECTS: dict[str, tuple[Defect, dict[str, str]]] = {
     "slit in an upper plate": (upper_plate, {"wired": "CP.I.1"}),
     "slit in a lower plate": (lower_plate, {"wired": "CP.I.2"}),
     "opening between plates": (via_in_the_plates, {"wired": "CP.D.1"}),
+    "strip drawn as turns": (strip_of_turns, {"wired": "VE.I.2"}),
+    "ground at an inductor": (ground_at_turns, {"wired": "VE.N.1"}),
+    "film between two wires": (film_between_wires, {"wired": "RF.I.2"}),
+    "end over its film": (end_over_film, {"wired": "RF.D.2"}),
+    "bead beside its bore": (bead_beside_bore, dict.fromkeys(FLOWS, "BEAD.C.1")),
     "opening at the cavity": (opening_at_inner_edge, {"framed": "FV.E.1"}),
     "opening at the cut": (opening_at_cut, {"framed": "FV.D.1"}),
     "narrow opening": (narrow_opening, {"framed": "FV.W.1"}),

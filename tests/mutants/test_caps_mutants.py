@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from functools import cache
 
+import klayout.db as kdb
 import pytest
 from mutants import caps
 
@@ -36,6 +37,18 @@ def test_there_are_hundreds_and_a_table_of_them() -> None:
     print(table)
     assert sum(len(done(name)) for name in caps.NAMES) >= LEAST
     assert table.splitlines()[-1].endswith("0 survived, 0 false alarm")
+
+
+def test_the_ring_at_the_wafers_rim_is_there_and_closed() -> None:
+    w = wafer("framed")
+    rim = w.step["frame"].bbox().enlarged(20_000_000, 20_000_000)
+    for gone, rule in ((rim, "RIM.N.1"), (kdb.Box(0, 0, 50, 20_000_000), "RIM.R.1"), (kdb.Box(), "")):
+        layout = w.layout.dup()
+        top, index = layout.top_cell(), layout.layer(*w.pdk.gds("rim"))
+        left = kdb.Region(top.begin_shapes_rec(index)).merged() - kdb.Region(gone)
+        layout.clear_layer(index)
+        top.shapes(index).insert(left)
+        assert {r.rule for r in w.check(layout, {"RIM.N.1", "RIM.R.1"}) if r.count} == {rule} - {""}, rule
 
 
 def test_a_rule_that_is_blind_lets_defects_survive(monkeypatch: pytest.MonkeyPatch) -> None:

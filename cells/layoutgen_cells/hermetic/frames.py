@@ -207,11 +207,12 @@ class RimSeal:
 
 @generator("rim.seal", RimSeal)
 def rim_seal(pdk: Pdk, p: RimSeal) -> Drawing:
-    """Draws on role `frame`; the wafer's centre at the origin."""
+    """Draws on role `rim`, or on `frame` where a process has none; the wafer's centre at the origin."""
     d = Drawing("rim_seal")
     if p.inner <= 0:
         raise ParamError(f"rim.seal: inset={p.inset:g} and width={p.width:g} um leave no wafer inside")
-    frame, outer = pdk.role("frame"), p.inner + p.width
+    outer = p.inner + p.width
+    frame = pdk.roles.get("rim") or pdk.role("frame")
     sectors = geom.ring_sectors(p.inner, outer, RIM_SECTORS, RIM_POINTS)
     if not p.flat:
         for sector in sectors:

@@ -66,7 +66,8 @@ class InductorSpiral:
 def inductor_spiral(pdk: Pdk, p: InductorSpiral) -> Drawing:
     """Draws on roles `wiring` (spiral), `bridge` (underpass) and `bridge_via`; pins `outer` and `inner`, both at +x.
 
-    A process may have a role `coil` for the turns: the same metal, on a layer that joins nothing in the netlist.
+    A process may have a role `coil` for the turns: the same metal, on a layer that joins nothing in the netlist; and a
+    role `turns`: where they must be, whatever is drawn over them.
     """
     d = Drawing("inductor_spiral")
     wiring, bridge, opening = pdk.role("wiring"), pdk.role("bridge"), pdk.role("bridge_via")
@@ -87,9 +88,10 @@ def inductor_spiral(pdk: Pdk, p: InductorSpiral) -> Drawing:
         )
     half = spiral.width / 2
     middle = np.array([(start, low), *middle, (end, away)])
-    d.polygon(pdk.roles.get("coil", wiring), [
-        (start, low - half), *right, (end, away - half), (end, away + half), *left[::-1], (start, low + half),
-    ])  # fmt: skip
+    turns = [(start, low - half), *right, (end, away - half), (end, away + half), *left[::-1], (start, low + half)]
+    d.polygon(pdk.roles.get("coil", wiring), turns)
+    if "turns" in pdk.roles:
+        d.polygon(pdk.roles["turns"], turns)
     if "coil" in pdk.roles:
         d.polygon(wiring, geom.span(end - spiral.width, away - half, end, away + half))
     d.polygon(bridge, geom.span(start, low - half, end, low + half))

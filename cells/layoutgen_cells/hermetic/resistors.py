@@ -56,7 +56,10 @@ class ResistorMeander:
 
 @generator("resistor.meander", ResistorMeander)
 def resistor_meander(pdk: Pdk, p: ResistorMeander) -> Drawing:
-    """Draws on roles `resistor` (film) and `wiring` (metal at both ends); pins `a` and `b`."""
+    """Draws on roles `resistor` (film) and `wiring` (metal at both ends); pins `a` and `b`.
+
+    A process may have a role `bare_film`: where film must be between the metal, whatever is drawn over it.
+    """
     d = Drawing("resistor_meander")
     film, wiring = pdk.role("resistor"), pdk.role("wiring")
     sheet = sheet_resistance(pdk, film)
@@ -64,8 +67,9 @@ def resistor_meander(pdk: Pdk, p: ResistorMeander) -> Drawing:
     low, high = path[0], path[-1]
     under = np.array([p.contact, 0.0])
     ends = np.array([low - under, *path[1:-1], high + under])
-    line = shapely.LineString(ends).buffer(p.width / 2, cap_style="flat", join_style="mitre")
-    d.polygon(film, np.array(shapely.geometry.polygon.orient(line).exterior.coords)[:-1])
+    d.polygon(film, _track(ends, p.width))
+    if "bare_film" in pdk.roles:
+        d.polygon(pdk.roles["bare_film"], _track(path, p.width))
     long, high_side = p.contact + p.margin, p.width + 2 * p.margin
     for name, (x, y), way in (("a", low, -1), ("b", high, 1)):
         at = (x + way * long / 2, y)
@@ -74,6 +78,12 @@ def resistor_meander(pdk: Pdk, p: ResistorMeander) -> Drawing:
     with named("resistor.meander"):
         d.value("resistance", "ohm", resistor.resistance(path, p.width, sheet), SQUARES, p.resistance)
     return d
+
+
+def _track(path: Points, width: Um) -> Points:
+    """A track along a path, cut square at its ends."""
+    line = shapely.LineString(path).buffer(width / 2, cap_style="flat", join_style="mitre")
+    return np.array(shapely.geometry.polygon.orient(line).exterior.coords)[:-1]
 
 
 def _meander(pdk: Pdk, p: ResistorMeander, sheet: Ohm) -> Points:
