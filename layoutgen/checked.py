@@ -205,20 +205,9 @@ def prepare(
         raise InputError([Problem(str(path), "", f"cell {printable(cell.name, 60)!r} is empty; name another one")])
     ignored = _ignored(layout, cell, pdk, str(path), ignore)
     notes = [*_supply(layout, cell, pdk, dies, str(path))]
-    if dies == Dies() and _alone(layout, cell, pdk):
-        notes.append("One die without its street: what streets and wafer ask for is told by the wafer's file alone")
     if ignored:
         notes.append(f"Not looked at: {', '.join(f'{n}/{d}' for n, d in ignored)}")
     return cell, notes
-
-
-def _alone(layout: kdb.Layout, cell: kdb.Cell, pdk: Pdk) -> bool:
-    """Whether all that is drawn is one die."""
-    empty = {name: _empty(layout, cell, pdk.gds(name)) for name in pdk.reserved}
-    if empty.get("die", True) or not all(empty[name] for name in pdk.reserved if name != "die"):
-        return False
-    outlines = _shapes(layout, cell, pdk, "die").merged()
-    return outlines.count() == 1
 
 
 def _digest(path: Path) -> str:
@@ -248,12 +237,6 @@ def _ignored(
     strange = sorted({n for n, index in indexes.items() if n not in known and not cell.bbox(index).empty()})
     unknown = [] if ignore is None else [n for n in strange if n not in ignore]
     if unknown:
-        mask = next((name for name, mask in pdk.masks.items() if unknown == strange == [mask.gds]), "")
-        if mask and all(cell.bbox(index).empty() for number, index in indexes.items() if number != strange[0]):
-            message = (
-                f"holds the data of mask {mask} alone; rules are about what is drawn: check the wafer's file instead"
-            )
-            raise InputError([Problem(file, "", message)])
         shown = ", ".join(f"{n}/{d}" for n, d in unknown[:12]) + (", ..." if len(unknown) > 12 else "")
         message = f"PDK {pdk.name!r} knows no layer {shown}; name another PDK, or leave them alone with --ignore"
         raise InputError([Problem(file, "", message)])

@@ -62,13 +62,6 @@ class CheckError(LayoutgenError, RuntimeError):
     """A check could not run; never to be read as clean."""
 
 
-def failure(error: Exception) -> str:
-    """Why a check failed, in words: what went wrong that nobody meant."""
-    if isinstance(error, MemoryError) or "bad_alloc" in str(error):
-        return "not enough memory for what it looks at and finds; allow more with --megabytes"
-    return f"{type(error).__name__}: {error}"
-
-
 def nearest(name: str, known: Iterable[str]) -> str:
     """'; did you mean ...?' or '; known: ...', to end a message about an unknown name."""
     names = sorted(known)

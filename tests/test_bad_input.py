@@ -96,10 +96,6 @@ VALUES = {
     "no process": ('pdk = "wlcsp_500"\n', "", "pdk: is missing; add it"),
     "step and street": (STREET, "street = 100\nstep = [1600, 1600]",
                         "wafer.step: stands beside wafer.street; keep the one or the other"),
-    "a diameter in mm": ("diameter = 25_000", "diameter = 200",
-                         "wafer.diameter: 200 um is no wafer; lengths are in um: of one of 200 mm write 200_000"),
-    "a side for a flat": (STREET, 'flat = "bottom"',
-                          "wafer.flat: must be a length in um, as 32_500 (notch says on which side), not 'bottom'"),
     "nothing left": (STREET, "edge_exclusion = 12_500",
                      "wafer.edge_exclusion: leaves nothing of the wafer; make it smaller"),
     "street as wide as the wafer": (STREET, "street = [100, 1e300]",
@@ -339,7 +335,7 @@ def test_both_tables_and_the_pad_size_are_read_before_anything_is_said(refusal: 
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("nowhere.csv", "small.toml: chip.pads: nowhere.csv: no such file; paths are relative to the spec"),
+        ("nowhere.csv", "nowhere.csv: no such file; paths are relative to the spec"),
         (".", ": cannot be read (Is a directory); name a CSV file"),
         ("a\\u0000b", "a?b: cannot be read (embedded null byte); name a CSV file"),
         ("x" * 100_000, "...: cannot be read (File name too long); name a CSV file"),

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import klayout.db as kdb
@@ -15,8 +14,6 @@ import klayout.rdb as rdb
 import pytest
 
 from layoutgen.cli import run
-from layoutgen.drc import checks
-from layoutgen.findings import Finding
 
 PDK = """\
 name = "tiny"
@@ -268,29 +265,6 @@ def test_a_layer_that_the_flow_must_draw_is_empty(capsys: pytest.CaptureFixture[
     assert drc(drawn({(2, 0): GOOD[2, 0]}), *DIE) == 2
     assert "M.S failed: flow 'one' must draw layer 'metal'" in (out := capsys.readouterr().out)
     assert "DRAWN" not in out
-
-
-def test_a_mask_or_a_die_alone_is_said_to_be_one(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["drc", drawn({(2, 0): [(0, 0, 9, 9)]}), "--pdk", "post"]) == 2
-    alone = "x.gds: holds the data of mask RDL alone; rules are about what is drawn: check the wafer's file instead"
-    assert capsys.readouterr().err.splitlines()[-1] == f"error: {alone}"
-    assert drc(drawn({**GOOD, (200, 0): [(0, 0, 100, 100)]})) == 2
-    assert "One die without its street: what streets and wafer ask for is told" in capsys.readouterr().out
-    assert drc(drawn(NEAR), *DIE, "-q") == 1
-    assert "x.gds: 3 rules run, 1 findings" in capsys.readouterr().err
-
-
-def test_a_rule_that_runs_out_of_memory_says_what_to_do(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def full(*_: object) -> list[Finding]:
-        raise MemoryError
-
-    monkeypatch.setitem(checks.KINDS, "space", replace(checks.KINDS["space"], check=full))
-    assert drc(drawn(GOOD), *DIE) == 2
-    assert "M.S failed: not enough memory for what it looks at and finds; allow more with --megabytes" in (
-        capsys.readouterr().out
-    )
 
 
 @pytest.mark.parametrize(

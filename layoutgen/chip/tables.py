@@ -278,8 +278,7 @@ def _size(
             problems.append(Problem(place, key, f"is missing; fill it in, or {other}"))
             return 1.0
         return default[axis]
-    before = len(problems)
     value = _number(row, key, place, problems)
-    if value <= 0 and len(problems) == before:
+    if value <= 0:
         problems.append(Problem(place, key, f"must be greater than 0, not {value:g}"))
     return value

@@ -32,7 +32,7 @@ MOST_FINDINGS = 10
 @click.option("--no-previews", is_flag=True, help="Leave out the pictures.")
 @click.option("--no-plating", is_flag=True, help="Do not predict how evenly the bath plates through the kerf.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-@click.option("-q", "--quiet", is_flag=True, help="Print errors, and one line where the build is not clean.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 def command(
     spec: Path, output: Path, cells: tuple[Path, ...], waivers: Path | None, today: datetime | None, no_previews: bool,
     no_plating: bool, as_json: bool, quiet: bool,
@@ -71,16 +71,7 @@ def command(
         click.echo(json.dumps(_result(built, files, prediction), indent=1, ensure_ascii=False))
     elif not quiet:
         _say(built, output / built.name, len(files), prediction)
-    elif built.exit_code:
-        click.echo(f"{built.name}: {_verdict(built)}; see {output / built.name / 'results.md'}", err=True)
     return built.exit_code
-
-
-def _verdict(built: MaskSet) -> str:
-    """What is not right, in a few words."""
-    plan = built.die.plan
-    lost = "" if plan is None or plan.complete else f"routing is incomplete, {len(plan.unrouted)} unrouted; "
-    return f"{lost}{built.report.summary}"
 
 
 def _steps(pdk: str) -> int:

@@ -65,7 +65,7 @@ bounds = _together(
 )  # fmt: skip
 output = _together(
     click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
-    click.option("-q", "--quiet", is_flag=True, help="Print errors, and one line where it is not clean."),
+    click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors."),
 )
 
 
@@ -97,8 +97,6 @@ def say(done: Checked, process: Pdk, reports: Sequence[Path], pictures: Path | N
         from layoutgen.report import terminal
 
         click.echo(terminal.text(done.report, process), nl=False)
-    elif done.report.exit_code:
-        click.echo(f"{done.file}: {done.report.summary}", err=True)
     return done.report.exit_code
 
 

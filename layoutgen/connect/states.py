@@ -88,8 +88,7 @@ def check_wafer(
 def _undrawn(pieces: Pieces, layer: str) -> str:
     """What to do where nothing is on a layer that says where the blade goes."""
     if len(pieces.sheet("die")):
-        mend = "draw street, cut_sure and cut_maybe too; of a die alone the wafer's file tells"
-        return f"there is nothing on layer {layer!r}, though dies are drawn: {mend}"
+        return f"there is nothing on layer {layer!r}, though dies are drawn: draw street, cut_sure and cut_maybe too"
     return f"there is nothing on layer {layer!r}: say where the dies and the kerf are with --die and --step"
 
 

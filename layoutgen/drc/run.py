@@ -23,7 +23,7 @@ from layoutgen.drc.flat import Flat
 from layoutgen.drc.look import Across
 from layoutgen.drc.place import distinct
 from layoutgen.drc.unit import Judged, Unit
-from layoutgen.errors import LayoutgenError, PdkError, Problem, UnknownNameError, failure, printable
+from layoutgen.errors import LayoutgenError, PdkError, Problem, UnknownNameError, printable
 from layoutgen.findings import Finding, Report, RuleResult, Status
 from layoutgen.pdk import Pdk, Rule
 
@@ -313,7 +313,7 @@ def _run_one(
     except PdkError as e:
         return Status.FAILED, _reason(e), ()
     except Exception as e:  # whatever went wrong in one rule must not hide what the others say
-        return Status.FAILED, printable(failure(e)), ()
+        return Status.FAILED, printable(f"{type(e).__name__}: {e}"), ()
 
 
 def _absent(pdk: Pdk, flow: str, content: Content, look: Looker, job: Task) -> tuple[Status, str] | None:

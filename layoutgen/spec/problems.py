@@ -16,16 +16,7 @@ from layoutgen.connect.stack import stack
 from layoutgen.errors import ChipError, InputError, LayoutgenError, Problem, SpecError, UnknownNameError
 from layoutgen.pdk import Pdk
 from layoutgen.route import Ties
-from layoutgen.spec.tables import (
-    LEAST_WAFER,
-    MOST_FLAT,
-    ChipSpec,
-    PlaceSpec,
-    RoutingSpec,
-    SpecFile,
-    TrackSpec,
-    WaferSpec,
-)
+from layoutgen.spec.tables import MOST_FLAT, ChipSpec, PlaceSpec, RoutingSpec, SpecFile, TrackSpec, WaferSpec
 from layoutgen.tomlfile import Model
 from layoutgen.units import DBU, LARGEST, Um, off_grid
 
@@ -252,13 +243,6 @@ def chip_of(spec: ChipSpec, path: Path, terminals: Collection[str], problems: li
                 pad_inset=a.pad_inset,
             )
         else:
-            named = {f"chip.{key}": getattr(spec, key) for key in ("pads", "balls", "shapes")}
-            missing = [
-                Problem(shown, place, f"{table}: no such file; paths are relative to the spec")
-                for place, table in named.items() if table and _is_missing(folder / table)
-            ]  # fmt: skip
-            if missing:
-                raise ChipError(missing)
             shapes = folder / spec.shapes if spec.shapes else None
             pads, balls = (folder / table if table else None for table in (spec.pads, spec.balls))
             chip = read_tables(spec.name, spec.size, pads, balls, spec.pad_size, shapes)
@@ -266,17 +250,6 @@ def chip_of(spec: ChipSpec, path: Path, terminals: Collection[str], problems: li
     except ChipError as e:
         problems.extend(e.problems)
         return None
-
-
-def _is_missing(path: Path) -> bool:
-    """Whether there is no such file; of others, reading them says what is wrong."""
-    try:
-        path.stat()
-    except FileNotFoundError:
-        return True
-    except (OSError, ValueError):
-        return False
-    return False
 
 
 def step_of(wafer: WaferSpec, chip: Chip | None, file: str, problems: list[Problem], usual: Um) -> tuple[Um, Um] | None:
@@ -288,10 +261,6 @@ def step_of(wafer: WaferSpec, chip: Chip | None, file: str, problems: list[Probl
     pair = given if isinstance(given, tuple) else (given, given)
     if wafer.step is not None and wafer.street is not None:
         problems.append(Problem(file, "wafer.step", "stands beside wafer.street; keep the one or the other"))
-    if wafer.diameter < LEAST_WAFER:
-        message = f"{wafer.diameter:g} um is no wafer; lengths are in um: of one of {wafer.diameter:g} mm write "
-        problems.append(Problem(file, "wafer.diameter", message + f"{round(wafer.diameter * 1000):_}"))
-        return None
     if 2 * wafer.edge_exclusion >= wafer.diameter:
         problems.append(Problem(file, "wafer.edge_exclusion", "leaves nothing of the wafer; make it smaller"))
     if wafer.flat is not None and wafer.flat > MOST_FLAT * wafer.diameter:

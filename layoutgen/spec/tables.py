@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from layoutgen.chip import LayoutLayers
 from layoutgen.chip.model import MOST_LETTERS
@@ -36,8 +36,6 @@ class ArraySpec(Model):
 Layer = tuple[Annotated[int, Field(ge=0, le=65535)], Annotated[int, Field(ge=0, le=65535)]]
 """Number and datatype of a layer in a layout file."""
 _LAYERS = LayoutLayers()
-LEAST_WAFER: Um = 1_000.0
-"""Diameter: what is below was given in mm."""
 MOST_FLAT = 0.5
 """Of the diameter: flats are 0.25 to 0.4 of it."""
 
@@ -113,13 +111,6 @@ class WaferSpec(Model):
     """What stands on the wafer's centre: the middle of a die, or the crossing of two streets."""
     mark_sites: int = Field(default=2, ge=2, le=8)
     """Places that hold alignment marks instead of a die."""
-
-    @field_validator("flat", mode="before")
-    @classmethod
-    def _a_length(cls, value: object) -> object:
-        if isinstance(value, str):
-            raise ValueError("must be a length in um, as 32_500 (notch says on which side)")
-        return value
 
     @property
     def rim(self) -> Rim:

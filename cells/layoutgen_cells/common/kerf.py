@@ -165,7 +165,7 @@ def _ring_settings(c: WaferContext) -> KerfRing:
         what = "flat" if c.rim.flat else "notch"
         raise ParamError(
             f"kerf.ring: inset={settings.inset:g} um leads the ring through the {what}, which is {c.rim.depth:g} deep; "
-            'make it larger under [cells."kerf.ring"]'
+            "make it larger"
         )
     return settings
 
