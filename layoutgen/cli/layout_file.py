@@ -112,7 +112,7 @@ def bounded(file: Path, megabytes: int) -> Iterator[None]:
         with memory.bounded(most):
             yield
     except (MemoryError, RuntimeError) as e:
-        if isinstance(e, RuntimeError) and "bad_alloc" not in str(e):
+        if not memory.ran_out(e):
             raise
         text = f"needs more than {most} MB of memory to check; allow more with --megabytes"
         raise InputError([Problem(str(file), "", text)]) from None

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 import klayout.db as kdb
 
-from layoutgen import derive, gds
+from layoutgen import derive, gds, memory
 from layoutgen.drc import machines, overall, processes
 from layoutgen.drc.cache import Cache, Entry, Outcome, key_of
 from layoutgen.drc.checks import KINDS, Task, task
@@ -313,7 +313,7 @@ def _run_one(
     except PdkError as e:
         return Status.FAILED, _reason(e), ()
     except Exception as e:  # whatever went wrong in one rule must not hide what the others say
-        return Status.FAILED, printable(f"{type(e).__name__}: {e}"), ()
+        return Status.FAILED, memory.reason(e), ()
 
 
 def _absent(pdk: Pdk, flow: str, content: Content, look: Looker, job: Task) -> tuple[Status, str] | None:
