@@ -250,7 +250,7 @@ def rim_seal_stage(c: WaferContext, wafer: OnWafer) -> None:
     if not c.rim.flat and settings.inset < c.rim.depth:
         raise ParamError(
             f"rim.seal: inset={settings.inset:g} um leads the ring through the notch, which is {c.rim.depth:g} deep; "
-            "make it larger"
+            f'write inset = {math.ceil(c.rim.depth)} or more under [cells."rim.seal"]'
         )
     turned = {"bottom": 0.0, "right": 90.0, "top": 180.0, "left": 270.0, "none": 0.0}[c.rim.notch]
     wafer.own.place(
