@@ -164,8 +164,9 @@ def test_findings_in_the_table_and_in_each_report(capsys: pytest.CaptureFixture[
     assert {p.name for p in Path("p").iterdir()} == {"M.S.png", "pictures.json"}
 
 
-def test_pictures_of_an_earlier_check_go_and_other_files_stay() -> None:
-    assert drc(drawn(NEAR), *DIE, "--pictures", "p", "-q") == 1
+def test_pictures_of_an_earlier_check_go_and_other_files_stay(capsys: pytest.CaptureFixture[str]) -> None:
+    assert drc(drawn(NEAR), *DIE, "--pictures", "p", "-q", "-o", "r.md") == 1
+    assert capsys.readouterr().err == "x.gds: findings: 3 rules run, 1 findings, 1 not applicable; see r.md\n"
     assert list(json.loads(Path("p/pictures.json").read_text("utf-8"))["files"]) == ["M.S.png"]
     Path("p/own.png").write_text("mine")
     assert drc(drawn(GOOD), *DIE, "--pictures", "p", "-q") == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -447,7 +448,9 @@ def test_the_name_of_a_mask_is_no_path(
     )
 
 
-def test_names_from_outside_are_only_text(spec_file: Callable[..., Path], tmp_path: Path) -> None:
+def test_names_from_outside_are_only_text(
+    spec_file: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     evil = '"<script>alert(1)</script>"', "=cmd|' /C calc'!A0", "../../x", "&amp;µ"
     columns = list(zip(evil, (500, 1000, 500, 1000), strict=True))
     pads = "pad,net,x,y\n" + "".join(f"P{i},{n},{x},{75 + 1350 * (i // 2)}\n" for i, (n, x) in enumerate(columns))
@@ -455,6 +458,8 @@ def test_names_from_outside_are_only_text(spec_file: Callable[..., Path], tmp_pa
     path = spec_file(("width = 30", "width = 30\n\n[cells.ball]\ndiameter = 300.0"), pads=pads, balls=balls)
     assert run(["build", str(path), "-o", str(tmp_path / "out"), "-q", "--no-previews"]) == 1
     folder = tmp_path / "out" / "small"
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(rf"small: findings: \d+ rules run, \d+ findings, .*; see {folder / 'results.md'}", line)
     for file in ("results.xml", "drc.lyrdb", "wlcsp_500.lyp", "wlcsp_500.lyt"):
         ET.parse(folder / file)  # noqa: S314 - our own
     assert "<script" not in (folder / "results.md").read_text("utf-8")
