@@ -131,7 +131,7 @@ def run(pdk: Pdk, flow: str, content: Content, progress: Progress | None = None,
             tell(name)
         done = sent[name] if name in sent else result(name)
         results.append(ended(name, Status.FAILED, done) if isinstance(done, str) else done)
-    return Report(content.title, pdk.name, flow, tuple(_scope(content, results)), tuple(results))
+    return Report(content.title, pdk.name, flow, tuple(_scope(content, results, pdk, flow)), tuple(results))
 
 
 def _spread(
@@ -345,6 +345,7 @@ def _reason(error: PdkError) -> str:
     return "; ".join(str(problem) for problem in error.problems)
 
 
-def _scope(content: Content, results: list[RuleResult]) -> Iterable[str]:
-    ran = sum(r.status is Status.RUN for r in results)
-    yield f"{content.title}: {ran} of the {len(results)} rules of the process run"
+def _scope(content: Content, results: list[RuleResult], pdk: Pdk, flow: str) -> Iterable[str]:
+    ran, others = sum(r.status is Status.RUN for r in results), len(results) - len(pdk.rules_of(flow))
+    also = f" ({others} are for other flows)" if others else ""
+    yield f"{content.title}: {ran} of the {len(results)} rules of the process run{also}"
