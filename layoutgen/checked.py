@@ -1,6 +1,6 @@
 """A layout file checked against a process: read as one of someone else, its reserved layers supplied, its rules run.
 
-Builds draw the outlines of dies, streets and kerfs on reserved layers, and files of theirs are checked with these.
+Builds draw the outlines of dies, streets and kerfs on reserved layers, and their wafers are checked with these.
 Files of others have none: where the dies are, `Dies` says.
 """
 
