@@ -1,6 +1,6 @@
 """A layout file checked against a process: read as one of someone else, its reserved layers supplied, its rules run.
 
-Builds draw the outlines of dies, streets and kerfs on reserved layers, and files of theirs are checked with these.
+Builds draw the outlines of dies, streets and kerfs on reserved layers, and their wafers are checked with these.
 Files of others have none: where the dies are, `Dies` says.
 """
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import klayout.db as kdb
 
-from layoutgen import foreign, gds, geom
+from layoutgen import foreign, gds, geom, part
 from layoutgen.drc import facets
 from layoutgen.drc.cache import Cache, digest_of_file
 from layoutgen.drc.checks import task
@@ -198,13 +198,20 @@ def prepare(
     """The cell of a file to look at, with the reserved layers that `dies` supplies drawn; and what there is to say.
 
     Raises:
-        InputError: the file has no such cell, nothing in it, or a layer that the process does not know.
+        InputError: the file has no such cell, nothing in it that the process knows, a layer that it does not know, or
+            nothing but the data of a mask.
     """
     cell = foreign.top_cell(layout, str(path), top)
     if cell.bbox().empty():
         raise InputError([Problem(str(path), "", f"cell {printable(cell.name, 60)!r} is empty; name another one")])
-    ignored = _ignored(layout, cell, pdk, str(path), ignore)
+    drawn = _drawn(layout, cell)
+    mask, strange = part.one_mask(path, pdk, drawn)
+    if strange:
+        raise InputError([Problem(str(path), "", f"{mask}, or name another PDK")])
+    ignored = _ignored(drawn, pdk, str(path), ignore)
+    empty = {name for name in pdk.reserved if _empty(layout, cell, pdk.gds(name))}
     notes = [*_supply(layout, cell, pdk, dies, str(path))]
+    notes += filter(None, [mask, part.one_die(path, pdk, empty)])
     if ignored:
         notes.append(f"Not looked at: {', '.join(f'{n}/{d}' for n, d in ignored)}")
     return cell, notes
@@ -228,17 +235,25 @@ def _empty(layout: kdb.Layout, cell: kdb.Cell, number: LayerNumber) -> bool:
     return index is None or not covers(cell, index)
 
 
+def _drawn(layout: kdb.Layout, cell: kdb.Cell) -> list[LayerNumber]:
+    """The layers on which something is."""
+    indexes = {(info.layer, info.datatype): layout.layer(info) for info in layout.layer_infos()}
+    return sorted(n for n, index in indexes.items() if not cell.bbox(index).empty())
+
+
 def _ignored(
-    layout: kdb.Layout, cell: kdb.Cell, pdk: Pdk, file: str, ignore: Sequence[LayerNumber] | None
+    drawn: Sequence[LayerNumber], pdk: Pdk, file: str, ignore: Sequence[LayerNumber] | None
 ) -> list[LayerNumber]:
     """The layers on which something is that the process does not know, if all of them may be left alone."""
     known = {layer.gds for layer in pdk.drawn_layers.values()} | {d.gds for d in pdk.derived.values() if d.gds}
-    indexes = {(info.layer, info.datatype): layout.layer(info) for info in layout.layer_infos()}
-    strange = sorted({n for n, index in indexes.items() if n not in known and not cell.bbox(index).empty()})
+    strange = [n for n in drawn if n not in known]
     unknown = [] if ignore is None else [n for n in strange if n not in ignore]
     if unknown:
         shown = ", ".join(f"{n}/{d}" for n, d in unknown[:12]) + (", ..." if len(unknown) > 12 else "")
         message = f"PDK {pdk.name!r} knows no layer {shown}; name another PDK, or leave them alone with --ignore"
+        raise InputError([Problem(file, "", message)])
+    if strange == [*drawn]:
+        message = f"nothing is drawn on any layer of PDK {pdk.name!r}; name another PDK, or another cell with --top"
         raise InputError([Problem(file, "", message)])
     return strange
 
@@ -322,7 +337,7 @@ def _skipped(
         return result  # nothing to check, wherever the dies are
     number = pdk.gds(lacks[0])
     by = _supplied(lacks[0])
-    mend = f"give it with {by}" if by else f"draw it on {number[0]}/{number[1]}"
+    mend = f"give it with {by}" if by and "die" in missing else f"draw it on {number[0]}/{number[1]}"
     return replace(
         result, status=Status.SKIPPED, reason=f"there is nothing on layer {lacks[0]!r}: {mend}", findings=(), waived=()
     )

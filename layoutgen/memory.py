@@ -1,4 +1,4 @@
-"""A bound of the memory that this process takes, where the system knows one."""
+"""A bound of the memory that this process takes, where the system knows one; and what to say where it is hit."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import klayout.db as kdb
+
+from layoutgen.errors import printable
 
 _STATUS = Path("/proc/self/status")
 
@@ -36,6 +38,34 @@ def bounded(megabytes: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether it says that no more memory was to be had: Python's, or KLayout's."""
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "bad_alloc" in str(error))
+
+
+def reason(error: BaseException) -> str:
+    """Why something could not be done, in one line: what the error says; for want of memory, the bound and the mend."""
+    return want() if ran_out(error) else printable(f"{type(error).__name__}: {error}")
+
+
+def want() -> str:
+    """That no more memory was to be had: the bound, if this process has one, and the mend."""
+    if most := _bound():
+        also = "allow more with --megabytes, or mend first what is found most often"
+        return f"needs more than the {most >> 20} MB of memory that a process may take here; {also}"
+    return "needs more memory than there is; check less at a time, or on a larger machine"
+
+
+def _bound() -> int:
+    """Most bytes of data that this process may have; 0: as many as there are."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return 0
+    most = resource.getrlimit(resource.RLIMIT_DATA)[0]
+    return 0 if most == resource.RLIM_INFINITY else most
 
 
 def _data() -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+from pydantic.fields import FieldInfo
 
 from layoutgen.errors import InputError, Problem, nearest
 from layoutgen.units import LARGEST, Um
@@ -160,11 +161,16 @@ def _problem(file: str, model: type[BaseModel], item: dict[str, Any]) -> Problem
     elif kind == "too_long" and context.get("max_length") == 2:
         message = f"must be two numbers, not {list(value)}"
     elif kind == "extra_forbidden":
-        message = f"unknown key{nearest(str(loc[-1]), _known_keys(model, loc[:-1]))}"
+        message = f"unknown key{nearest(str(loc[-1]), _fields(model, loc[:-1]))}"
     elif kind == "missing":
         message = _MESSAGES[kind]
     else:
-        message = _MESSAGES.get(kind) or _bound(kind, context) or item["msg"].removeprefix("Value error, ")
+        message = (
+            (kind == "float_type" and _is_um(model, loc) and "must be a number of um")
+            or _MESSAGES.get(kind)
+            or _bound(kind, context)
+            or item["msg"].removeprefix("Value error, ")
+        )
         if not isinstance(value, dict | tuple):
             message = f"{message}, not {value!r}"
     return Problem(file, place, message)
@@ -185,8 +191,20 @@ def _bound(kind: str, context: dict[str, Any]) -> str:
     return ""
 
 
-def _known_keys(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
-    """The keys a table at `path` may have, by walking the model's annotations."""
+def _is_um(model: type[BaseModel], path: tuple[int | str, ...]) -> bool:
+    """Whether what stands at `path` is a length, or one of several."""
+    while path and isinstance(path[-1], int):
+        path = path[:-1]
+    field = _fields(model, path[:-1]).get(str(path[-1])) if path else None
+    return field is not None and ("um" in field.metadata or _names_um(field.annotation))
+
+
+def _names_um(annotation: Any) -> bool:
+    return "um" in get_args(annotation) or any(_names_um(part) for part in get_args(annotation))
+
+
+def _fields(model: type[BaseModel], path: tuple[int | str, ...]) -> dict[str, FieldInfo]:
+    """What a table at `path` may have, by key, by walking the model's annotations."""
     here: Any = model
     for part in path:
         if isinstance(here, type) and issubclass(here, BaseModel):
@@ -196,8 +214,8 @@ def _known_keys(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str
             here = next((a for a in reversed(args) if a is not Ellipsis), None)
         here = _table_in(here)
     if isinstance(here, type) and issubclass(here, BaseModel):
-        return [f.alias or name for name, f in here.model_fields.items()]
-    return []
+        return {f.alias or name: f for name, f in here.model_fields.items()}
+    return {}
 
 
 def _table_in(annotation: Any) -> Any:

@@ -66,11 +66,15 @@ VALUES = {
     "unknown table": ("[wafer]", "[wafre]", "wafre: unknown key; did you mean 'wafer'?"),
     "unknown far key": (STREET, "zzz = 1", "wafer.zzz: unknown key; known: centre, diameter, edge_exclusion, "
                         "flat, mark_sites, notch, step, street"),
-    "text for a number": ("diameter = 25_000", 'diameter = "25000"', "wafer.diameter: must be a number, not '25000'"),
+    "text for a number": ("diameter = 25_000", 'diameter = "25000"',
+                          "wafer.diameter: must be a number of um, not '25000'"),
     "date for a number": ("diameter = 25_000", "diameter = 2024-01-01",
-                          "wafer.diameter: must be a number, not datetime.date(2024, 1, 1)"),
-    "yes for a number": ("diameter = 25_000", "diameter = true", "wafer.diameter: must be a number, not True"),
-    "table for a number": ("diameter = 25_000", "diameter = {}", "wafer.diameter: must be a number"),
+                          "wafer.diameter: must be a number of um, not datetime.date(2024, 1, 1)"),
+    "yes for a number": ("diameter = 25_000", "diameter = true", "wafer.diameter: must be a number of um, not True"),
+    "table for a number": ("diameter = 25_000", "diameter = {}", "wafer.diameter: must be a number of um"),
+    "a wafer in mm": ("diameter = 25_000", "diameter = 200", "wafer.diameter: 200 is in um; did you mean 200000?"),
+    "a side for a flat": (STREET, 'flat = "bottom"', "wafer.flat: must be the length of the flat in um (on which side "
+                          "it is, `notch` says), not 'bottom'"),
     "zero": ("diameter = 25_000", "diameter = 0", "wafer.diameter: must be greater than 0, not 0"),
     "negative": ("diameter = 25_000", "diameter = -1.5", "wafer.diameter: must be greater than 0, not -1.5"),
     "infinite": ("diameter = 25_000", "diameter = inf", "wafer.diameter: must be a finite number, not inf"),
@@ -87,7 +91,7 @@ VALUES = {
     "a size of three": (SIZE, "size = [1, 2, 3]", "chip.size: must be two numbers, not [1, 2, 3]"),
     "half a street": (STREET, "street = [100]", "wafer.street: must be two numbers, not [100]"),
     "half a negative street": (STREET, "street = [100, -1]", "wafer.street.1: must be greater than 0, not -1"),
-    "text for a street": (STREET, 'street = "wide"', "wafer.street: must be a number, not 'wide'"),
+    "text for a street": (STREET, 'street = "wide"', "wafer.street: must be a number of um, not 'wide'"),
     "a negative size": (SIZE, "size = [1500, -1]", "chip.size.1: must be greater than 0, not -1"),
     "a zero size": (SIZE, "size = [0, 1500]", "chip.size.0: must be greater than 0, not 0"),
     "an infinite size": (SIZE, "size = [inf, 1500]", "chip.size.0: must be a finite number, not inf"),
@@ -335,7 +339,7 @@ def test_both_tables_and_the_pad_size_are_read_before_anything_is_said(refusal: 
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("nowhere.csv", "nowhere.csv: no such file; paths are relative to the spec"),
+        ("nowhere.csv", "small.toml: chip.pads: no file 'nowhere.csv'; write its path as seen from the spec"),
         (".", ": cannot be read (Is a directory); name a CSV file"),
         ("a\\u0000b", "a?b: cannot be read (embedded null byte); name a CSV file"),
         ("x" * 100_000, "...: cannot be read (File name too long); name a CSV file"),
@@ -543,4 +547,4 @@ def test_mistakes_in_spec_tables_street_and_cells_are_all_said_at_once(
     assert run(["build", str(missing)]) == 2
     said = capsys.readouterr().err
     assert "chip.size" in said
-    assert "none.csv: no such file" in said
+    assert "none.csv'; write its path as seen from the spec" in said

@@ -236,7 +236,9 @@ def test_pdk_lists_every_process_with_its_masks(capsys: pytest.CaptureFixture[st
     out = capsys.readouterr().out
     for name in PDKS:
         assert re.search(rf"^{name} ", out, re.MULTILINE)
-    assert "flow plated: plating current kerf, masks PI, RDL, VIA" in out
+    assert (
+        "flow plated: plating current kerf, masks PI, RDL, VIA, 29 rules\n" in out
+    )  # of 36, seven of which are for other flows
 
 
 @pytest.mark.parametrize("name", PDKS)

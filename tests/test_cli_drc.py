@@ -61,6 +61,26 @@ transfer = "etch"
 aligns_to = "incoming"
 marks = "metal"
 
+[masks.V]
+data = "via | label"
+gds = [3, 0]
+title = "Via"
+drawn = "opening"
+resist = "positive"
+transfer = "etch"
+aligns_to = "M"
+marks = "label"
+
+[masks.W]
+data = "via"
+gds = [4, 0]
+title = "Wide"
+drawn = "opening"
+resist = "positive"
+transfer = "etch"
+aligns_to = "M"
+marks = "via"
+
 [rules."M.S"]
 check = "space"
 layers = ["metal"]
@@ -144,8 +164,9 @@ def test_findings_in_the_table_and_in_each_report(capsys: pytest.CaptureFixture[
     assert {p.name for p in Path("p").iterdir()} == {"M.S.png", "pictures.json"}
 
 
-def test_pictures_of_an_earlier_check_go_and_other_files_stay() -> None:
-    assert drc(drawn(NEAR), *DIE, "--pictures", "p", "-q") == 1
+def test_pictures_of_an_earlier_check_go_and_other_files_stay(capsys: pytest.CaptureFixture[str]) -> None:
+    assert drc(drawn(NEAR), *DIE, "--pictures", "p", "-q", "-o", "r.md") == 1
+    assert capsys.readouterr().err == "x.gds: findings: 3 rules run, 1 findings, 1 not applicable; see r.md\n"
     assert list(json.loads(Path("p/pictures.json").read_text("utf-8"))["files"]) == ["M.S.png"]
     Path("p/own.png").write_text("mine")
     assert drc(drawn(GOOD), *DIE, "--pictures", "p", "-q") == 0
@@ -192,6 +213,41 @@ def test_the_reserved_layers_of_a_file_are_taken(capsys: pytest.CaptureFixture[s
     assert drc("x.gds") == 0
     assert drc("x.gds", *DIE) == 2
     assert "x.gds: has layer 'die' (200/0) already; leave --die, --step and --cut out" in capsys.readouterr().err
+
+
+ONE = [(10.0, 10.0, 30.0, 90.0)]
+
+
+@pytest.mark.parametrize(
+    ("file", "layer", "said"),
+    [
+        ("c_W.gds", (4, 0), "error: c_W.gds: holds layer 4/0 alone, as the data of mask 'W' does: "
+         "check c_wafer.oas instead, or name another PDK"),
+        ("c.oas.gz", (4, 0), "mask 'W' does: check the wafer's file (NAME_wafer.oas) instead"),
+        ("c_V.gds", (3, 0), "error: c_V.gds: holds layer 3/0 alone, as the data of mask 'V' does: check c_wafer.oas"),
+        ("c_M.gds", (1, 0), "\n  holds layer 1/0 alone, as the data of mask 'M' does: check c_wafer.oas instead\n"),
+        ("c_die.gds", (200, 0), "\n  Dies are outlined without a street or kerf, as in a die's own file: "
+         "check c_wafer.oas instead\n"),
+        ("c.gds", (9, 0), "error: c.gds: nothing is drawn on any layer of PDK 'tiny'; name another PDK, or"),
+    ],
+    ids=["a mask", "by another name", "on a layer of the process", "that is a layer", "a die", "nothing known"],
+)  # fmt: skip
+@pytest.mark.parametrize("command", ["drc", "net"])
+def test_a_part_of_a_build_is_named_and_the_wafer_to_check_instead(
+    command: str, file: str, layer: tuple[int, int], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([command, drawn({layer: ONE}, file), "--pdk", "tiny", "--ignore", "9/0"]) == 2
+    out, err = capsys.readouterr()
+    assert said in out + err
+    assert "--die" not in err
+
+
+def test_what_looks_like_a_part_of_a_build_and_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    drawn({(3, 0): ONE}, "labels.gds")  # a layer of the process as well as a mask's, by no mask's name
+    drawn({(200, 0): ONE, (200, 1): ONE}, "c_die.gds")
+    for file in ("labels.gds", "c_die.gds"):
+        assert drc(file) == 2
+        assert "instead" not in "".join(capsys.readouterr())
 
 
 def test_rules_named(capsys: pytest.CaptureFixture[str]) -> None:

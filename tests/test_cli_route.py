@@ -241,6 +241,8 @@ def test_three_nets_through_a_channel_for_two(capsys: pytest.CaptureFixture[str]
     assert left["reason"] in (folder / "route.md").read_text("utf-8").replace("\\", "")
     assert red_pixels(folder / "route.png") > 100
     assert (folder / "route.gds").stat().st_size > 1000
+    assert run(["route", "pads.csv", *NARROW, "-q", "--no-picture"]) == 1
+    assert tuple(capsys.readouterr()) == ("", "pads: not complete; see output/pads/route.md\n")
 
 
 def test_a_channel_for_three_is_enough() -> None:

@@ -540,7 +540,7 @@ def test_the_command_writes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str
     for ending, text in ((".lydrc", "<klayout-macro>"), (".drc", "# Design rules for KLayout's DRC")):
         path = tmp_path / f"x{ending}"
         assert run_command(["pdk", "deck", "post", "-o", str(path)]) == 0
-        assert f"{path}: 27 of 29 rules of post" in capsys.readouterr().out
+        assert f"{path}: 27 of the 29 rules of post for flow plated" in capsys.readouterr().out
         assert text in path.read_text("utf-8")
 
 

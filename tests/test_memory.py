@@ -38,6 +38,22 @@ def test_it_holds_and_is_gone_afterwards() -> None:
     assert len(np.zeros(200 * MB, dtype=np.uint8)) == 200 * MB
 
 
+def test_what_is_said_of_it_names_the_bound_and_the_mend() -> None:
+    with memory.bounded(100):
+        with pytest.raises(MemoryError) as python:
+            np.zeros(200 * MB, dtype=np.uint8)
+        with pytest.raises(RuntimeError) as klayout:
+            doubled(40)
+        most, said = memory._bound() >> 20, memory.reason(python.value)
+        assert said == memory.reason(klayout.value)
+    assert f"more than the {most} MB" in said
+    assert "--megabytes" in said
+    assert (
+        memory.reason(MemoryError()) == "needs more memory than there is; check less at a time, or on a larger machine"
+    )
+    assert memory.reason(RuntimeError("off")) == "RuntimeError: off"
+
+
 def test_it_holds_for_a_process_that_is_started_meanwhile() -> None:
     """Seen from a new process: what a child may take is what its parent has already, and the bound."""
     script = (

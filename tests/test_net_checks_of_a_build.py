@@ -131,6 +131,7 @@ def test_what_is_said_to_have_run_adds_up(built: MaskSet) -> None:
             for s in built.report.scope]  # fmt: skip
     ran, asked = (sum(int(v) for m in said if m for v in m.group(k, k + 2) if v) for k in (1, 2))
     assert len([m for m in said if m]) == 2
+    assert built.report.scope[0].endswith(" (7 are for other flows)")
     assert built.report.summary.startswith(f"{ran} rules run")
     assert asked == len(built.report.results)
     assert ran == sum(r.status is Status.RUN for r in built.report.results)

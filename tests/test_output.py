@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -82,6 +84,21 @@ def test_every_file_is_there_and_the_manifest_names_it_with_its_hash(
     }
     assert all((folder / file).stat().st_size == entry["bytes"] > 100 for file, entry in named.items())
     assert not list(folder.parent.glob(".*"))
+
+
+def test_readme_says_what_each_file_of_the_first_example_is(example: Build, contents: Contents) -> None:
+    rows = re.findall(
+        r"^\| (`.+?) \| (.+) \|$", (ROOT / "README.md").read_text("utf-8").partition("## Test")[0], re.MULTILINE
+    )
+    said = set[str]()
+    for files, what in rows:
+        before = ""
+        for file in re.findall(r"`([^`]+)`", f"{files} {what}"):
+            whole = before.rpartition(".")[0] + file if file.startswith(".") else file
+            said |= {f"{whole}*" if whole.endswith("/") else whole, f"{before.rpartition('/')[0]}/{file}"}
+            before = whole
+    files = contents(example("caravel_post").folder)
+    assert [file for file in files if not any(fnmatch(file, pattern) for pattern in said)] == []
 
 
 TONES = {
@@ -447,7 +464,9 @@ def test_the_name_of_a_mask_is_no_path(
     )
 
 
-def test_names_from_outside_are_only_text(spec_file: Callable[..., Path], tmp_path: Path) -> None:
+def test_names_from_outside_are_only_text(
+    spec_file: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     evil = '"<script>alert(1)</script>"', "=cmd|' /C calc'!A0", "../../x", "&amp;µ"
     columns = list(zip(evil, (500, 1000, 500, 1000), strict=True))
     pads = "pad,net,x,y\n" + "".join(f"P{i},{n},{x},{75 + 1350 * (i // 2)}\n" for i, (n, x) in enumerate(columns))
@@ -455,6 +474,8 @@ def test_names_from_outside_are_only_text(spec_file: Callable[..., Path], tmp_pa
     path = spec_file(("width = 30", "width = 30\n\n[cells.ball]\ndiameter = 300.0"), pads=pads, balls=balls)
     assert run(["build", str(path), "-o", str(tmp_path / "out"), "-q", "--no-previews"]) == 1
     folder = tmp_path / "out" / "small"
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(rf"small: findings: \d+ rules run, \d+ findings; see {folder / 'results.md'}", line)
     for file in ("results.xml", "drc.lyrdb", "wlcsp_500.lyp", "wlcsp_500.lyt"):
         ET.parse(folder / file)  # noqa: S314 - our own
     assert "<script" not in (folder / "results.md").read_text("utf-8")

@@ -336,7 +336,7 @@ def test_all_contradictions_are_said_at_once(tmp_path: Path) -> None:
     [
         ("kerf_min = 55.0", "kerf_min = 0.0", "cut.kerf_min: must be greater than 0, not 0.0"),
         ("kerf_min = 55.0", "kerf_min = nan", "cut.kerf_min: must be a finite number, not nan"),
-        ("kerf_min = 55.0", "kerf_min = true", "cut.kerf_min: must be a number, not True"),
+        ("kerf_min = 55.0", "kerf_min = true", "cut.kerf_min: must be a number of um, not True"),
         ("tolerance = 5.0", "tolerance = -1.0", "cut.tolerance: must be at least 0, not -1.0"),
         ("tolerance = 5.0", "tolerance = 5.0\nburr = -1.0", "cut.burr: must be at least 0, not -1.0"),
         ("tolerance = 5.0", "tolerance = 5.0\nclearance = 0.0", "cut.clearance: must be greater than 0, not 0.0"),

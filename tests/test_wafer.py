@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
@@ -408,6 +409,17 @@ def test_a_ring_that_would_touch_dies_is_refused() -> None:
         ParamError, match=r"^kerf.ring: its inner edge, at a radius of 96500 um, must lie beyond the dies"
     ):
         build_wafer(context(0, exclusion=3500.0), discover.stages(), "W")
+
+
+@pytest.mark.parametrize(
+    ("exclusion", "also"), [(5000.0, ", and edge_exclusion = 6399 or more under [wafer]"), (7000.0, "")]
+)
+def test_a_ring_that_a_flat_would_cut_is_refused_with_what_to_write_where(exclusion: float, also: str) -> None:
+    c = context(0, exclusion=exclusion)
+    c = replace(c, rim=replace(c.rim, flat=57_500.0))
+    message = 'deep; write inset = 4222 or more under [cells."kerf.ring"]' + also
+    with pytest.raises(ParamError, match=re.escape(message) + "$"):
+        build_wafer(c, discover.stages(), "W")
 
 
 def test_streets_that_run_past_the_ring_have_no_bus_end() -> None:

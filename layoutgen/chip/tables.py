@@ -37,11 +37,12 @@ def read_tables(
     balls: Path | None,
     pad_size: tuple[Um, Um] | None,
     shapes: Path | None = None,
+    spec: str = "",
 ) -> Chip:
     """A chip from its tables; `pad_size` is the metal of pads whose row does not say.
 
     Lines that start with # are notes. Names and nets are free text; sizes must be positive. `size` may be None where
-    `shapes` holds an outline, and a table where the chip has no pads, or no balls.
+    `shapes` holds an outline, and a table where the chip has no pads, or no balls. `spec`: the file that names them.
 
     Raises:
         ChipError: a table is missing or wrong; all problems of all tables at once.
@@ -71,9 +72,10 @@ def read_tables(
 
     # a table of pads that all say their polygon needs no sizes, which only the rows can tell
     needed = PAD_COLUMNS[:NEEDED] if pad_size else (*PAD_COLUMNS[:NEEDED], *SIZES)
-    all_pads = _rows(pads, needed, PAD_COLUMNS, pad, problems) if pads is not None else []
-    all_balls = _rows(balls, BALL_COLUMNS[:NEEDED], BALL_COLUMNS, ball, problems) if balls is not None else []
-    all_shapes = _rows(shapes, SHAPE_COLUMNS, SHAPE_COLUMNS, shape, problems) if shapes is not None else []
+    by = {key: (spec, f"chip.{key}") for key in ("pads", "balls", "shapes") if spec}
+    all_pads = _rows(pads, needed, PAD_COLUMNS, pad, problems, by.get("pads"))
+    all_balls = _rows(balls, BALL_COLUMNS[:NEEDED], BALL_COLUMNS, ball, problems, by.get("balls"))
+    all_shapes = _rows(shapes, SHAPE_COLUMNS, SHAPE_COLUMNS, shape, problems, by.get("shapes"))
     outlines = [(points, place) for what, points, place in all_shapes if what == "outline" and points]
     outline = _the_outline(outlines, size, str(shapes or pads or name), problems)
     if problems:
@@ -148,13 +150,19 @@ def _table(columns: tuple[str, ...], rows: Iterable[tuple[object, ...]], always:
 
 
 def _rows(
-    path: Path, needed: tuple[str, ...], known: tuple[str, ...], make: Callable[[dict[str, str], str], T],
-    problems: list[Problem],
+    path: Path | None, needed: tuple[str, ...], known: tuple[str, ...], make: Callable[[dict[str, str], str], T],
+    problems: list[Problem], by: tuple[str, str] | None,
 ) -> list[T]:  # fmt: skip
+    """What each row of a table makes; by: the spec and its key that name the table."""
+    if path is None:
+        return []
     try:
         lines = plain_text(path).splitlines()
     except FileNotFoundError:
-        problems.append(Problem(str(path), "", "no such file; paths are relative to the spec"))
+        missing = Problem(str(path), "", "no such file; name one that is there")
+        if by is not None:
+            missing = Problem(*by, f"no file {printable(str(path), 200)!r}; write its path as seen from the spec")
+        problems.append(missing)
         return []
     except UnicodeDecodeError:
         problems.append(Problem(str(path), "", "is not UTF-8 text; save it as UTF-8"))
@@ -180,9 +188,9 @@ def _rows(
     if len(header) == 1 and any(separator in header[0] for separator in ";\t"):  # as some spreadsheets write
         problems.append(Problem(place, "", "has no commas; put commas between cells, and points in numbers"))
         return []
-    missing = [c for c in needed if c not in header and not (c in SIZES and "polygon" in header)]
-    wrong = [f"no column {c!r}; add it to the header" for c in missing if c not in SIZES]
-    if sizes := [repr(c) for c in missing if c in SIZES]:
+    lacks = [c for c in needed if c not in header and not (c in SIZES and "polygon" in header)]
+    wrong = [f"no column {c!r}; add it to the header" for c in lacks if c not in SIZES]
+    if sizes := [repr(c) for c in lacks if c in SIZES]:
         what = f"no column {sizes[0]}; add it" if len(sizes) == 1 else f"no columns {' and '.join(sizes)}; add them"
         wrong.append(f"{what} to the header, or set chip.pad_size in the spec")
     wrong += [f"unknown column {c!r}{nearest(c, known)}" for c in header if c not in known]
@@ -278,7 +286,8 @@ def _size(
             problems.append(Problem(place, key, f"is missing; fill it in, or {other}"))
             return 1.0
         return default[axis]
+    before = len(problems)
     value = _number(row, key, place, problems)
-    if value <= 0:
+    if value <= 0 and len(problems) == before:
         problems.append(Problem(place, key, f"must be greater than 0, not {value:g}"))
     return value

@@ -101,11 +101,12 @@ def run(arguments: list[str]) -> int:
 
 
 def _lines(error: Exception) -> list[str]:
+    from layoutgen import memory
     from layoutgen.errors import LayoutgenError
 
     if isinstance(error, LayoutgenError):
         return str(error).splitlines()
-    if isinstance(error, MemoryError):
+    if memory.ran_out(error):
         return ["not enough memory; build fewer dies, or leave out previews with --no-previews"]
     return [f"this is a defect in layoutgen: {type(error).__name__}: {error}; run `layoutgen --debug ...` to see where"]
 

@@ -32,7 +32,7 @@ MOST_FINDINGS = 10
 @click.option("--no-previews", is_flag=True, help="Leave out the pictures.")
 @click.option("--no-plating", is_flag=True, help="Do not predict how evenly the bath plates through the kerf.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors, and a line where not all is clean.")
 def command(
     spec: Path, output: Path, cells: tuple[Path, ...], waivers: Path | None, today: datetime | None, no_previews: bool,
     no_plating: bool, as_json: bool, quiet: bool,
@@ -71,6 +71,8 @@ def command(
         click.echo(json.dumps(_result(built, files, prediction), indent=1, ensure_ascii=False))
     elif not quiet:
         _say(built, output / built.name, len(files), prediction)
+    elif built.exit_code:
+        click.echo(_in_short(built, output / built.name), err=True)
     return built.exit_code
 
 
@@ -96,6 +98,15 @@ def _result(built: MaskSet, files: list[Path], prediction: Prediction | None) ->
         "checks": {"exit_code": report.exit_code, "summary": report.summary},
         "files": [str(f) for f in files],
     }
+
+
+def _in_short(built: MaskSet, folder: Path) -> str:
+    """What is not clean, and where it is said, in one line."""
+    from layoutgen.report import verdict
+
+    plan = built.die.plan
+    unrouted = "" if plan is None or plan.complete else "; not all routed as asked (routing/report.md)"
+    return f"{built.name}: {verdict(built.report)}{unrouted}; see {folder / 'results.md'}"
 
 
 def _say(built: MaskSet, folder: Path, files: int, prediction: Prediction | None) -> None:

@@ -61,7 +61,7 @@ def command(
                 tell("drawing what differs")
                 files = pictures.draw(found, one, two, output)
     except (MemoryError, RuntimeError) as e:
-        if isinstance(e, RuntimeError) and "bad_alloc" not in str(e):
+        if not memory.ran_out(e):
             raise
         text = f"needs more than {FACTOR * megabytes} MB of memory to compare; allow more with --megabytes"
         raise InputError([Problem(f"{a}, {b}", "", text)]) from None

@@ -56,8 +56,8 @@ def command(
 ) -> int:  # fmt: skip
     """Check FILE, a GDSII or OASIS layout (or .gz of one), against the rules of a process.
 
-    Files of builds have their dies, streets and kerfs on reserved layers. For those of others, --die, --step and
-    --count say where dies are: a rule that asks for one of these layers is skipped without.
+    The wafer's file of a build has its dies, streets and kerfs on reserved layers. For files of others, --die,
+    --step and --count say where dies are: a rule that asks for one of these layers is skipped without.
 
     Exit code 0: every rule that applies has run, and found nothing that is not waived. 1: findings. 2: anything else;
     also where a rule failed or was skipped, the file has a layer that the process does not know, or lacks one that the

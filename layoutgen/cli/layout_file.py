@@ -65,7 +65,7 @@ bounds = _together(
 )  # fmt: skip
 output = _together(
     click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
-    click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors."),
+    click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors, and a line where not all is clean."),
 )
 
 
@@ -85,6 +85,8 @@ def ignored(given: Sequence[str]) -> list[LayerNumber] | None:
 
 def say(done: Checked, process: Pdk, reports: Sequence[Path], pictures: Path | None, as_json: bool, quiet: bool) -> int:
     """Write the reports, draw the pictures, print the result; the exit code."""
+    from layoutgen.errors import printable
+
     for path in reports:
         done.save(path, process)
     if pictures is not None:
@@ -97,6 +99,11 @@ def say(done: Checked, process: Pdk, reports: Sequence[Path], pictures: Path | N
         from layoutgen.report import terminal
 
         click.echo(terminal.text(done.report, process), nl=False)
+    elif done.report.exit_code:
+        from layoutgen.report import verdict
+
+        seen = f"; see {', '.join(map(str, reports))}" if reports else ""
+        click.echo(f"{done.file}: {printable(verdict(done.report), 2000)}{seen}", err=True)
     return done.report.exit_code
 
 
@@ -112,7 +119,7 @@ def bounded(file: Path, megabytes: int) -> Iterator[None]:
         with memory.bounded(most):
             yield
     except (MemoryError, RuntimeError) as e:
-        if isinstance(e, RuntimeError) and "bad_alloc" not in str(e):
+        if not memory.ran_out(e):
             raise
         text = f"needs more than {most} MB of memory to check; allow more with --megabytes"
         raise InputError([Problem(str(file), "", text)]) from None

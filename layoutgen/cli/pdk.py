@@ -20,7 +20,7 @@ def command(ctx: click.Context) -> int:
         click.echo(f"{name:12} {pdk.title}")
         for flow_name, flow in pdk.flows.items():
             click.echo(f"{'':12} flow {flow_name}: plating current {flow.current}, "
-                       f"masks {', '.join(pdk.masks_of(flow_name))}, {len(pdk.rules)} rules")  # fmt: skip
+                       f"masks {', '.join(pdk.masks_of(flow_name))}, {len(pdk.rules_of(flow_name))} rules")  # fmt: skip
     click.echo("\nlayoutgen pdk rules NAME lists the rules of one, layoutgen pdk deck NAME writes them for KLayout")
     return 0
 
@@ -63,7 +63,7 @@ def deck(name: str, flow: str | None, output: Path) -> int:
     flow_name, _ = pdk.flow(flow)
     gds.write_text(output, (deck.macro if output.suffix == ".lydrc" else deck.script)(pdk, flow_name))
     missing, asked = deck.not_expressed(pdk, flow_name), len(pdk.rules_of(flow_name))
-    click.echo(f"{output}: {asked - len(missing)} of {asked} rules of {pdk.name}, flow {flow_name}")
+    click.echo(f"{output}: {asked - len(missing)} of the {asked} rules of {pdk.name} for flow {flow_name}")
     for rule, why in missing.items():
         click.echo(f"  {rule} not checked: {why}")
     return 0

@@ -44,7 +44,7 @@ MOST_LINES = 10
               help="Also take the cells and stages in this folder's Python files; may be given again.")  # fmt: skip
 @click.option("--no-picture", is_flag=True, help="Leave out the picture.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors, and a line where not all is clean.")
 def command(
     chip: Path, pdk: str | None, flow: str | None, output: Path, width: float | None, space: float | None,
     style: str | None, ties: str | None, some_ties: bool, layers: str | None, match: tuple[str, ...],
@@ -83,6 +83,8 @@ def command(
         click.echo(json.dumps(_result(done, files), indent=1, ensure_ascii=False))
     elif not quiet:
         _say(done, output / done.name, len(files))
+    elif done.exit_code:
+        click.echo(f"{done.name}: not complete; see {output / done.name / 'route.md'}", err=True)
     return done.exit_code
 
 

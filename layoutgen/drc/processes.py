@@ -21,10 +21,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from layoutgen import memory
+
 Result = TypeVar("Result")
 
 TICK = 0.2
 """Seconds after which progress is told again, while nothing happens."""
+_NO_MEMORY = 12
+"""Exit code of a worker that ran out of memory; ENOMEM, as it happens."""
 _HEAD = struct.Struct("<Q")
 """Length of a message to the parent, or number of a bundle to a worker."""
 
@@ -71,6 +75,8 @@ class _Worker(Generic[Result]):
         if status < 0:
             kill = " (for want of memory?)" if status == -signal.SIGKILL else ""
             return f"the process that ran it was ended by signal {-status}{kill}"
+        if status == _NO_MEMORY:
+            return memory.want()
         return f"the process that ran it ended before it, with exit code {status}"
 
 
@@ -153,6 +159,8 @@ def _fork(
             os.close(fd)
         _serve(tasks[0], results[1], bundles, work)
         code = 0
+    except BaseException as e:
+        code = _NO_MEMORY if memory.ran_out(e) else 1
     finally:
         os._exit(code)  # at once: nothing that the parent would do at its end is this process's to do
 

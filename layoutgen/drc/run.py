@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 import klayout.db as kdb
 
-from layoutgen import derive, gds
+from layoutgen import derive, gds, memory
 from layoutgen.drc import machines, overall, processes
 from layoutgen.drc.cache import Cache, Entry, Outcome, key_of
 from layoutgen.drc.checks import KINDS, Task, task
@@ -131,7 +131,7 @@ def run(pdk: Pdk, flow: str, content: Content, progress: Progress | None = None,
             tell(name)
         done = sent[name] if name in sent else result(name)
         results.append(ended(name, Status.FAILED, done) if isinstance(done, str) else done)
-    return Report(content.title, pdk.name, flow, tuple(_scope(content, results)), tuple(results))
+    return Report(content.title, pdk.name, flow, tuple(_scope(content, results, pdk, flow)), tuple(results))
 
 
 def _spread(
@@ -313,7 +313,7 @@ def _run_one(
     except PdkError as e:
         return Status.FAILED, _reason(e), ()
     except Exception as e:  # whatever went wrong in one rule must not hide what the others say
-        return Status.FAILED, printable(f"{type(e).__name__}: {e}"), ()
+        return Status.FAILED, memory.reason(e), ()
 
 
 def _absent(pdk: Pdk, flow: str, content: Content, look: Looker, job: Task) -> tuple[Status, str] | None:
@@ -345,6 +345,7 @@ def _reason(error: PdkError) -> str:
     return "; ".join(str(problem) for problem in error.problems)
 
 
-def _scope(content: Content, results: list[RuleResult]) -> Iterable[str]:
-    ran = sum(r.status is Status.RUN for r in results)
-    yield f"{content.title}: {ran} of the {len(results)} rules of the process run"
+def _scope(content: Content, results: list[RuleResult], pdk: Pdk, flow: str) -> Iterable[str]:
+    ran, others = sum(r.status is Status.RUN for r in results), len(results) - len(pdk.rules_of(flow))
+    also = f" ({others} are for other flows)" if others else ""
+    yield f"{content.title}: {ran} of the {len(results)} rules of the process run{also}"

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import klayout.db as kdb
 import numpy as np
 
+from layoutgen import memory
 from layoutgen.drc.checks import Task, task
 from layoutgen.drc.checks.kind import Circles
 from layoutgen.drc.flat import Flat
@@ -85,7 +86,7 @@ def look_at(unit: Unit) -> dict[str, Judged | str]:
             job = task(asked.rule, unit.pdk.rules[asked.rule])
             out[asked.rule] = judge(job, [flat.region(layer) for layer in asked.layers], asked.short, unit.circles)
         except Exception as e:  # whatever went wrong in one rule must not hide what the others say
-            out[asked.rule] = f"{type(e).__name__}: {e}"
+            out[asked.rule] = memory.reason(e)
     return out
 
 

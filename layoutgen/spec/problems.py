@@ -21,6 +21,8 @@ from layoutgen.tomlfile import Model
 from layoutgen.units import DBU, LARGEST, Um, off_grid
 
 M = TypeVar("M", bound=Model)
+LEAST: Um = 1000.0
+"""Of a wafer's diameter (um): one that is less was meant in mm."""
 
 
 def process_of_flow(raw: Mapping[str, Any]) -> Pdk | None:
@@ -40,7 +42,7 @@ def wrong_chip_files(chip: Any, path: Path) -> tuple[Problem, ...]:
     if not isinstance(pads, str) or not isinstance(balls, str):
         return ()
     try:
-        read_tables("", (LARGEST, LARGEST), path.parent / pads, path.parent / balls, (1.0, 1.0))
+        read_tables("", (LARGEST, LARGEST), path.parent / pads, path.parent / balls, (1.0, 1.0), spec=str(path))
     except ChipError as e:
         return e.problems
     return ()
@@ -245,7 +247,7 @@ def chip_of(spec: ChipSpec, path: Path, terminals: Collection[str], problems: li
         else:
             shapes = folder / spec.shapes if spec.shapes else None
             pads, balls = (folder / table if table else None for table in (spec.pads, spec.balls))
-            chip = read_tables(spec.name, spec.size, pads, balls, spec.pad_size, shapes)
+            chip = read_tables(spec.name, spec.size, pads, balls, spec.pad_size, shapes, shown)
         return check(chip, shown, terminals=terminals)
     except ChipError as e:
         problems.extend(e.problems)
@@ -261,6 +263,10 @@ def step_of(wafer: WaferSpec, chip: Chip | None, file: str, problems: list[Probl
     pair = given if isinstance(given, tuple) else (given, given)
     if wafer.step is not None and wafer.street is not None:
         problems.append(Problem(file, "wafer.step", "stands beside wafer.street; keep the one or the other"))
+    if wafer.diameter < LEAST:
+        message = f"{wafer.diameter:g} is in um; did you mean {1000 * wafer.diameter:.0f}?"
+        problems.append(Problem(file, "wafer.diameter", message))
+        return None
     if 2 * wafer.edge_exclusion >= wafer.diameter:
         problems.append(Problem(file, "wafer.edge_exclusion", "leaves nothing of the wafer; make it smaller"))
     if wafer.flat is not None and wafer.flat > MOST_FLAT * wafer.diameter:

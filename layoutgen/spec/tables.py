@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from layoutgen.chip import LayoutLayers
 from layoutgen.chip.model import MOST_LETTERS
@@ -111,6 +111,13 @@ class WaferSpec(Model):
     """What stands on the wafer's centre: the middle of a die, or the crossing of two streets."""
     mark_sites: int = Field(default=2, ge=2, le=8)
     """Places that hold alignment marks instead of a die."""
+
+    @field_validator("flat", mode="before")
+    @classmethod
+    def _length(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            raise ValueError("must be the length of the flat in um (on which side it is, `notch` says)")
+        return value
 
     @property
     def rim(self) -> Rim:

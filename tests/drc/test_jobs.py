@@ -17,7 +17,7 @@ import klayout.db as kdb
 import pytest
 from tiny_pdk import plain
 
-from layoutgen import gds
+from layoutgen import gds, memory
 from layoutgen.cli import run as layoutgen
 from layoutgen.drc import look, processes, run
 from layoutgen.drc.checks import Task
@@ -244,13 +244,24 @@ def test_where_every_process_dies_no_rule_has_run(pdk: Pdk, monkeypatch: pytest.
     assert report.exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [([].pop, "IndexError: pop from empty list"), (lambda: bytearray(sys.maxsize), memory.want())],
+    ids=["a defect", "no memory"],
+)
 @pytest.mark.usefixtures("forked")
-def test_an_error_in_a_rule_is_said_by_its_process(pdk: Pdk, monkeypatch: pytest.MonkeyPatch) -> None:
-    while_running(monkeypatch, "enclosure", [].pop)
+def test_an_error_in_a_rule_is_said_by_its_process(
+    pdk: Pdk, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object], said: str
+) -> None:
+    while_running(monkeypatch, "enclosure", act)
     report = check(pdk, 2)
-    assert [(r.rule, r.reason) for r in report.results if r.status is Status.FAILED] == [
-        ("enclosure", "IndexError: pop from empty list")
-    ]
+    assert [(r.rule, r.reason) for r in report.results if r.status is Status.FAILED] == [("enclosure", said)]
+
+
+def test_a_process_that_has_no_memory_to_send_what_it_found_says_so() -> None:
+    assert processes.spread([["space"]], lambda _: bytearray(sys.maxsize), 2, lambda _: None) == {
+        "space": memory.want()
+    }
 
 
 @pytest.mark.usefixtures("forked")

@@ -162,10 +162,13 @@ def _ring_settings(c: WaferContext) -> KerfRing:
             '[cells."kerf.ring"]'
         )
     if settings.inset < c.rim.depth:
-        what = "flat" if c.rim.flat else "notch"
+        what, inset = "flat" if c.rim.flat else "notch", math.ceil(c.rim.depth)
+        street = math.dist(c.step.pitch, c.step.die_size)  # dies may reach as far as they may, and streets beyond them
+        beside = math.ceil(inset + settings.width + street + c.pdk.limit("space", c.pdk.role("ring")))
+        also = f", and edge_exclusion = {beside} or more under [wafer]" if beside > c.rim.edge_exclusion else ""
         raise ParamError(
             f"kerf.ring: inset={settings.inset:g} um leads the ring through the {what}, which is {c.rim.depth:g} deep; "
-            "make it larger"
+            f'write inset = {inset} or more under [cells."kerf.ring"]{also}'
         )
     return settings
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import klayout.db as kdb
 import numpy as np
@@ -20,6 +20,8 @@ from layoutgen.pdk import Pdk
 from layoutgen.units import DBU, Um
 from layoutgen.wafer import OnWafer, Place, WaferContext, placed, row_letters
 
+Box: TypeAlias = tuple[Um, Um, Um, Um]
+"""Left, bottom, right, top in the die (um)."""
 INSET: Um = 30.0
 """From the label to the die's edge, where a free corner is looked for."""
 SPOTS = 40
@@ -72,34 +74,39 @@ def die_label_box(c: DieContext, die: Die) -> Die:
     """
     if not c.labelled:
         return die
+    landings = list(_landings(c))
+
+    def is_free(box: Box) -> bool:
+        inside = box[0] >= 0 and box[1] >= 0 and box[2] <= die.width and box[3] <= die.height
+        return inside and not any(shapely.box(*box).intersects(landing) for landing in landings)
+
+    box = free_box(c, die, is_free)
+    return replace(die, keepouts=(*die.keepouts, box), label=box)
+
+
+def free_box(c: DieContext, die: Die, is_free: Callable[[Box], bool]) -> Box:
+    """Where the die's label goes: where the spec says, else the first place, from the upper left on, that is free.
+
+    Raises:
+        SpecError: no place is free, or the one in the spec is not.
+    """
     letters, digits = len(row_letters(c.most_rows - 1)), len(str(c.most_columns))
     width, height = label_size(c.pdk, c.settings("label.text").line, letters + digits)
-    free = c.label_at if c.label_at is not None and _is_free(c, die, c.label_at, (width, height)) else None
-    if c.label_at is None:
-        free = next((at for at in spots(die, width, height) if _is_free(c, die, at, (width, height))), None)
-    if free is not None:
-        box = (*free, free[0] + width, free[1] + height)
-        return replace(die, keepouts=(*die.keepouts, box), label=box)
+    for x, y in [c.label_at] if c.label_at is not None else _spots(die, width, height):
+        if is_free(box := (x, y, x + width, y + height)):
+            return box
     place = "label.at" if c.label_at else "label"
     what = "does not lie free inside the die" if c.label_at else "finds no free place in the die"
     message = f"the die label of {width:g} x {height:g} um {what}; choose label.at, or label.draw = false"
     raise SpecError([Problem("", place, message)])
 
 
-def spots(die: Die, width: Um, height: Um) -> list[tuple[Um, Um]]:
+def _spots(die: Die, width: Um, height: Um) -> list[tuple[Um, Um]]:
     """Places to try, nearest the upper left corner first, the four corners before all others (um)."""
     x0, y0, x1, y1 = INSET, INSET, die.width - INSET - width, die.height - INSET - height
     corners = [(x0, y1), (x1, y1), (x0, y0), (x1, y0)]
     x, y = (np.linspace(low, high, SPOTS).round(3).tolist() for low, high in ((x0, x1), (y1, y0)))
     return corners + sorted(((p, q) for p in x for q in y), key=lambda at: (math.dist(at, corners[0]), at))
-
-
-def _is_free(c: DieContext, die: Die, at: tuple[Um, Um], size: tuple[Um, Um]) -> bool:
-    (x, y), (width, height) = at, size
-    if x < 0 or y < 0 or x + width > die.width or y + height > die.height:
-        return False
-    box = shapely.box(x, y, x + width, y + height)
-    return not any(box.intersects(landing) for landing in _landings(c))
 
 
 def _landings(c: DieContext) -> Iterator[shapely.Geometry]:

@@ -16,8 +16,8 @@ from layoutgen.die import Die, DieContext, stage
 from layoutgen.errors import ParamError, Problem, SpecError
 from layoutgen.kerf import Street, StreetContext
 from layoutgen.units import DBU, Um, dbu
-from layoutgen.wafer import OnWafer, WaferContext, row_letters
-from layoutgen_cells.common.label import label_size, spots
+from layoutgen.wafer import OnWafer, WaferContext
+from layoutgen_cells.common.label import Box, free_box
 from layoutgen_cells.common.placed import turned
 from layoutgen_cells.hermetic.vias import alignment
 
@@ -195,19 +195,13 @@ def label_spot(c: DieContext, die: Die) -> Die:
     for role in ("frame", "metal", "structure", "contact"):
         taken += _region(c, drawing, role)
     taken = taken.sized(dbu(LABEL_SPACE)).merged()
-    letters, digits = len(row_letters(c.most_rows - 1)), len(str(c.most_columns))
-    width, height = label_size(c.pdk, c.settings("label.text").line, letters + digits)
-    asked = [c.label_at] if c.label_at is not None else spots(die, width, height)
     inside = kdb.Region(kdb.Box(0, 0, dbu(die.width), dbu(die.height)))
     free = inside - taken
-    for x, y in asked:
-        box = kdb.Region(kdb.Box(dbu(x), dbu(y), dbu(x + width), dbu(y + height)))
-        if (box - free).is_empty():
-            return replace(die, label=(x, y, x + width, y + height))
-    place = "label.at" if c.label_at else "label"
-    what = "is not clear" if c.label_at else "finds no clear place"
-    message = f"the die label of {width:g} x {height:g} um {what}; choose label.at, or label.draw = false"
-    raise SpecError([Problem("", place, message)])
+
+    def is_clear(box: Box) -> bool:
+        return bool((kdb.Region(kdb.Box(*(dbu(v) for v in box))) - free).is_empty())
+
+    return replace(die, label=free_box(c, die, is_clear))
 
 
 @stage("frame_street", at="street")
@@ -250,7 +244,7 @@ def rim_seal_stage(c: WaferContext, wafer: OnWafer) -> None:
     if not c.rim.flat and settings.inset < c.rim.depth:
         raise ParamError(
             f"rim.seal: inset={settings.inset:g} um leads the ring through the notch, which is {c.rim.depth:g} deep; "
-            "make it larger"
+            f'write inset = {math.ceil(c.rim.depth)} or more under [cells."rim.seal"]'
         )
     turned = {"bottom": 0.0, "right": 90.0, "top": 180.0, "left": 270.0, "none": 0.0}[c.rim.notch]
     wafer.own.place(

@@ -11,11 +11,9 @@ from layoutgen import geom
 from layoutgen.cell import Drawing, Placement
 from layoutgen.chip import Pad
 from layoutgen.die import Die, DieContext, stage
-from layoutgen.errors import Problem, SpecError
 from layoutgen.kerf import Street, StreetContext
 from layoutgen.units import Deg, Points, Um
-from layoutgen.wafer import row_letters
-from layoutgen_cells.common.label import label_size, spots
+from layoutgen_cells.common.label import Box, free_box
 from layoutgen_cells.common.placed import turned
 from layoutgen_cells.interface.cells import opening_size
 
@@ -105,20 +103,15 @@ def label_corner(c: DieContext, die: Die) -> Die:
     """
     if not c.labelled:
         return die
-    letters, digits = len(row_letters(c.most_rows - 1)), len(str(c.most_columns))
-    width, height = label_size(c.pdk, c.settings("label.text").line, letters + digits)
     space = c.pdk.limit("separation", c.pdk.role("label"), c.pdk.role("clearance"))
     taken = shapely.union_all([shapely.Polygon(points).buffer(space) for points in _cleared(c, die)])
     least = c.settings("edge.pullback").inset + space
     inside = shapely.box(least, least, die.width - least, die.height - least)
-    for x, y in [c.label_at] if c.label_at is not None else spots(die, width, height):
-        box = shapely.box(x, y, x + width, y + height)
-        if inside.covers(box) and not taken.intersects(box):
-            return replace(die, label=(x, y, x + width, y + height))
-    place = "label.at" if c.label_at else "label"
-    what = "is not clear" if c.label_at else "finds no clear place"
-    message = f"the die label of {width:g} x {height:g} um {what}; choose label.at, or label.draw = false"
-    raise SpecError([Problem("", place, message)])
+
+    def is_clear(box: Box) -> bool:
+        return bool(inside.covers(shapely.box(*box)) and not taken.intersects(shapely.box(*box)))
+
+    return replace(die, label=free_box(c, die, is_clear))
 
 
 @stage("relief_openings", at="die")
