@@ -37,6 +37,7 @@ size = [900, 700]
 pads = "pads.csv"
 balls = "balls.csv"
 pad_size = [20, 20]
+ground = "gnd"
 [wafer]
 diameter = 16000
 street = 180
@@ -178,6 +179,22 @@ def test_a_signal_on_the_ground_conductor_is_found_at_the_kerf(build: Build) -> 
     assert any(n.startswith("ball A1 of net in reaches the kerf, where only gnd may") for n in both["KERF"])
 
 
+def test_one_signal_alone_at_the_cut_is_not_ground(
+    build: Build, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file in which one net reaches the cut in every die, and a spec by which that is another than ground."""
+    build()
+    text = (tmp_path / "tiny.toml").read_text("utf-8")
+    text = text.replace('ground = "gnd"', 'ground = "in"').replace(
+        'net = "gnd"\npoints = [[650, 520]', 'net = "in"\npoints = [[650, 520]'
+    )
+    (tmp_path / "tiny.toml").write_text(text, "utf-8")
+    asked = ["net", str(tmp_path / "tiny.oas"), "--pdk", "hermetic", "--flow", "wired", "--json", "--chip"]
+    assert run([*asked, str(tmp_path / "tiny.toml")]) == 1
+    rules = {r["rule"]: r["findings"] for r in json.loads(capsys.readouterr().out)["rules"]}
+    assert any("of net gnd reaches the kerf, where only in may" in f["note"] for f in rules["KERF"])
+
+
 def test_a_signal_wire_across_the_edge_lies_in_the_kerf(build: Build) -> None:
     """The wiring level's own layer may not: only what is drawn as ground."""
     old = 'on = "ground"\nwidth = 20\nnet = "gnd"\npoints = [[650, 520], [900, 520]]'
@@ -206,6 +223,15 @@ WRONG = {
     ('on = "metal"', 'on = "mettal"'): "track 1.on: no role or layer 'mettal'; did you mean 'metal'?",
     ('on = "metal"', 'on = "note"'): "track 1.on: no mask prints layer 'note'",
     ('on = "wiring"', 'on = "resistor"'): "track 3.net: layer 'resistive' conducts nothing",
+    (
+        'net = "gnd"\npoints = [[650, 520], [900',
+        'net = "in"\npoints = [[650, 520], [900',
+    ): "track 5.net: what is on 'ground' may reach the cut, and is of net 'gnd' (chip.ground), not 'in'",
+    (
+        'ground = "gnd"\n',
+        "",
+    ): "track 5.net: what is on 'ground' may reach the cut, and needs a net: say which is ground, "
+    'as ground = "gnd" under [chip]',
     ("[[250, 350], [250, 215]", "[[250, 350], [250, 350]"): "track 1.points: two points that follow each other",
     ("[[250, 350], [250, 215], [450, 215]]", "[[250, 350]]"): "track.0.points",
     ("width = 10\n", "width = 2000\n"): "track 1.width: 2000 um is more than twice its length",

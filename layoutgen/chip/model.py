@@ -107,6 +107,7 @@ class Chip:
     keepouts: simple polygons on the routed layer that wires keep clear of.
     origin: where (0, 0) lies in the file that the chip came from.
     layer: the routed layer, where that file describes it.
+    ground: the net that may reach the cut; empty: nobody says which.
     """
 
     name: str
@@ -118,6 +119,7 @@ class Chip:
     keepouts: tuple[Ring, ...] = ()
     origin: tuple[Um, Um] = field(default=(0.0, 0.0), compare=False)
     layer: RoutedLayer | None = field(default=None, compare=False)
+    ground: str = field(default="", compare=False)
 
     @property
     def die(self) -> Ring:

@@ -357,14 +357,13 @@ def _in_kerf(wafer: Wafer, kerf: Sheet, but: Sequence[str]) -> Iterator[Finding]
 
 
 def _grounds(wafer: Wafer, joined: Joined) -> Iterator[Finding]:
-    """Terminals on a conductor of role `ground` whose net is not the one that most of them are of."""
+    """Terminals on a conductor of role `ground` whose net is not ground, or not the one that most of them are of."""
     t = wafer.terminals
     ground = [joined.net[name][wafer.on(joined.sheets[name], "ground")[joined.nodes[name].instance]]
               for name in wafer.stack.metals]  # fmt: skip
     on, _ = _on(wafer, joined)
     mine = np.flatnonzero(np.isin(on, np.concatenate(ground)) & (on >= 0) & (t.net >= 0))
     if len(mine):
-        first = int(np.argmax(np.bincount(t.net[mine])))
-        name = t.nets[first]
-        other = mine[t.net[mine] != first]
+        name = t.ground or t.nets[int(np.argmax(np.bincount(t.net[mine])))]
+        other = mine[t.net[mine] != (t.nets.index(name) if name in t.nets else NONE)]
         yield from alike(wafer, other, lambda k: f"{t.title(k)} reaches the kerf, where only {name} may", KERF)

@@ -89,6 +89,8 @@ class Terminals:
     level: Ints
     names: Sequence[str]
     nets: Sequence[str]
+    ground: str = ""
+    """The net that may reach the cut; empty: nobody says which."""
 
     @cached_property
     def cloud(self) -> Cloud:
@@ -143,7 +145,7 @@ def of_chip(
     return Terminals(
         np.repeat(np.arange(dies), count), which.astype(np.int64), of.astype(np.int64),
         to_dbu(at).astype(np.int64).reshape(-1, 2), pad.astype(bool), whole.astype(bool),
-        asks.astype(bool), took.astype(bool), levels.astype(np.int64), names, list(nets),
+        asks.astype(bool), took.astype(bool), levels.astype(np.int64), names, list(nets), chip.ground,
     )  # fmt: skip
 
 

@@ -84,6 +84,8 @@ class ChipSpec(Model):
     """With `gds`: the cell that is the chip; left out, the only top cell."""
     layers: LayersSpec | None = None
     """With `gds`: where it has what, if not where the defaults say."""
+    ground: NetName = ""
+    """The net of the ground conductor, which alone may reach the cut; needed where a track is on role `ground`."""
 
     @property
     def files(self) -> tuple[str, ...]:
