@@ -143,6 +143,13 @@ def signal_at_cut(w: Wafer, rnd: random.Random, by: int) -> Harm:
             return _added(layer, box)
 
 
+def signal_at_edge(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """A conductor of the wiring level that is not ground, nearer to the component's edge than it may be."""
+    side, _, at = _wall(w, rnd)
+    depth = w.limit("VE.D.1") - by
+    return _added("wiring", w.box(side, depth, depth + 10 * UM, at, at + 10 * UM))
+
+
 def ground_short(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
     """The ground conductor ends before it is surely cut."""
     if w.flow != "wired":
@@ -404,6 +411,7 @@ DEFECTS: dict[str, tuple[Defect, dict[str, str]]] = {
         signal_at_cut,
         {"basic": "AM.D.1", "lidded": "AM.D.1", "wired": "VE.K.1", "framed": "VE.K.1"},
     ),
+    "signal at the component's edge": (signal_at_edge, {"wired": "VE.D.1", "framed": "VE.D.1"}),
     "ground short of the cut": (ground_short, {"wired": "GND.O.1"}),
     "mark in a die": (mark_in_a_die, dict.fromkeys(FLOWS, "MARK.D.1")),
     "label at the cut edge": (label_at_cut, dict.fromkeys(FLOWS, "AM.D.1")),
