@@ -54,18 +54,18 @@ def gap(w: Wafer, rnd: random.Random, by: int) -> Harm:
     return _taken(w.die, "frame", w.box(side, _cut(w, "cut_maybe@face") - UM, depth, at, at + by))
 
 
-def open_island(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
-    """A slit through the wall of an island."""
-    if not w.islands:
-        return None
-    box = rnd.choice(w.islands).bbox()
-    return _taken(box, "frame", kdb.Box(box.center().x, box.center().y, box.right, box.center().y + by))
+def open_island(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """A slit through the wall of an island, or of a branch: that between a via and the component's middle."""
+    at = rnd.choice([*w.step[w.via].each()]).bbox().center()
+    ray = kdb.Region(kdb.Box(at.x, at.y, w.size[0] // 2, at.y + UM))
+    wall = min((p.bbox() for p in (w.step["frame"] & ray).each()), key=lambda box: abs(box.center().x - at.x))
+    return _taken(wall.enlarged(200 * UM, 200 * UM), "frame", kdb.Box(wall.left, at.y, wall.right, at.y + by))
 
 
 def thin(w: Wafer, rnd: random.Random, by: int) -> Harm:
     """A notch in the wall leaves less than the ring on the component has to have."""
     side, depth, at = _wall(w, rnd)
-    notch = w.box(side, w.limit(_ring(w)) + w.glued - by, depth, at, at + 30 * UM)
+    notch = w.box(side, w.limit(_ring(w)) - by, depth, at, at + 30 * UM)
     return _taken(notch, "frame", notch)
 
 
@@ -141,6 +141,13 @@ def signal_at_cut(w: Wafer, rnd: random.Random, by: int) -> Harm:
         box = w.box(side, edge - by, edge + 60 * UM, at, at + 10 * UM)
         if (busy & kdb.Region(box.enlarged(20 * UM, 20 * UM))).is_empty():
             return _added(layer, box)
+
+
+def signal_at_edge(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """A conductor of the wiring level that is not ground, nearer to the component's edge than it may be."""
+    side, _, at = _wall(w, rnd)
+    depth = w.limit("VE.D.1") - by
+    return _added("wiring", w.box(side, depth, depth + 10 * UM, at, at + 10 * UM))
 
 
 def ground_short(w: Wafer, rnd: random.Random, by: int) -> Harm | None:
@@ -453,6 +460,7 @@ DEFECTS: dict[str, tuple[Defect, dict[str, str]]] = {
         signal_at_cut,
         {"basic": "AM.D.1", "lidded": "AM.D.1", "wired": "VE.K.1", "framed": "VE.K.1"},
     ),
+    "signal at the component's edge": (signal_at_edge, {"wired": "VE.D.1", "framed": "VE.D.1"}),
     "ground short of the cut": (ground_short, {"wired": "GND.O.1"}),
     "mark in a die": (mark_in_a_die, dict.fromkeys(FLOWS, "MARK.D.1")),
     "label at the cut edge": (label_at_cut, dict.fromkeys(FLOWS, "AM.D.1")),
