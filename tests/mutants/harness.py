@@ -6,6 +6,7 @@ stand side by side in one layout, far enough apart not to see each other, and on
 
 from __future__ import annotations
 
+import math
 import random
 import zlib
 from collections import Counter
@@ -23,7 +24,7 @@ from shapely.geometry.base import BaseGeometry
 
 from layoutgen import pdk as pdk_module
 from layoutgen.drc import run as drc_run
-from layoutgen.drc.checks import task
+from layoutgen.drc.checks import KINDS, task
 from layoutgen.findings import Finding, Status
 from layoutgen.pdk import Pdk
 from layoutgen.units import dbu
@@ -80,7 +81,9 @@ def mutants(pdk: Pdk, rule: str, each: int) -> Iterator[Mutant]:
     legal = sites(pdk, rule)
     sources = tuple(dict.fromkeys(s for layer in pdk.rules[rule].layers for s in pdk.sources(layer)))
     others = tuple(layer for layer in pdk.layers if layer not in sources)
-    aim = Aim(tuple(s for s in sources if any(s in site for site in legal)), dbu(pdk.rules[rule].limit or 0.0), others)
+    asked = pdk.rules[rule]
+    length = math.sqrt(asked.limit or 0.0) if KINDS[asked.check].unit == "um2" else asked.limit or 0.0
+    aim = Aim(tuple(s for s in sources if any(s in site for site in legal)), dbu(length), others)
     for operator in OPERATORS:
         sure = _sure(pdk, rule, operator, legal, aim, TRIES * each)
         spare: list[Mutant] = []
