@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 PADS = "pad,net,x,y\nIN,in,250,400\nOUT,out,650,400\n"
-BALLS = "ball,net,x,y\nA1,in,120,490\nA2,out,780,490\n"
+BALLS = "ball,net,x,y\nA1,in,120,470\nA2,out,780,470\n"
 SPEC = """
 name = "framed"
 pdk = "hermetic"
@@ -28,17 +28,17 @@ TRACKS = {
     ("metal", "in"): [(250, 595), (250, 325)],
     ("metal", "out"): [(650, 595), (650, 325)],
     ("metal", "x"): [(250, 270), (250, 240), (650, 240), (650, 270)],  # on the chip, below the wall between the units
-    ("wiring", "in"): [(120, 490), (35, 490), (35, 595), (450, 595), (450, 40)],  # on that wall
-    ("wiring", "out"): [(780, 490), (865, 490), (865, 595), (650, 595)],
+    ("wiring", "in"): [(120, 470), (35, 470), (35, 595), (450, 595), (450, 40)],  # on that wall
+    ("wiring", "out"): [(780, 470), (865, 470), (865, 595), (650, 595)],
 }
 
 
-def spec(folder: Path, *more: tuple[str, tuple[int, int], dict[str, str]], diameter: int = 16_000) -> Path:
-    """Its file with its tables, in a folder; `more` cells: name, place, nets by pin."""
+def spec(folder: Path, *, diameter: int = 16_000) -> Path:
+    """Its file with its tables, in a folder."""
     (folder / "pads.csv").write_text(PADS, "utf-8")
     (folder / "balls.csv").write_text(BALLS, "utf-8")
     text = SPEC.replace("DIAMETER", str(diameter))
-    for cell, at, nets in (*PLACED, *more):
+    for cell, at, nets in PLACED:
         named = ", ".join(f'{pin} = "{net}"' for pin, net in nets.items())
         text += f'[[place]]\ncell = "{cell}"\nat = {list(at)}\nnets = {{ {named} }}\n'
     for (on, net), points in TRACKS.items():

@@ -408,6 +408,17 @@ def narrow_opening(w: Wafer, rnd: random.Random, by: int) -> Harm:
     return _opening(w, side, 20 * UM, at, w.limit("FV.W.1") - by)
 
 
+def opening_beside_another(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """Two openings of the frame that leave too little of it between them."""
+    while True:
+        side, _, at = _wall(w, rnd)
+        begin = at + 20 * UM + w.limit("FV.S.1") - by
+        both = [w.box(side, 20 * UM, 40 * UM, low, low + 20 * UM) for low in (at, begin)]
+        place = both[0] + both[1]
+        if (w.step["frame_via"] & kdb.Region(place.enlarged(40 * UM, 40 * UM))).is_empty():
+            return Harm(place, added=tuple(("frame_via", kdb.Polygon(box)) for box in both))
+
+
 def opening_off_metal(w: Wafer, rnd: random.Random, by: int) -> Harm:
     """Connector metal that ends too near to an opening of the frame."""
     return _short_of(w, rnd, "frame_via", "connector", "FV.E.2", by)
@@ -421,6 +432,11 @@ def opening_not_covered(w: Wafer, rnd: random.Random, by: int) -> Harm:
 def via_off_wiring(w: Wafer, rnd: random.Random, by: int) -> Harm:
     """Wiring that ends too near to a cover via at its worst alignment."""
     return _short_of(w, rnd, "via_worst", "wiring", "DK.E.2", by)
+
+
+def thin_adhesive(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """Frame, and the adhesive on it, that ends too near to a cover via at its worst alignment."""
+    return _short_of(w, rnd, "via_worst", "frame", "DK.E.3", by)
 
 
 def _short_of(w: Wafer, rnd: random.Random, inner: str, layer: str, rule: str, by: int) -> Harm:
@@ -481,9 +497,11 @@ DEFECTS: dict[str, tuple[Defect, dict[str, str]]] = {
     "opening at the cavity": (opening_at_inner_edge, {"framed": "FV.E.1"}),
     "opening at the cut": (opening_at_cut, {"framed": "FV.D.1"}),
     "narrow opening": (narrow_opening, {"framed": "FV.W.1"}),
+    "opening beside another": (opening_beside_another, {"framed": "FV.S.1"}),
     "opening off its metal": (opening_off_metal, {"framed": "FV.E.2"}),
     "opening not covered": (opening_not_covered, {"framed": "FV.E.3"}),
     "cover via off its metal": (via_off_wiring, {"wired": "DK.E.2", "framed": "DK.E.2"}),
+    "adhesive thin around a via": (thin_adhesive, {"framed": "DK.E.3"}),
     "wiring beside the frame": (wiring_beside_frame, {"framed": "VE.E.1"}),
 }
 """What is harmed, and in each flow the rule that is meant for it."""

@@ -37,9 +37,9 @@ def inter_top(pdk: Pdk, foot: Um) -> Um:
     return round(foot + 2 * pdk.number("level.intermediate.lean"), 3)
 
 
-def _landing(pdk: Pdk, worst: str, metal: str, diameter: Um, off: Um) -> Um:
-    """Diameter of metal that takes in an opening which stands off by `off` at worst, and what the rules ask around."""
-    return round(diameter + 2 * (off + pdk.enclosure(of=worst, by=metal) + pdk.guard), 3)
+def _landing(pdk: Pdk, worst: str, below: str, diameter: Um, off: Um) -> Um:
+    """Diameter of what takes in an opening which stands off by `off` at worst, and what the rules ask around."""
+    return round(diameter + 2 * (off + pdk.enclosure(of=worst, by=below) + pdk.guard), 3)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,12 +176,14 @@ class ViaCoverFrame:
 def via_cover_frame(pdk: Pdk, p: ViaCoverFrame) -> Drawing:
     """Draws on roles `cover_via`, `wiring` and `frame`; the via's centre at the origin, the wall in +x."""
     d = Drawing("via_cover_frame")
-    via = via_cover_wiring(pdk, foot=p.foot, landing=p.landing)
+    foot = least_foot(pdk) if p.foot is None else p.foot
+    via = via_cover_wiring(pdk, foot=foot, landing=p.landing)
     d.place(via)
-    base = under(pdk, via.circles[pdk.role("wiring")][0].diameter)
+    landing = via.circles[pdk.role("wiring")][0].diameter
+    base = max(under(pdk, landing), _landing(pdk, "via_worst", "frame", foot, alignment(pdk)))
     d.circle(pdk.role("frame"), base)
     d.polygon(pdk.role("frame"), geom.span(0.0, -base / 2, p.reach, base / 2))
-    d.pin("wiring", pdk.role("wiring"), (0.0, 0.0), base)
+    d.pin("wiring", pdk.role("wiring"), (0.0, 0.0), landing)
     return d
 
 
