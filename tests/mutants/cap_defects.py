@@ -244,6 +244,14 @@ def wider_above(w: Wafer, rnd: random.Random, by: int) -> Harm:
     return _added(f"cut_maybe@{level}", w.box(side, -w.street // 2, _cut(w, "cut_maybe@face") + by, at, at + 40 * UM))
 
 
+def street_open(w: Wafer, rnd: random.Random, by: int) -> Harm:
+    """No frame beside the middle of a street, from where the wedge may touch it on."""
+    side, _, at = _wall(w, rnd)
+    edge = _cut(w, "cut_maybe@face")
+    return _taken(w.box(side, -w.street // 2, edge, at, at + 40 * UM), "frame",
+                  w.box(side, edge - by, edge + UM, at, at + 40 * UM))  # fmt: skip
+
+
 def without_walls(w: Wafer, rnd: random.Random, by: int) -> Harm:
     """A component that does not say where its walls must be."""
     return _taken(w.die, "unit_wall", w.die if by else kdb.Box())
@@ -481,6 +489,7 @@ DEFECTS: dict[str, tuple[Defect, dict[str, str]]] = {
     "mark in a die": (mark_in_a_die, dict.fromkeys(FLOWS, "MARK.D.1")),
     "label at the cut edge": (label_at_cut, dict.fromkeys(FLOWS, "AM.D.1")),
     "wedge wider above": (wider_above, dict.fromkeys(FLOWS, "CUT.I.1")),
+    "slot in a street": (street_open, dict.fromkeys(FLOWS, "RS.I.1")),
     "walls not said": (without_walls, dict.fromkeys(FLOWS, "RS.U.2")),
     "turns that touch": (touching_turns, {"wired": "VE.H.1"}),
     "turn cut open": (opened_turn, {"wired": "VE.N.1"}),
