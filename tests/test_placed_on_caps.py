@@ -222,6 +222,10 @@ WRONG = {
     ("at = [450, 180]", "at = [450, 180]\nangle = 90"): "place 1.angle: must be 0 or 180, not 90: saw.resonator works",
     ('on = "metal"', 'on = "mettal"'): "track 1.on: no role or layer 'mettal'; did you mean 'metal'?",
     ('on = "metal"', 'on = "note"'): "track 1.on: no mask prints layer 'note'",
+    (
+        'on = "metal"',
+        'on = "frame_via"',
+    ): "track 1.on: no mask of flow 'wired' prints layer 'frame_via'; draw on another",
     ('on = "wiring"', 'on = "resistor"'): "track 3.net: layer 'resistive' conducts nothing",
     (
         'net = "gnd"\npoints = [[650, 520], [900',

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from layoutgen import discover, rowfile, tomlfile
@@ -65,6 +65,8 @@ def read(path: Path, cells: Iterable[Path] = ()) -> Spec:
     pdk = process_of_flow(raw)
     terminals = pdk.connect.terminals if pdk else ("pad", "ball")
     chip = chip_of(chip_spec, path, terminals, problems) if isinstance(chip_spec, ChipSpec) else None
+    if chip is not None and isinstance(chip_spec, ChipSpec):
+        chip = replace(chip, ground=chip_spec.ground)
     if chip_spec is None:
         problems += wrong_chip_files(raw.get("chip"), path)
     usual = least_street(pdk) if pdk else 100.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +13,7 @@ from layoutgen import discover, tomlfile
 from layoutgen.cell import Library
 from layoutgen.chip import Chip, LayoutLayers, array_chip, check, load, read_tables
 from layoutgen.connect.stack import stack
+from layoutgen.derive import names
 from layoutgen.errors import ChipError, InputError, LayoutgenError, Problem, SpecError, UnknownNameError
 from layoutgen.pdk import Pdk
 from layoutgen.route import Ties
@@ -113,7 +113,7 @@ def wrong_on_die(file: SpecFile, chip: Chip | None, shown: str, folders: tuple[P
         for key, line in _wrong_place(library, pdk, place, file.cells.get(place.cell, {}), chip):
             yield Problem(shown, f"place {number}{key}", line)
     for number, track in enumerate(file.track, 1):
-        for key, line in _wrong_track(pdk, track, chip, file.chip.ground):
+        for key, line in _wrong_track(pdk, name, track, chip, file.chip.ground):
             yield Problem(shown, f"track {number}{key}", line)
 
 
@@ -148,13 +148,15 @@ def _wrong_place(
             yield ".nets", f"pin {name!r} is on layer {pins[name].layer!r}, which conducts nothing in this process"
 
 
-def _wrong_track(pdk: Pdk, track: TrackSpec, chip: Chip | None, ground: str) -> Iterator[tuple[str, str]]:
+def _wrong_track(pdk: Pdk, flow: str, track: TrackSpec, chip: Chip | None, ground: str) -> Iterator[tuple[str, str]]:
     """What is wrong with one track: the key, and the message."""
     layer = pdk.roles.get(track.on, track.on)
     if layer not in pdk.layers:
         yield ".on", str(UnknownNameError("role or layer", track.on, [*pdk.roles, *pdk.layers]))
     elif pdk.layers[layer].drawn is None:
         yield ".on", f"no mask prints layer {layer!r}; draw on another"
+    elif not any(layer in pdk.sources(n) for mask in pdk.masks_of(flow).values() for n in names(mask.data)):
+        yield ".on", f"no mask of flow {flow!r} prints layer {layer!r}; draw on another"
     elif track.net and stack(pdk).level_of(layer) < 0:
         yield ".net", f"layer {layer!r} conducts nothing in this process; leave the net out"
     elif layer == pdk.roles.get("ground") and track.net != ground:
@@ -236,12 +238,10 @@ def chip_of(spec: ChipSpec, path: Path, terminals: Collection[str], problems: li
     try:
         if spec.def_:
             lefs = [folder / lef for lef in spec.lef]
-            chip = load(folder / spec.def_, kind="def", lefs=lefs, layer=spec.layer, name=spec.name)
-            return replace(chip, ground=spec.ground)
+            return load(folder / spec.def_, kind="def", lefs=lefs, layer=spec.layer, name=spec.name)
         if spec.gds:
             layers = LayoutLayers(**spec.layers.model_dump()) if spec.layers else LayoutLayers()
-            chip = load(folder / spec.gds, kind="gds", cell=spec.cell, layers=layers, name=spec.name)
-            return replace(chip, ground=spec.ground)
+            return load(folder / spec.gds, kind="gds", cell=spec.cell, layers=layers, name=spec.name)
         if spec.array:
             a, pad = spec.array, spec.pad_size or (55.0, 55.0)
             chip = array_chip(
@@ -257,7 +257,7 @@ def chip_of(spec: ChipSpec, path: Path, terminals: Collection[str], problems: li
             shapes = folder / spec.shapes if spec.shapes else None
             pads, balls = (folder / table if table else None for table in (spec.pads, spec.balls))
             chip = read_tables(spec.name, spec.size, pads, balls, spec.pad_size, shapes, shown)
-        return check(replace(chip, ground=spec.ground), shown, terminals=terminals)
+        return check(chip, shown, terminals=terminals)
     except ChipError as e:
         problems.extend(e.problems)
         return None
