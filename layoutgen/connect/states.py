@@ -43,7 +43,7 @@ def check_wafer(
     """
     levels = stack(pdk)
     bands = pdk.cut.bands() if pdk.cut is not None else {}
-    reserved = [name for name in {"cut_sure": 0.0, "cut_maybe": 0.0, "street": 0.0, **bands} if name in pdk.reserved]
+    reserved = [name for name in dict.fromkeys(("cut_sure", "cut_maybe", "street", *bands)) if name in pdk.reserved]
     pieces = Pieces(pdk, layout, top, dict.fromkeys([*levels.sources, *reserved, *stubs.needs(pdk)]))
     sheets = {name: pieces.sheet(text) for name, text in levels.levels.items()}
     wafer = Wafer(pdk, levels, pieces, sheets, dies, terminals(pieces), {})

@@ -37,8 +37,8 @@ def placed(c: DieContext, die: Die) -> Die:
                 raise ParamError(f"place {number}: {p.cell} has no pin {name!r}; it has {', '.join(known) or 'none'}")
             title = f"pin {name} of place {number}, {p.cell},"
             pins.append(NetPin(title, net, known[name].layer, turned(known[name].at, p.angle, p.at)))
-            for probe in (probe for probe in drawing.probes if probe.pin == name):
-                pins.append(NetPin(f"inside of {title}", net, probe.layer, turned(probe.at, p.angle, p.at)))
+            pins += [NetPin(f"inside of {title}", net, probe.layer, turned(probe.at, p.angle, p.at))
+                     for probe in drawing.probes if probe.pin == name]  # fmt: skip
     wires = Drawing("TRACKS")
     for number, t in enumerate(c.tracks, 1):
         wires.polygon(t.layer, outline(t, f"track {number}"))
